@@ -1,0 +1,69 @@
+# make repro   everything: set up, say what will run, run it, show the headline numbers
+# make test    the same set-up, then the test suite
+#
+# Variables: TORCH_ARGS  pip options for torch, e.g. --index-url https://download.pytorch.org/whl/cpu (no CUDA libraries)
+#            P           a profile of profiles/, for `make profile P=<name>`
+#            PYTHON      the Python to build .venv with (3.11 to 3.13); looked for when not given
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help repro test plan profile lint locks image repro-in-image clean-scratch
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONDONTWRITEBYTECODE :=
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+TORCH := torch==2.13.0
+TORCH_ARGS ?=
+IMAGE ?= emotion-geometry
+BASE_IMAGE ?=
+# a bare `make` must not guess: 3.10 and 3.14 are refused by name
+FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	if $$p -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; then echo $$p; exit 0; fi; done; \
+	echo "error: no Python 3.11 to 3.13 with venv found (python3 is $$(python3 --version 2>&1 || true)); install one, e.g. apt-get install python3 python3-venv" >&2; exit 1
+
+help:
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,6p'
+
+.venv/ready: locks/requirements.txt
+	@python=$$($(FIND_PYTHON)); echo "setting up .venv with $$python ($$($$python --version 2>&1))"; \
+	rm -rf .venv; $$python -m venv .venv
+	@python -m pip install --quiet --disable-pip-version-check --retries 5 $(TORCH) $(TORCH_ARGS)
+	@python -m pip install --quiet --disable-pip-version-check --retries 5 --no-deps --require-hashes -r locks/requirements.txt
+	@touch $@
+
+repro: .venv/ready
+	@python -m pipeline.plan
+	@dvc repro
+	@python -m analysis.report.findings
+
+test: .venv/ready
+	@python -m pytest
+
+plan: .venv/ready
+	@python -m pipeline.plan
+
+profile:
+	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
+	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
+
+lint: .venv/ready
+	@ruff check . ; ruff format --check . ; mypy
+
+# The locks: everything but torch with hashes, for CPU and GPU machines alike; and torch with its CUDA libraries, for the image.
+locks:
+	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
+		--custom-compile-command "make locks" --quiet --upgrade -o locks/requirements.txt
+	echo '$(TORCH)' | uv pip compile - --no-config --universal --python-version 3.11 --generate-hashes \
+		-c locks/requirements.txt --custom-compile-command "make locks" --quiet --upgrade -o locks/torch-cuda.txt
+
+image:
+	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -t $(IMAGE) .
+
+repro-in-image: image
+	docker run --rm $$(command -v nvidia-smi >/dev/null && echo --gpus all) --user "$$(id -u):$$(id -g)" -v "$(CURDIR)":/work \
+		-v "$${HF_HOME:-$$HOME/.cache/huggingface}":/hf -e HF_HOME=/hf -e HF_TOKEN $(IMAGE)
+
+clean-scratch:
+	rm -rf .scratch

@@ -1,0 +1,1 @@
+"""CONCLUDE: everything after the store. Nothing here imports torch."""

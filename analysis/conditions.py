@@ -1,0 +1,137 @@
+"""Conditions: who read what, at which precision. The list comes from params, never from what lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import gram
+from analysis.gram import Design, Floats
+from pipeline import opening
+from pipeline.params import ModelEntry, Params
+from pipeline.store import METHODS, VARIANTS
+
+STORIES, NEUTRAL = "stories", "neutral"
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading."""
+
+    model: str
+    seed: int | None
+    precision: str
+    reading: str = STORIES
+
+    def keys(self, suffix: str = "") -> dict[str, Any]:
+        """The table columns that name this condition."""
+        keys = {
+            "model": self.model,
+            "seed": self.seed,
+            "precision": self.precision,
+            "method": METHODS.get(self.reading, self.reading),
+            "setting": self.reading,
+        }
+        return {f"{key}{suffix}": value for key, value in keys.items()}
+
+
+def conditions(params: Params, entries: dict[str, ModelEntry]) -> list[Condition]:
+    return [
+        Condition(model, seed, precision)
+        for model in params.models
+        for seed in entries[model].draws
+        for precision in params.precisions_of(model)
+    ]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of one position of one condition, as Gram matrices (S, S) by variant; None where states were not finite."""
+
+    index: int
+    grams: dict[str, Floats] | None
+    anisotropy: float | None
+    n_neutral_components: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A condition's activations at one position."""
+
+    condition: Condition
+    position: str
+    emotions: list[str]
+    topics: list[str]
+    stimuli: list[str]
+    states: NDArray[np.float32]  # (S, L, H)
+    finite: NDArray[np.bool_]  # (S, L)
+    neutral: NDArray[np.float32]  # (N, L, H)
+    neutral_finite: NDArray[np.bool_]  # (N, L)
+
+    @property
+    def n_layers(self) -> int:
+        return int(self.states.shape[1])
+
+    def layer(self, index: int, neutral_variance: float, variants: tuple[str, ...] = VARIANTS) -> Layer:
+        """The Gram matrices of one layer. `denoised` is without the principal components of the neutral texts."""
+        lost = int((~self.finite[:, index]).sum()), int((~self.neutral_finite[:, index]).sum())
+        if any(lost):
+            return Layer(index, None, None, None, f"not finite in {lost[0]} stories and {lost[1]} neutral texts")
+        components = gram.neutral_components(self.neutral[:, index], neutral_variance)
+        made = {v: gram.gram(self.states[:, index], components if v == "denoised" else None) for v in variants}
+        return Layer(index, made, mean_cosine(self.neutral[:, index]), len(components), None)
+
+
+def mean_cosine(vectors: NDArray[np.floating]) -> float:
+    """Mean cosine over all pairs of rows (N, H): (|sum of unit vectors|^2 - N) / (N (N - 1)). Of raw states: anisotropy."""
+    x = np.asarray(vectors, dtype=np.float64)
+    units = x / np.linalg.norm(x, axis=1, keepdims=True)
+    n = len(units)
+    return float((np.square(units.sum(axis=0)).sum() - n) / (n * (n - 1)))
+
+
+def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
+    """Every condition at every position of its reading; each store is opened once."""
+    for model in params.models:
+        for precision in params.precisions_of(model):
+            stories = opening.activations(model, precision, STORIES)
+            neutral = opening.activations(model, precision, NEUTRAL)
+            for seed in entries[model].draws:
+                at = {} if seed is None else {"seed": seed}
+                for position in params.readings[STORIES].positions:
+                    s, n = (d.sel(at).sel(position=position) for d in (stories, neutral))
+                    yield Readout(
+                        condition=Condition(model, seed, precision),
+                        position=position,
+                        emotions=[str(x) for x in s["emotion"].values],
+                        topics=[str(x) for x in s["topic"].values],
+                        stimuli=[str(x) for x in s["stimulus"].values],
+                        states=s["activation"].values,
+                        finite=s["finite"].values,
+                        neutral=n["activation"].values,
+                        neutral_finite=n["finite"].values,
+                    )
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The stories that headline figures use: every label but the neutral one."""
+
+    design: Design
+    rows: NDArray[np.int64]  # indices into the stimuli
+
+    @classmethod
+    def of(cls, readout: Readout, neutral_label: str | None) -> Headline:
+        rows = np.array([i for i, e in enumerate(readout.emotions) if e != neutral_label], dtype=np.int64)
+        return cls(Design.of([readout.emotions[i] for i in rows], [readout.topics[i] for i in rows]), rows)
+
+    def cells(self, k: Floats) -> Floats:
+        return gram.cells(self.gram(k), self.design)
+
+    def gram(self, k: Floats) -> Floats:
+        return k[np.ix_(self.rows, self.rows)]

@@ -1,0 +1,146 @@
+"""Stage `geometry`: each condition by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
+the layers that each rule chooses. Tables `geometry` and `layers`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from analysis import gram, inference, layers, rdm
+from analysis.conditions import Headline, Readout, readouts
+from analysis.gram import Bools, Design, Floats
+from pipeline import store
+from pipeline.params import Params, load_entries, load_params, run_stage
+
+Row = dict[str, Any]
+
+
+def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
+    """Rows of `geometry` and of `layers` for one condition at one position, in every variant."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    everything = Design.of(readout.emotions, readout.topics)
+    design = headline.design
+    n_units = len(design.units)
+    first = inference.halvings(n_units, params.geometry.halvings, params.geometry.seed) if n_units > 1 else None
+    described: list[Row] = []
+    folds: dict[str, list[Floats]] = {v: [] for v in store.VARIANTS}
+    for index in range(readout.n_layers):
+        layer = readout.layer(index, params.vectors.neutral_variance)
+        for variant in store.VARIANTS:
+            row: Row = dict.fromkeys(store.GEOMETRY) | {
+                **readout.condition.keys(),
+                "position": readout.position,
+                "variant": variant,
+                "layer": index,
+                "depth": index / readout.n_layers,
+                "n_stimuli": len(headline.rows),
+                "n_topics": n_units,
+                "n_emotions": len(design.labels),
+                "n_halvings": None if first is None else len(first),
+                "anisotropy": layer.anisotropy,
+                "n_neutral_components": layer.n_neutral_components,
+                "reason": layer.reason,
+            }
+            held_out = np.full((1 if first is None else 1 + 2 * len(first), n_units), np.nan)
+            if layer.grams is not None:
+                row |= shape(layer.grams[variant], headline, everything)
+                measured, held_out = noise(layer.grams[variant], headline, first)
+                row |= measured
+            described.append(row)
+            folds[variant].append(held_out)
+    chosen: list[Row] = []
+    for variant in store.VARIANTS:
+        cosines = [r["mean_cosine_with_neutral"] for r in described if r["variant"] == variant]
+        chosen += choices(readout, variant, np.stack(folds[variant]), np.array(cosines, dtype=float))
+    return described, chosen
+
+
+def shape(k: Floats, headline: Headline, everything: Design) -> Row:
+    """What one layer's RDM looks like: mean, population standard deviation, mean pairwise cosines."""
+    products = gram.centred_products(_means(headline.cells(k), headline.design))
+    entries = rdm.rdms(products)
+    if not np.isfinite(entries).all():
+        return {"reason": "a label's centred vector is zero"}
+    with_neutral = gram.centred_products(_means(gram.cells(k, everything), everything))
+    return {
+        "rdm_mean": float(entries.mean()),
+        "rdm_std": float(entries.std()),
+        "mean_cosine": layers.mean_pairwise_cosine(products),
+        "mean_cosine_with_neutral": layers.mean_pairwise_cosine(with_neutral),
+    }
+
+
+def _means(cell_sums: Floats, design: Design) -> Floats:
+    return np.asarray(gram.label_products(cell_sums, design, np.ones((1, len(design.units))))[0])
+
+
+def noise(k: Floats, headline: Headline, first: Bools | None) -> tuple[Row, Floats]:
+    """Held-out accuracy and reliability of one layer, and accuracies (1 + 2 N, T) on all units and on every half."""
+    design = headline.design
+    n_units = len(design.units)
+    missing = np.full((1 if first is None else 1 + 2 * len(first), n_units), np.nan)
+    if first is None or n_units < inference.FEWEST_UNITS:
+        return {"reason": inference.TOO_FEW}, missing
+    cell_sums = headline.cells(k)
+    halves = np.stack([first, ~first], axis=1).reshape(-1, n_units)
+    draws = np.concatenate([np.ones((1, n_units), dtype=bool), halves])
+    try:
+        folds = layers.held_out_accuracy(headline.gram(k), cell_sums, design, draws)
+        reliability = inference.reliability(inference.Halves.of(cell_sums, design, first))
+    except ValueError as error:
+        return {"reason": f"{error}: too few stories of some label"}, missing
+    accuracy, se = layers.accuracy_and_se(folds[:1])
+    row: Row = {"accuracy": _number(accuracy[0]), "accuracy_se": _number(se[0])}
+    if np.isfinite(reliability.value):
+        row |= {"reliability": reliability.value, "reliability_se": _number(reliability.se)}
+    else:
+        row |= {"reason": reliability.reason}
+    return row, folds
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> list[Row]:
+    """Rows of `layers`: each rule's layer on all topics, and best_layer_cv on each half of each halving.
+
+    `folds` (L, 1 + 2 N, T) as `noise` gives them; `cosines` (L).
+    """
+    keys = {**readout.condition.keys(), "position": readout.position, "variant": variant}
+
+    def row(rule: str, choice: layers.Choice | None, halving: int | None = None, half: int | None = None) -> Row:
+        return {
+            **keys,
+            "layer_rule": rule,
+            "halving": halving,
+            "half": half,
+            "layer": choice and choice.layer,
+            "plateau_low": choice and choice.low,
+            "plateau_high": choice and choice.high,
+            "reason": "no layer has an estimate" if choice is None else None,
+        }
+
+    rows = [row(layers.PAPER, layers.best_layer_paper(cosines))]
+    mean, se = layers.accuracy_and_se(folds)  # (L, 1 + 2 N)
+    for draw in range(folds.shape[1]):
+        choice = layers.best_layer_cv(mean[:, draw], se[:, draw])
+        where = (None, None) if draw == 0 else ((draw - 1) // 2, (draw - 1) % 2 + 1)
+        rows.append(row(layers.CV, choice, *where))
+    return rows
+
+
+def main(arguments: list[str]) -> None:
+    params = load_params()
+    described: list[Row] = []
+    chosen: list[Row] = []
+    for readout in readouts(params, load_entries(params)):
+        for rows, more in zip((described, chosen), of_readout(readout, params), strict=True):
+            rows.extend(more)
+    store.write_table("geometry", described)
+    store.write_table("layers", chosen)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,120 @@
+"""The Gram engine: every statistic of one layer, from inner products of stimuli alone.
+
+For one layer, with activations centred first (float64: the means are large against the differences), `K = A A^T` over
+stimuli holds all that cosine RDMs, halves, jackknife and held-out accuracy need. The hidden dimension is touched once. A *draw*
+is a weighting of topics; inner products of label means under a draw are quadratic forms in K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Design:
+    """How stimuli are labelled, and by what they are resampled.
+
+    `labels` (E) are emotions; `units` (T) are topics, or, where stories are not crossed with topics, ranks of stories
+    within their label (then `crossed` is False, and a unit is one story of each label).
+    """
+
+    labels: list[str]
+    units: list[str]
+    label: NDArray[np.int64]  # (S,) index into labels
+    unit: NDArray[np.int64]  # (S,) index into units
+    crossed: bool
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """Stories in each cell, (E, T)."""
+        counts = np.zeros((len(self.labels), len(self.units)), dtype=np.int64)
+        np.add.at(counts, (self.label, self.unit), 1)
+        return counts
+
+    @classmethod
+    def of(cls, emotions: Sequence[str], topics: Sequence[str]) -> Design:
+        """Labels sorted, units sorted. Stories are crossed when every label has every topic."""
+        labels, label = np.unique(np.asarray(emotions, dtype=str), return_inverse=True)
+        units, unit = np.unique(np.asarray(topics, dtype=str), return_inverse=True)
+        crossed = len(units) > 1 and len(np.unique(label * len(units) + unit)) == len(labels) * len(units)
+        if not crossed:
+            rank = np.zeros(len(label), dtype=np.int64)
+            for e in range(len(labels)):
+                rank[label == e] = np.arange(np.count_nonzero(label == e))
+            units, unit = np.array([f"story {r + 1}" for r in range(int(rank.max()) + 1)]), rank
+        return cls([str(x) for x in labels], [str(x) for x in units], label.astype(np.int64), unit.astype(np.int64), crossed)
+
+
+def centre(activations: NDArray[np.floating]) -> Floats:
+    """Activations (S, H) as float64, minus their mean over stimuli. A common translation moves no label difference."""
+    a = np.asarray(activations, dtype=np.float64)
+    return np.asarray(a - a.mean(axis=0))
+
+
+def gram(activations: NDArray[np.floating], components: Floats | None = None) -> Floats:
+    """K (S, S): inner products of centred stimuli, after removal of orthonormal `components` (C, H) if given."""
+    a = centre(activations)
+    k: Floats = a @ a.T
+    if components is not None and len(components):
+        along = a @ components.T
+        k = k - along @ along.T
+    return k
+
+
+def neutral_components(neutral: NDArray[np.floating], share: float) -> Floats:
+    """The fewest principal components (C, H) of neutral activations (N, H) that hold at least `share` of their variance.
+
+    Orthonormal rows, float64. Found through the (N, N) Gram matrix, since N is far below H.
+    """
+    a = centre(neutral)
+    values, left = np.linalg.eigh(a @ a.T)
+    values, left = np.clip(values[::-1], 0, None), left[:, ::-1]
+    rank = int(np.count_nonzero(values > values[0] * 1e-12)) if values[0] > 0 else 0
+    if rank == 0 or share <= 0:
+        return np.zeros((0, a.shape[1]))
+    count = min(int(np.searchsorted(np.cumsum(values) / values.sum(), share * (1 - 1e-12))) + 1, rank)
+    rows = left[:, :count].T @ a
+    # Each component's sign is arbitrary; a projection does not depend on it.
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
+
+
+def cells(k: Floats, design: Design) -> Floats:
+    """Sums of K over the stories of each pair of cells: (E, T, E, T)."""
+    e, t = len(design.labels), len(design.units)
+    member = np.zeros((e * t, len(k)))
+    member[design.label * t + design.unit, np.arange(len(k))] = 1.0
+    return (member @ k @ member.T).reshape(e, t, e, t)
+
+
+def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating] | Bools, chunk: int = 256) -> Floats:
+    """Inner products of label means under each draw: (D, E, E).
+
+    `draws` (D, T) weighs units; a label's mean is over all its stories in the draw. Raises ValueError where a draw leaves a
+    label without stories.
+    """
+    weights = np.asarray(draws, dtype=np.float64)
+    totals = weights @ design.counts.T  # (D, E)
+    if (totals <= 0).any():
+        raise ValueError("a draw leaves a label without stories")
+    e, t = cell_sums.shape[:2]
+    products = np.empty((len(weights), e, e))
+    right = cell_sums.reshape(e * t * e, t)
+    for start in range(0, len(weights), chunk):
+        w = weights[start : start + chunk]
+        half = (right @ w.T).reshape(e, t, e, len(w))
+        products[start : start + chunk] = np.einsum("etfd,dt->def", half, w, optimize=True)
+    return products / totals[:, :, None] / totals[:, None, :]
+
+
+def centred_products(products: Floats) -> Floats:
+    """Inner products (..., E, E) of label means after centring over the labels."""
+    rows = products.mean(axis=-1, keepdims=True)
+    columns = products.mean(axis=-2, keepdims=True)
+    return np.asarray(products - rows - columns + products.mean(axis=(-1, -2), keepdims=True))

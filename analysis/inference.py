@@ -1,0 +1,150 @@
+"""The numbers of a pair of conditions, and of one: rho_same, rho_cross, reliability, rho_dis.
+
+Halves are halves of topics: the same topics for every label and on both sides, from one fixed list of halvings.
+Centring over labels is redone inside every half and every deletion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from math import comb, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis import gram, rdm
+from analysis.gram import Bools, Design, Floats
+
+FEWEST_UNITS = 4
+LOWEST_RELIABILITY = 0.1
+TOO_FEW = f"fewer than {FEWEST_UNITS} topics: no halves to compare"
+
+
+def halvings(n_units: int, wanted: int, seed: int) -> Bools:
+    """Distinct halvings of the units, bool (N, T); True marks the first half. The complement is the second.
+
+    All of them where there are no more than `wanted`, else a random sample. An odd unit goes to the second half.
+    """
+    size = n_units // 2
+    every = comb(n_units, size) // (2 if n_units % 2 == 0 else 1)
+    if every <= max(wanted, 5000):
+        chosen = list(combinations(range(n_units), size))[:every]
+        # combinations come sorted: of a halving and its complement, the one that holds unit 0 comes first
+        if every > wanted:
+            keep = np.random.default_rng(seed).choice(every, size=wanted, replace=False)
+            chosen = [chosen[i] for i in sorted(keep)]
+    else:
+        rng = np.random.default_rng(seed)
+        seen: dict[tuple[int, ...], None] = {}
+        while len(seen) < wanted:
+            half = sorted(rng.permutation(n_units)[:size].tolist())
+            if n_units % 2 == 0 and 0 not in half:
+                half = sorted(set(range(n_units)) - set(half))
+            seen[tuple(half)] = None
+        chosen = list(seen)
+    mask = np.zeros((len(chosen), n_units), dtype=bool)
+    for row, members in zip(mask, chosen, strict=True):
+        row[list(members)] = True
+    return mask
+
+
+@dataclass(frozen=True)
+class Halves:
+    """Standardised ranks of one condition's RDMs.
+
+    `whole` (P): all topics; `halves` (N, 2, P); `deleted` (N, T, P): the half that held unit t, without it.
+    """
+
+    whole: Floats
+    halves: Floats
+    deleted: Floats
+    first: Bools  # (N, T): the halvings
+
+    @classmethod
+    def of(cls, cell_sums: Floats, design: Design, first: Bools) -> Halves:
+        n, t = first.shape
+
+        def ranks(draws: Bools) -> Floats:
+            products = gram.label_products(cell_sums, design, draws)
+            return rdm.ranks(rdm.rdms(gram.centred_products(products)))
+
+        both = np.stack([first, ~first], axis=1)  # (N, 2, T)
+        without = without_one(first)
+        return cls(
+            whole=ranks(np.ones((1, t), dtype=bool))[0],
+            halves=ranks(both.reshape(-1, t)).reshape(n, 2, -1),
+            deleted=ranks(without.reshape(-1, t)).reshape(n, t, -1),
+            first=first,
+        )
+
+
+def cross_fitted(by_layer: dict[int, Halves], chosen: NDArray[np.int64]) -> Halves:
+    """Halves whose layer was chosen on the other half: `chosen` (N, 2) holds the layer chosen on each half.
+
+    `whole` is NaN: a layer chosen on one half has no value on all topics.
+    """
+    one = next(iter(by_layer.values()))
+    halves, deleted = np.empty_like(one.halves), np.empty_like(one.deleted)
+    for n, (on_first, on_second) in enumerate(chosen.tolist()):
+        halves[n, 0], halves[n, 1] = by_layer[on_second].halves[n, 0], by_layer[on_first].halves[n, 1]
+        in_first = one.first[n]
+        deleted[n, in_first] = by_layer[on_second].deleted[n, in_first]
+        deleted[n, ~in_first] = by_layer[on_first].deleted[n, ~in_first]
+    return Halves(np.full_like(one.whole, np.nan), halves, deleted, one.first)
+
+
+def without_one(first: Bools) -> Bools:
+    """For each halving and unit, the half that holds the unit, without it: (N, T, T)."""
+    own = np.where(first[:, :, None], first[:, None, :], ~first[:, None, :])
+    return np.asarray(own & ~np.eye(first.shape[1], dtype=bool)[None])
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """`value`: mean over halvings of Spearman(half 1, half 2), at that half's n, uncorrected. `se`: delete-one-unit
+    jackknife, the unit dropped in place from its half, the halvings unchanged."""
+
+    value: float
+    se: float
+
+    @property
+    def reason(self) -> str | None:
+        """Why no rho_dis may be formed with it; None when one may."""
+        if not np.isfinite(self.value) or not np.isfinite(self.se):
+            return "a label's vector is zero in some half: no reliability"
+        if self.value - 2 * self.se <= 0:
+            return f"reliability {self.value:.2f} is within two standard errors ({self.se:.2f}) of 0"
+        if self.value < LOWEST_RELIABILITY:
+            return f"reliability {self.value:.2f} is below {LOWEST_RELIABILITY}"
+        return None
+
+
+def reliability(h: Halves) -> Reliability:
+    """Split-half reliability of an RDM, with its jackknife standard error."""
+    value = float(np.mean((h.halves[:, 0] * h.halves[:, 1]).sum(-1)))
+    other = np.where(h.first[:, :, None], h.halves[:, 1][:, None], h.halves[:, 0][:, None])  # (N, T, P)
+    theta = (h.deleted * other).sum(-1).mean(axis=0)  # (T,)
+    return Reliability(value, jackknife_se(theta))
+
+
+def jackknife_se(theta: Floats) -> float:
+    """Standard error from the values `theta` (T) of an estimate with one unit left out: se^2 = (T-1)/T sum (theta - mean)^2."""
+    t = len(theta)
+    return sqrt((t - 1) / t * float(((theta - theta.mean()) ** 2).sum()))
+
+
+def rho_cross(a: Halves, b: Halves) -> float:
+    """Mean over halvings of Spearman(A on one half of the topics, B on the other), both ways round."""
+    return float(((a.halves[:, 0] * b.halves[:, 1]).sum(-1) + (a.halves[:, 1] * b.halves[:, 0]).sum(-1)).mean() / 2)
+
+
+def rho_same(a: Halves, b: Halves) -> float:
+    """Spearman on all stories. It shares the stories' noise between both sides, so reliability is no ceiling for it."""
+    return float((a.whole * b.whole).sum())
+
+
+def ceiling(a: Reliability, b: Reliability) -> float | None:
+    """sqrt(rel_a rel_b), what rho_cross would be if both geometries were one; None where a reliability is not positive."""
+    product = a.value * b.value
+    return sqrt(product) if a.value > 0 and b.value > 0 and np.isfinite(product) else None

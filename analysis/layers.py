@@ -1,0 +1,101 @@
+"""Which layer to compare: held-out accuracy, and the rules that choose.
+
+`best_layer_cv`: nearest centroid over held-out topics; the smallest layer within one standard error of the maximum.
+`best_layer_paper`: lowest mean pairwise cosine of the centred vectors (arXiv 2604.11050), whose floor -1/(n-1) is reached
+whenever the unit vectors sum to zero, so that it ranks layers by how equal the vectors' norms are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis import gram, rdm
+from analysis.gram import Bools, Design, Floats
+
+PAPER, CV, CROSS_FITTED, DEPTH = "best_layer_paper", "best_layer_cv", "best_layer_cv_crossfit", "matched_depth"
+
+
+def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Bools) -> Floats:
+    """Accuracy on each held-out unit, (D, T); NaN for units outside a draw.
+
+    `members` (D, T): the units of each draw. For each unit of it, centroids and their mean come from the draw's other units
+    alone; a story goes to the label whose centred centroid has the highest cosine with the centred story.
+    Raises ValueError where a training set leaves a label without stories.
+    """
+    d, t = members.shape
+    e = len(design.labels)
+    training = members[:, None, :] & ~np.eye(t, dtype=bool)[None]  # (D, T, T)
+    usable = members & (training.sum(-1) > 0)
+    products = np.full((d, t, e, e), np.nan)
+    products[usable] = gram.label_products(cell_sums, design, training[usable])
+
+    # Inner products of each story with each training centroid, (D, S, E).
+    indicator = np.zeros((e * t, len(k)))
+    indicator[design.label * t + design.unit, np.arange(len(k))] = 1.0
+    with_cells = (k @ indicator.T).reshape(len(k), e, t)
+    own = with_cells[np.arange(len(k)), :, design.unit]  # (S, E): what the held-out unit itself would add
+    sums = np.einsum("sfu,du->dsf", with_cells, members.astype(float), optimize=True) - own[None]
+    counts = members @ design.counts.T.astype(float)  # (D, E)
+    totals = counts[:, None, :] - design.counts.T[design.unit][None]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        stories = sums / totals
+        m = products[:, design.unit]  # (D, S, E, E)
+        mean_with = m.mean(-1)
+        norms = np.sqrt(np.diagonal(gram.centred_products(m), axis1=-2, axis2=-1))
+        scores = (stories - stories.mean(-1, keepdims=True) - mean_with + m.mean((-1, -2))[..., None]) / norms
+    hits = np.where(np.isnan(scores).any(-1), np.nan, np.argmax(np.nan_to_num(scores), axis=-1) == design.label[None])
+    accuracy = np.full((d, t), np.nan)
+    for u in range(t):
+        accuracy[:, u] = hits[:, design.unit == u].mean(axis=1)
+    return np.where(usable, accuracy, np.nan)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A chosen layer, and the lowest and highest layer that the rule finds as good."""
+
+    layer: int
+    low: int
+    high: int
+
+
+def accuracy_and_se(folds: Floats) -> tuple[Floats, Floats]:
+    """Mean over held-out units of `folds` (..., T), and its standard error over them; NaN folds do not count."""
+    used = ~np.isnan(folds)
+    n = used.sum(-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(used, folds, 0).sum(-1) / n
+        variance = np.where(used, np.square(folds - mean[..., None]), 0).sum(-1) / (n - 1)
+        return mean, np.sqrt(variance / n)
+
+
+def best_layer_cv(mean: Floats, se: Floats) -> Choice | None:
+    """The smallest layer within one standard error of the maximum, from accuracies (L) and errors (L).
+
+    Layers that are NaN do not stand for choice; None where no layer does.
+    """
+    if np.isnan(mean).all():
+        return None
+    top = int(np.nanargmax(mean))
+    good = np.flatnonzero(mean >= mean[top] - (0.0 if np.isnan(se[top]) else se[top]))
+    return Choice(int(good[0]), int(good[0]), int(good[-1]))
+
+
+def best_layer_paper(mean_cosines: Floats) -> Choice | None:
+    """The layer of the lowest mean pairwise cosine (L), the published rule; ties go to the smallest layer."""
+    if np.isnan(mean_cosines).all():
+        return None
+    layer = int(np.nanargmin(mean_cosines))
+    return Choice(layer, layer, layer)
+
+
+def mean_pairwise_cosine(products: Floats) -> float:
+    """Mean cosine over all pairs of centred label vectors, from their inner products (E, E)."""
+    return float(rdm.cosines(products).mean())
+
+
+def layer_at(depth: float, n_layers: int) -> int:
+    """The layer at a depth in [0, 1], where depth = layer / n_layers."""
+    return min(int(depth * n_layers + 0.5), n_layers - 1)

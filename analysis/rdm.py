@@ -1,0 +1,48 @@
+"""Representational dissimilarity matrices: their order, their distance, their comparison.
+
+An RDM is the upper triangle of 1 - cosine over labels, row by row: (0,1), (0,2), ..., (E-2, E-1).
+Spearman's rho of many RDMs is one matrix product of standardised ranks (average ranks for ties).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.stats import rankdata
+
+from analysis.gram import Floats
+
+
+def pairs(n_labels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Row and column of each entry of an RDM over `n_labels` labels."""
+    return np.triu_indices(n_labels, k=1)
+
+
+def cosines(products: Floats) -> Floats:
+    """Cosines (..., P) of all pairs of vectors from their inner products (..., E, E); NaN where a vector is zero."""
+    squares = np.diagonal(products, axis1=-2, axis2=-1)
+    largest = np.max(np.abs(squares), axis=-1, keepdims=True)
+    # What rounding leaves of a zero vector is not a direction.
+    norms = np.sqrt(np.where(squares > 1e-12 * largest, squares, np.nan))
+    i, j = pairs(products.shape[-1])
+    return np.asarray(np.clip(products[..., i, j] / (norms[..., i] * norms[..., j]), -1.0, 1.0))
+
+
+def rdms(products: Floats) -> Floats:
+    """Cosine RDMs (..., P) from inner products of label means (..., E, E), which must be centred already."""
+    return 1.0 - cosines(products)
+
+
+def ranks(values: Floats) -> Floats:
+    """Ranks (..., P), centred and scaled to unit norm, so that a product of two is Spearman's rho.
+
+    NaN where an RDM holds a NaN or is constant: it has no rank order.
+    """
+    r = rankdata(values, axis=-1, nan_policy="propagate")
+    r = r - r.mean(axis=-1, keepdims=True)
+    norm = np.linalg.norm(r, axis=-1, keepdims=True)
+    return np.asarray(r / np.where(norm > 0, norm, np.nan))
+
+
+def spearman(a: Floats, b: Floats) -> Floats:
+    """Spearman's rho of RDMs `a` (..., P) and `b` (..., P), entry by entry of the leading dimensions."""
+    return np.asarray((ranks(a) * ranks(b)).sum(axis=-1))

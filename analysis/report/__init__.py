@@ -1,0 +1,1 @@
+"""The report: findings in words, figures, one self-contained page."""

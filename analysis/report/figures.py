@@ -1,0 +1,197 @@
+"""The figures of the report, one per finding, as Altair charts. Data come in as tables and leave unrounded in tooltips."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from analysis.layers import CV, DEPTH, PAPER
+from analysis.report.findings import BETWEEN, PRECISIONS, SEEDS, TWINS, View
+
+Chart = alt.TopLevelMixin
+INK, MUTED, ACCENT, WARM, GREEN = "#1f2430", "#8a90a0", "#2457a6", "#c2571a", "#2f7d4f"
+RHO = alt.Scale(domain=[-0.2, 1], scheme="tealblues", clamp=True)
+CONFIG: dict[str, Any] = {
+    "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
+    "view": {"stroke": None},
+    "axis": {"labelColor": INK, "titleColor": INK, "grid": True, "gridColor": "#eceef2", "domain": False, "labelLimit": 260},
+    "header": {"labelFontWeight": 600, "labelFontSize": 12, "title": None},
+    "legend": {"orient": "top", "title": None, "labelLimit": 400},
+}
+
+
+def figures(view: View) -> dict[str, Chart]:
+    """One chart per finding, by the finding's key."""
+    made = {
+        "similar": similar(view),
+        "depth": depth(view),
+        "noise": noise(view),
+        "passages": passages(view),
+        "precision": precision(view),
+    }
+    return {key: chart.configure(**CONFIG) for key, chart in made.items()}
+
+
+def similar(view: View) -> alt.HConcatChart:
+    """The RSA grid at best_layer_cv: on the same stories, and across topics with each condition's reliability as diagonal."""
+    columns = ["condition_a", "condition_b", "rho_same", "rho_cross", "reliability_a", "reliability_b", "rho_dis"]
+    pairs = view.pairs().select(columns)
+    mirrored = pairs.rename({"condition_a": "condition_b", "condition_b": "condition_a"}).select(columns)
+    own = view.at_best_layer().select(
+        pl.col("condition").alias("condition_a"),
+        pl.col("condition").alias("condition_b"),
+        pl.lit(1.0).alias("rho_same"),
+        pl.col("reliability").alias("rho_cross"),
+    )
+    rows = pl.concat([pairs, mirrored, own], how="diagonal")
+    order = view.at_best_layer()["condition"].to_list()
+
+    def grid(value: str, title: str, labels: bool) -> alt.LayerChart:
+        base = alt.Chart(rows, title=alt.Title(title, anchor="start", fontSize=13)).encode(
+            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40)),
+            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(labels=labels)),
+            tooltip=[
+                alt.Tooltip("condition_a:N", title="a"),
+                alt.Tooltip("condition_b:N", title="b"),
+                *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("rho_same", "rho_cross", "rho_dis")),
+            ],
+        )
+        cells = base.mark_rect(stroke="white", strokeWidth=1.5).encode(color=alt.Color(f"{value}:Q", scale=RHO, legend=None))
+        text = base.mark_text(fontSize=11).encode(
+            text=alt.Text(f"{value}:Q", format=".2f"),
+            color=alt.condition(f"datum.{value} > 0.6", alt.value("white"), alt.value(INK)),
+        )
+        both: alt.LayerChart = (cells + text).properties(width=alt.Step(40), height=alt.Step(30))
+        return both
+
+    same = grid("rho_same", "same stories (rho_same)", labels=True)
+    return alt.hconcat(same, grid("rho_cross", "different topics (rho_cross; diagonal: reliability)", labels=False))
+
+
+def _band(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
+    """Median, minimum and maximum of a column over what `by` leaves open."""
+    grouped = rows.drop_nulls(value).group_by(by, maintain_order=True)
+    c = pl.col(value)
+    return grouped.agg(c.median().alias("middle"), c.min().alias("low"), c.max().alias("high"), pl.len().alias("n"))
+
+
+def _who() -> pl.Expr:
+    return pl.when(pl.col("untrained")).then(pl.lit("untrained draws")).otherwise(pl.col("model")).alias("who")
+
+
+def _colours(names: list[str]) -> alt.Scale:
+    palette = [ACCENT, WARM, GREEN, "#7a4ea3", "#a33b56", "#3b8f9c"]
+    trained = [name for name in names if name != "untrained draws"]
+    known = {name: palette[i % len(palette)] for i, name in enumerate(trained)} | {"untrained draws": MUTED}
+    return alt.Scale(domain=names, range=[known[name] for name in names])
+
+
+def depth(view: View) -> alt.LayerChart:
+    """Held-out accuracy over depth, with the layers that both rules choose and the level of chance."""
+    curves = view.curves().filter(pl.col("is_reference")).with_columns(_who())
+    rows = _band(curves, "accuracy", ["who", "depth", "layer"])
+    names = curves["who"].unique(maintain_order=True).to_list()
+    colour = alt.Color("who:N", scale=_colours(names))
+    x = alt.X("depth:Q", title="depth (layer / number of layers)", scale=alt.Scale(domain=[0, 1]))
+    base = alt.Chart(rows).encode(x=x, color=colour)
+    tips: list[Any] = [
+        "who:N",
+        "layer:Q",
+        alt.Tooltip("middle:Q", format=".3f"),
+        alt.Tooltip("low:Q", format=".3f"),
+        "high:Q",
+        "n:Q",
+    ]
+    area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
+    line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18)).encode(
+        y=alt.Y("middle:Q", title="accuracy on held-out topics"), tooltip=tips
+    )
+    depths = curves.select("condition", "layer", "depth", "who")
+    chosen = pl.concat([view.chosen(CV), view.chosen(PAPER)]).filter(~pl.col("untrained") & pl.col("is_reference"))
+    marks = chosen.join(depths, on=["condition", "layer"]).select("depth", "layer_rule", "layer", "who")
+    rules = (
+        alt.Chart(marks)
+        .mark_rule(strokeWidth=1.5)
+        .encode(
+            x="depth:Q",
+            color=alt.Color("who:N", scale=_colours(names)),
+            strokeDash=alt.StrokeDash("layer_rule:N", scale=alt.Scale(domain=[CV, PAPER], range=[[1, 0], [4, 4]])),
+            tooltip=["layer_rule:N", "layer:Q", "who:N"],
+        )
+    )
+    chance = pl.DataFrame({"chance": [1 / curves["n_emotions"][0]]})
+    floor = alt.Chart(chance).mark_rule(stroke=MUTED, strokeDash=[2, 3]).encode(y="chance:Q", tooltip=["chance:Q"])
+    chart: alt.LayerChart = (floor + area + line + rules).properties(width=720, height=300)
+    return chart
+
+
+def noise(view: View) -> alt.FacetChart:
+    """Split-half reliability over depth, with one standard error, at every position."""
+    curves = view.curves(all_positions=True).filter(pl.col("is_reference")).with_columns(_who())
+    se = pl.col("reliability_se").fill_null(0)
+    trained = curves.filter(~pl.col("untrained")).with_columns(
+        pl.col("reliability").alias("middle"),
+        (pl.col("reliability") - se).alias("low"),
+        (pl.col("reliability") + se).alias("high"),
+    )
+    untrained = _band(curves.filter("untrained"), "reliability", ["who", "position", "depth", "layer"])
+    columns = ["who", "position", "depth", "layer", "middle", "low", "high"]
+    rows = pl.concat([trained.select(columns), untrained.select(columns)]).drop_nulls("middle")
+    names = curves["who"].unique(maintain_order=True).to_list()
+    base = alt.Chart().encode(
+        x=alt.X("depth:Q", title="depth", scale=alt.Scale(domain=[0, 1])), color=alt.Color("who:N", scale=_colours(names))
+    )
+    tips: list[Any] = ["who:N", "layer:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high"))]
+    area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
+    line = base.mark_line(strokeWidth=2).encode(y=alt.Y("middle:Q", title="reliability of the RDM"), tooltip=tips)
+    return alt.layer(area, line, data=rows).properties(width=345, height=260).facet(column="position:N")
+
+
+def passages(view: View) -> alt.FacetChart:
+    """rho over depth, on the same stories and on different topics, for each kind of pair: median and range over pairs."""
+    pairs = view.pairs(rule=DEPTH).filter(pl.col("kind").is_in([BETWEEN, TWINS, SEEDS]))
+    names = {"rho_same": "same stories", "rho_cross": "different topics"}
+    rows = pl.concat(
+        _band(pairs, value, ["kind", "depth"]).with_columns(pl.lit(words).alias("what")) for value, words in names.items()
+    )
+    kinds = [k for k in (BETWEEN, TWINS, SEEDS) if k in rows["kind"].to_list()]
+    colour = alt.Color("what:N", scale=alt.Scale(domain=list(names.values()), range=[WARM, ACCENT]))
+    base = alt.Chart().encode(x=alt.X("depth:Q", title="matched depth", scale=alt.Scale(domain=[0, 1])), color=colour)
+    tips: list[Any] = ["what:N", "depth:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high")), "n:Q"]
+    area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
+    line = base.mark_line(strokeWidth=2, point=True).encode(y=alt.Y("middle:Q", title="Spearman's rho"), tooltip=tips)
+    chart = alt.layer(area, line, data=rows).properties(width=690 // max(len(kinds), 1), height=260)
+    return chart.facet(column=alt.Column("kind:N", sort=kinds))
+
+
+def precision(view: View) -> alt.HConcatChart:
+    """What two precisions of one model disagree about on identical tokens, and how far they agree on different topics."""
+    what = pl.col("model_a") + pl.lit(" ") + pl.col("precision_a") + pl.lit(" x ") + pl.col("precision_b")
+    rows = view.pairs(PRECISIONS, DEPTH).with_columns(what.alias("pair"), (1 - pl.col("rho_same")).alias("lost"))
+    x = alt.X("depth:Q", title="matched depth", scale=alt.Scale(domain=[0, 1]))
+    tips: list[Any] = [
+        "pair:N",
+        "depth:Q",
+        *(alt.Tooltip(f"{c}:Q", format=".5f") for c in ("rho_same", "rho_cross", "ceiling")),
+    ]
+    base = alt.Chart(rows).encode(x=x, color=alt.Color("pair:N"), tooltip=tips)
+    left = base.transform_filter("isValid(datum.lost)").mark_line(point=True)
+    lost = left.encode(y=alt.Y("lost:Q", title="1 - rho_same, identical tokens", scale=alt.Scale(type="symlog", constant=1e-4)))
+    # rho_cross against its ceiling: on the line, precision changed nothing that a half of the topics can show
+    points = alt.Chart(rows).mark_point(size=55, filled=True, opacity=0.8)
+    cross = points.encode(
+        x=alt.X("ceiling:Q", title="ceiling: sqrt(rel_a rel_b)"),
+        y=alt.Y("rho_cross:Q", title="rho_cross, different topics"),
+        color=alt.Color("pair:N"),
+        tooltip=tips,
+    )
+    ends = rows.select(
+        pl.min_horizontal("ceiling", "rho_cross").min(), pl.max_horizontal("ceiling", "rho_cross").max().alias("top")
+    )
+    low, high = ends.row(0)
+    line = alt.Chart(pl.DataFrame({"v": [low, high]}, schema={"v": pl.Float64})).mark_line(stroke=MUTED, strokeDash=[3, 3])
+    return alt.hconcat(
+        lost.properties(width=330, height=260), (line.encode(x="v:Q", y="v:Q") + cross).properties(width=330, height=260)
+    )

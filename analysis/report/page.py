@@ -1,0 +1,85 @@
+"""Stage `report`: `data/report/index.html`, one page that needs nothing else and no network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import vl_convert
+
+from analysis.report.figures import figures
+from analysis.report.findings import View, findings, load_view, number
+from pipeline import opening, store
+from pipeline.params import run_stage
+
+TITLE = "One geometry of emotions, or the same passages?"
+CAPTIONS = {
+    "similar": "Spearman's rho between the RDMs of every two conditions, each at its own best_layer_cv.",
+    "depth": "Held-out nearest-centroid accuracy per layer; band: range over untrained draws. Solid rule: best_layer_cv;"
+    " dashed rule: best_layer_paper; dotted line: chance.",
+    "noise": "Split-half reliability of the RDM per layer, at each position that was read; band: one standard error, or the"
+    " range over untrained draws.",
+    "passages": "Spearman's rho at matched depth; line: median over pairs, band: range over pairs.",
+    "precision": "Left: what is lost on identical tokens. Right: rho_cross against its ceiling, one point per depth.",
+}
+CONDITION_COLUMNS = {
+    "condition": "condition",
+    "layer": "best_layer_cv",
+    "accuracy": "accuracy",
+    "reliability": "reliability",
+    "anisotropy": "anisotropy",
+    "rdm_mean": "RDM mean",
+    "rdm_std": "RDM sd",
+    "n_neutral_components": "neutral PCs",
+}
+
+
+def page(view: View, weights: list[str]) -> str:
+    """The whole page as HTML."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
+    )
+    report, row = view.params.report, view.curves().row(0, named=True)
+    lead = (
+        f"{row['n_emotions']} emotions, {row['n_topics']} topics, {row['n_stimuli']} stories; profile {view.params.profile}."
+        f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors."
+        " An open replication and correction of arXiv 2604.11050."
+    )
+    cells = view.at_best_layer().select(*CONDITION_COLUMNS).rows()
+    charts = {key: chart.to_dict() for key, chart in figures(view).items()}
+    return environment.get_template("template.html").render(
+        title=TITLE,
+        lead=lead,
+        findings=findings(view),
+        captions=CAPTIONS,
+        charts=json.dumps(charts, sort_keys=True).replace("</", "<\\/"),
+        javascript=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
+        condition_columns=list(CONDITION_COLUMNS.values()),
+        condition_rows=[[number(c) if isinstance(c, float) else "-" if c is None else c for c in cell] for cell in cells],
+        provenance=weights,
+    )
+
+
+def provenance(models: list[str]) -> list[str]:
+    """One line per model: where it came from and what its weights truly are; then the versions."""
+    tree = opening.vectors()
+    lines: list[str] = []
+    attributes: dict[Any, Any] = {}
+    for model in models:
+        attributes = tree[model].attrs
+        lines.append(f"{model}: {attributes['source']}; weights: {attributes['weights']}; BOS {attributes['bos']}.")
+    versions = ", ".join(f"{k.removesuffix('_version')} {v}" for k, v in sorted(attributes.items()) if k.endswith("_version"))
+    return [*lines, f"Layers: {attributes['layer']}. {versions}."]
+
+
+def main(arguments: list[str]) -> None:
+    view = load_view()
+    html = page(view, provenance(view.params.models))
+    with store.whole_or_nothing(store.REPORT / "index.html") as scratch:
+        scratch.write_text(html, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main)

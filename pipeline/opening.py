@@ -1,0 +1,70 @@
+"""Open what the pipeline made, and refuse what is not whole: the safe way in, for users and for the stages after the store.
+
+Local trees are opened without consolidated metadata: with it, a group that was never pulled reads as NaN without a word.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import xarray as xr
+
+from pipeline import store
+from pipeline.params import InputError, one_line
+
+
+def activations(model: str, precision: str, reading: str) -> xr.Dataset:
+    """One reading's activations, loaded: `activation` (stimulus, position, layer, hidden) float32, `finite` beside it;
+    an untrained twin has `seed` first. Raises InputError for what is missing or not whole."""
+    path = store.activations_path(model, precision, reading)
+    if not path.is_dir():
+        raise InputError(f"{path}: not there; make it with `dvc repro`, or fetch it with `dvc pull`")
+    try:
+        with xr.open_zarr(path, consolidated=False) as lazy:
+            dataset: xr.Dataset = lazy.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro` or `dvc pull`") from error
+    check_activations(dataset, path)
+    return dataset
+
+
+def check_activations(dataset: xr.Dataset, path: Path) -> None:
+    """Raise InputError unless the Dataset has the store's dimensions and is NaN exactly where `finite` says so."""
+    lead = ("seed",) if "seed" in dataset.dims else ()
+    for name, dims, dtype in (("activation", store.ACTIVATION_DIMS, np.float32), ("finite", store.FINITE_DIMS, np.bool_)):
+        if name not in dataset:
+            raise InputError(f"{path}: has no array '{name}'; was it pulled whole?")
+        if dataset[name].dims != (*lead, *dims) or dataset[name].dtype != dtype:
+            found = f"{dataset[name].dims} {dataset[name].dtype}"
+            raise InputError(f"{path}: '{name}' has {found}, not {(*lead, *dims)} {np.dtype(dtype)}")
+    finite = np.isfinite(dataset["activation"].values).all(axis=-1)
+    if not np.array_equal(finite, dataset["finite"].values):
+        raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and pull again")
+
+
+def vectors(path: Path = store.VECTORS) -> xr.DataTree:
+    """All emotion vectors, lazily. Raises InputError where the store is not there or holds no model."""
+    if not (path / "zarr.json").is_file():
+        raise InputError(f"{path}: no vectors here; make them with `dvc repro`, or fetch them with `dvc pull`")
+    tree = xr.open_datatree(path, engine="zarr", consolidated=False)
+    if not tree.children:
+        raise InputError(f"{path}: holds no model; run `dvc repro vectors`, or `dvc pull`")
+    return tree
+
+
+def table(name: str) -> pl.DataFrame:
+    """A table of `data/tables/`, with the columns that the store says. Raises InputError for what is missing or differs."""
+    path = store.table_path(name)
+    if name not in store.SCHEMAS:
+        raise InputError(f"no table '{name}'; there are {', '.join(store.SCHEMAS)}")
+    if not path.is_file():
+        raise InputError(f"{path}: not there; make it with `dvc repro`, or fetch it with `dvc pull`")
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
+    if frame.schema != store.SCHEMAS[name]:
+        raise InputError(f"{path}: its columns are not those of this version; run `dvc repro`")
+    return frame

@@ -1,0 +1,99 @@
+"""Say what a run would do, and check every input before anything starts.
+
+    python -m pipeline.plan
+
+Not a stage: it writes nothing. Entries, stimuli and precisions are checked as the stages would check them; whatever is wrong
+comes out now, not after an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from pipeline import stimuli
+from pipeline.params import QUANTISED, InputError, ModelEntry, Params, load_entries, load_params, one_line, run_stage
+from pipeline.store import activations_path
+
+TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
+START_SECONDS = 8  # of a stage: Python, torch, the model
+# Time of a pass relative to fp32 at the rate of `flops_per_second`. Measured on CPUs; fp16 without hardware support is slow.
+CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 3.5, "int8": 1.4, "nf4": 2.0}
+
+
+def flops_per_second() -> float:
+    """What this CPU makes of float32 matrix products, from a fifth of a second of them."""
+    a = np.ones((768, 768), dtype=np.float32)
+    a @ a
+    count, start = 0, time.perf_counter()
+    while time.perf_counter() - start < 0.2:
+        a @ a
+        count += 1
+    return count * 2 * 768**3 / (time.perf_counter() - start)
+
+
+def seconds(entry: ModelEntry, precision: str, tokens: float, rate: float) -> float:
+    """A rough time for one `read` stage on this CPU: two operations per parameter and token, at two thirds of `rate`."""
+    passes = len(entry.draws) * tokens * 2 * entry.parameters * CPU_FACTOR[precision]
+    return START_SECONDS + passes / (0.67 * rate)
+
+
+def changed_stages() -> list[str]:
+    """Names of the stages that DVC finds changed; [] when all is up to date."""
+    asked = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
+    return list(json.loads(asked.stdout or "{}"))
+
+
+def cells(params: Params, entries: dict[str, ModelEntry]) -> list[tuple[str, str]]:
+    return [(model, precision) for model in entries for precision in params.precisions_of(model)]
+
+
+def main(arguments: list[str]) -> None:
+    params = load_params()
+    entries = load_entries(params)
+    texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
+    changed = changed_stages()
+    out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 100)
+    if not changed:
+        out.print("Everything is up to date.")
+        return
+    stories = texts["stories"]
+    out.print(
+        f"Profile [bold]{params.profile}[/]: {stories.height} stories ({stories['emotion'].n_unique()} labels,"
+        f" {stories['topic'].n_unique()} topics) and {texts['neutral'].height} neutral texts"
+    )
+    tokens = sum(len(text) for frame in texts.values() for text in frame["text"]) * TOKENS_PER_CHARACTER
+    rate = flops_per_second()
+    grid = Table("reads", "precision", "weights", "about", box=None, pad_edge=False)
+    total = 0.0
+    for model, precision in cells(params, entries):
+        entry = entries[model]
+        stage = f"@{model}-{precision}"
+        if not any(name.endswith(stage) for name in changed) and activations_path(model, precision, "stories").exists():
+            continue
+        total += (about := seconds(entry, precision, tokens, rate))
+        weights = f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M parameters"
+        grid.add_row(model, precision + (", one text at a time" if precision in QUANTISED else ""), weights, _minutes(about))
+    if grid.row_count:
+        out.print(grid)
+    out.print(
+        "then vectors, geometry, rsa, report: about a minute"
+        + (f"; {_minutes(total + 60)} in all on this CPU" if total else "")
+    )
+
+
+def _minutes(value: float) -> str:
+    return f"{value / 3600:.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,227 @@
+"""Stage `read`: a model reads text; the residual stream after every block, pooled per stimulus, lands in the store.
+
+    python -m pipeline.read MODEL PRECISION READING [READING ...]
+
+A run that was stopped goes on where it stood: finished batches wait in `.scratch/`, under a fingerprint of everything that
+they depend on.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import torch
+import xarray as xr
+from tqdm import tqdm
+
+from pipeline import models, residual, stimuli, store
+from pipeline.params import (
+    PARAMS,
+    QUANTISED,
+    InputError,
+    ModelEntry,
+    Params,
+    Position,
+    Reading,
+    load_entry,
+    load_params,
+    run_stage,
+)
+from pipeline.provenance import code_digest, digest_of, versions
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which texts share a forward pass. A quantised model reads one text at a time: LLM.int8's numbers depend on
+    batch-mates (a whole column of activations is an outlier or not), and they must not."""
+
+    tokens: int
+    texts: int
+
+    @classmethod
+    def of(cls, params: Params, precision: str) -> BatchPlan:
+        return cls(0, 1) if precision in QUANTISED else cls(params.read.batch_tokens, params.read.batch_texts)
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Indices of the texts of each batch: sorted by length, no more than `texts` of them or `tokens` with padding."""
+        batches: list[list[int]] = []
+        for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+            # sorted by length: the newest text is the longest, so it sets the width of the batch
+            if batches and len(batches[-1]) < self.texts and (len(batches[-1]) + 1) * lengths[i] <= self.tokens:
+                batches[-1].append(i)
+            else:
+                batches.append([i])
+        return batches
+
+    def in_words(self) -> str:
+        if self.texts == 1:
+            return "one text at a time"
+        return f"sorted by length, at most {self.texts} texts or {self.tokens} tokens; right padding, no mask"
+
+
+def texts_long_enough(
+    lengths: Sequence[int], frame: pl.DataFrame, positions: dict[str, Position], model: str, path: Path
+) -> None:
+    """Raise InputError, naming them, if texts have fewer tokens than a position needs. `lengths` are without BOS."""
+    for name, position in positions.items():
+        short = [i for i, length in enumerate(lengths) if length < position.tokens_needed]
+        if short:
+            shown = ", ".join(f"{frame['id'][i]} ({frame['emotion'][i] or 'no label'}, {lengths[i]} tokens)" for i in short[:5])
+            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+            raise InputError(
+                f"{path}: position '{name}' needs {position.tokens_needed} tokens or more, and in {model} these texts are"
+                f" shorter: {shown}{more}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
+                f" {PARAMS}"
+            )
+
+
+def read(
+    model: models.Model,
+    ids: list[list[int]],
+    positions: Sequence[Position],
+    bos: bool,
+    plan: BatchPlan,
+    scratch: Path,
+    progress: tqdm[Any],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`.
+
+    Returns float32 (stimulus, position, layer, hidden) and bool (stimulus, position, layer), in the order of `ids`.
+    """
+    scratch.mkdir(parents=True, exist_ok=True)
+    batches = plan.batches([len(text) for text in ids])
+    for number, batch in enumerate(batches):
+        kept = scratch / f"{number:05}.npz"
+        if not kept.exists():
+            pooled, finite = residual.read_batch(model.body, [ids[i] for i in batch], positions, bos)
+            unfinished = kept.with_suffix(".tmp")
+            with unfinished.open("wb") as file:
+                np.savez(file, pooled=pooled, finite=finite)
+            os.replace(unfinished, kept)
+        progress.update(sum(len(ids[i]) for i in batch))
+    with np.load(scratch / "00000.npz") as first:
+        shape = first["pooled"].shape[1:]
+    activation = np.empty((len(ids), *shape), dtype=np.float32)
+    good = np.empty((len(ids), *shape[:2]), dtype=bool)
+    for number, batch in enumerate(batches):
+        with np.load(scratch / f"{number:05}.npz") as kept_batch:
+            activation[batch], good[batch] = kept_batch["pooled"], kept_batch["finite"]
+    return activation, good
+
+
+def dataset(
+    activation: np.ndarray,
+    finite: np.ndarray,
+    frame: pl.DataFrame,
+    n_tokens: Sequence[int],
+    positions: Sequence[str],
+    attributes: dict[str, Any],
+    seeds: list[int] | None = None,
+) -> xr.Dataset:
+    """The Dataset of one reading (see `store`): activations, where they are finite, and the labels of every stimulus."""
+    lead = ("seed",) if seeds is not None else ()
+    coords: dict[str, Any] = {
+        "stimulus": ("stimulus", np.array(frame["id"].to_list(), dtype=store.STRING)),
+        "emotion": ("stimulus", np.array(frame["emotion"].to_list(), dtype=store.STRING)),
+        "topic": ("stimulus", np.array(frame["topic"].to_list(), dtype=store.STRING)),
+        "n_tokens": ("stimulus", np.array(n_tokens, dtype=np.int64)),
+        "position": ("position", np.array(positions, dtype=store.STRING)),
+        "layer": ("layer", np.arange(activation.shape[-2])),
+    }
+    if seeds is not None:
+        coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
+    return xr.Dataset(
+        {
+            "activation": ((*lead, *store.ACTIVATION_DIMS), activation.astype(np.float32, copy=False)),
+            "finite": ((*lead, *store.FINITE_DIMS), finite),
+        },
+        coords=coords,
+        attrs=attributes,
+    )
+
+
+def overflow_in_words(finite: np.ndarray, precision: str) -> str:
+    """What was not finite, in words ("" when all was); raises InputError where no layer is whole, or at fp32.
+
+    `finite` is bool (..., stimulus, position, layer).
+    """
+    whole = finite.all(axis=tuple(range(finite.ndim - 1)))
+    if whole.all():
+        return ""
+    layers = np.flatnonzero(~whole)
+    lost = 1 - finite.all(axis=-2).mean()
+    where = f"layers {layers[0]}-{layers[-1]} ({layers.size} of {whole.size})"
+    words = f"states that are not finite at {where}, in {lost:.0%} of stimuli x layers"
+    if precision == "fp32" or not whole.any():
+        raise InputError(
+            f"{words}, at {precision}: the weights are broken, or this precision cannot hold this model; try bf16 or fp32"
+        )
+    return words
+
+
+def read_one(name: str, entry: ModelEntry, precision: str, reading_name: str, params: Params) -> xr.Dataset:
+    """One reading by one model at one precision, over all of an untrained twin's seeds."""
+    reading: Reading = params.readings[reading_name]
+    positions = {p: params.positions[p] for p in reading.positions}
+    frame = stimuli.load(reading)
+    plan = BatchPlan.of(params, precision)
+    device = models.pick_device(params.read.device)
+    attributes: dict[str, Any] = {}
+    parts = []
+    for seed in entry.draws:
+        model = models.load(name, entry, precision, device, seed)
+        ids, bos = residual.tokenise(frame["text"].to_list(), model.tokenizer, entry.bos, reading.bos)
+        lengths = [len(text) - bos for text in ids]
+        texts_long_enough(lengths, frame, positions, name, reading.path)
+        attributes = {
+            **model.attributes,
+            "precision": precision,
+            "reading": reading_name,
+            "layer": residual.LAYER_IN_WORDS,
+            "positions": "; ".join(f"{k} = {v.in_words()}" for k, v in positions.items()),
+            "bos": f"{'prepended' if bos else 'none'} ({reading.bos}); it and padding are never pooled",
+            "batch_plan": plan.in_words(),
+            "stimuli_sha256": stimuli.digest(frame),
+            "device": device.type,
+            "threads": torch.get_num_threads(),
+            "code_sha256": code_digest("pipeline.read"),
+            **{f"{library}_version": number for library, number in versions().items()},
+        }
+        words = {k: v.model_dump() for k, v in positions.items()}
+        fingerprint = digest_of({"seed": seed, "ids": ids, "positions": words, "attributes": attributes})
+        label = f"{name} {precision} {reading_name}" + ("" if seed is None else f" seed {seed}")
+        tokens = sum(map(len, ids))
+        # tqdm stays quiet (disable=None) where the output is not a terminal.
+        with tqdm(total=tokens, unit="tok", unit_scale=True, desc=label, disable=None) as progress:
+            scratch = store.SCRATCH / "read" / fingerprint[:24]
+            parts.append((read(model, ids, list(positions.values()), bos, plan, scratch, progress), scratch))
+    activation, finite = (np.stack([part[0][i] for part in parts]) for i in (0, 1))
+    if entry.seeds is None:
+        activation, finite = activation[0], finite[0]
+    attributes["not_finite"] = overflow_in_words(finite, precision)
+    if attributes["not_finite"]:
+        print(f"{name} {precision} {reading_name}: {attributes['not_finite']}; recorded, not averaged", file=sys.stderr)
+    result = dataset(activation, finite, frame, lengths, list(positions), attributes, entry.seeds)
+    store.write_activations(result, store.activations_path(name, precision, reading_name))
+    for _, scratch in parts:
+        shutil.rmtree(scratch)
+    return result
+
+
+def main(arguments: list[str]) -> None:
+    name, precision, *readings = arguments
+    params, entry = load_params(), load_entry(name)
+    for reading in readings:
+        read_one(name, entry, precision, reading, params)
+
+
+if __name__ == "__main__":
+    run_stage(main)

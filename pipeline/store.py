@@ -1,0 +1,242 @@
+"""The store: where every out lies, its dimensions and dtypes, every table's columns. One place knows each of these.
+
+Arrays are Zarr format 3, written whole or not at all: an out is built under `.scratch/` and moved into place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xarray as xr
+import zarr
+from zarr.codecs import BloscCodec
+
+from pipeline.params import Params, load_params, run_stage
+
+ACTIVATIONS = Path("data/activations")
+VECTORS = Path("data/vectors.zarr")
+TABLES = Path("data/tables")
+REPORT = Path("data/report")
+SCRATCH = Path(".scratch")
+
+STRING = np.dtypes.StringDType()
+
+# An untrained twin's arrays carry `seed` before these dimensions.
+ACTIVATION_DIMS = ("stimulus", "position", "layer", "hidden")
+FINITE_DIMS = ("stimulus", "position", "layer")
+VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
+LAYER_DIMS = ("precision", "position", "layer")
+VARIANTS = ("centred", "denoised")
+
+METHODS = {"stories": "comprehension"}
+"""Which readings are a method of the field; every other reading is a setting of its own name."""
+
+# --- tables: long, one row per measurement, keys first -------------------------------------------------------------
+
+_CONDITION = {
+    "model": pl.String,
+    "seed": pl.Int64,  # of an untrained twin's weights; null for a trained model
+    "precision": pl.String,
+    "method": pl.String,
+    "setting": pl.String,
+}
+_READOUT = {"position": pl.String, "variant": pl.String}
+
+GEOMETRY = pl.Schema(
+    {
+        **_CONDITION,
+        **_READOUT,
+        "layer": pl.Int64,
+        "depth": pl.Float64,
+        "n_stimuli": pl.Int64,
+        "n_topics": pl.Int64,
+        "n_emotions": pl.Int64,
+        "anisotropy": pl.Float64,
+        "n_neutral_components": pl.Int64,
+        "rdm_mean": pl.Float64,
+        "rdm_std": pl.Float64,
+        "mean_cosine": pl.Float64,
+        "mean_cosine_with_neutral": pl.Float64,
+        "accuracy": pl.Float64,
+        "accuracy_se": pl.Float64,
+        "reliability": pl.Float64,
+        "reliability_se": pl.Float64,
+        "n_halvings": pl.Int64,
+        "reason": pl.String,
+    }
+)
+
+LAYERS = pl.Schema(
+    {
+        **_CONDITION,
+        **_READOUT,
+        "layer_rule": pl.String,
+        "halving": pl.Int64,  # null: chosen on all topics
+        "half": pl.Int64,
+        "layer": pl.Int64,
+        "plateau_low": pl.Int64,
+        "plateau_high": pl.Int64,
+        "reason": pl.String,
+    }
+)
+
+RSA = pl.Schema(
+    {
+        **{f"{key}_a": dtype for key, dtype in _CONDITION.items()},
+        **{f"{key}_b": dtype for key, dtype in _CONDITION.items()},
+        **_READOUT,
+        "layer_rule": pl.String,
+        "depth": pl.Float64,  # of the rule `matched_depth`
+        "layer_a": pl.Int64,
+        "layer_b": pl.Int64,
+        "n_stimuli": pl.Int64,
+        "n_topics": pl.Int64,
+        "n_halvings": pl.Int64,
+        "rho_same": pl.Float64,
+        "rho_cross": pl.Float64,
+        "reliability_a": pl.Float64,
+        "reliability_b": pl.Float64,
+        "ceiling": pl.Float64,  # sqrt(reliability_a reliability_b): of rho_cross, never of rho_same
+        "rho_dis": pl.Float64,
+        "reason": pl.String,
+    }
+)
+
+SCHEMAS: dict[str, pl.Schema] = {"geometry": GEOMETRY, "layers": LAYERS, "rsa": RSA}
+KEYS: dict[str, list[str]] = {
+    "geometry": [*_CONDITION, *_READOUT, "layer"],
+    "layers": [*_CONDITION, *_READOUT, "layer_rule", "halving", "half"],
+    "rsa": [*(f"{k}_a" for k in _CONDITION), *(f"{k}_b" for k in _CONDITION), *_READOUT, "layer_rule", "depth"],
+}
+
+
+# --- paths ---------------------------------------------------------------------------------------------------------
+
+
+def activations_path(model: str, precision: str, reading: str) -> Path:
+    return ACTIVATIONS / model / precision / f"{reading}.zarr"
+
+
+def table_path(name: str) -> Path:
+    return TABLES / f"{name}.parquet"
+
+
+# --- writing -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[Path]:
+    """Yields a scratch path to build an out at; it takes the place of `path` only when the block ends well."""
+    SCRATCH.mkdir(exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="out-", dir=SCRATCH))
+    try:
+        yield folder / path.name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(folder / path.name, path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def write_activations(dataset: xr.Dataset, path: Path) -> None:
+    """One reading's Dataset as one Zarr group; a chunk holds one layer of one position, for all stimuli."""
+    with whole_or_nothing(path) as scratch:
+        dataset.to_zarr(
+            scratch, mode="w", consolidated=False, zarr_format=3, encoding=_encoding(dataset, ("stimulus", "hidden"))
+        )
+
+
+def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], model: str) -> None:
+    """One model's groups of `data/vectors.zarr`. The model's own node carries `attributes` only."""
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **{f"/{k}": v for k, v in groups.items()}})
+    encoding = {f"/{name}": _encoding(dataset, ("emotion", "hidden")) for name, dataset in groups.items()}
+    with whole_or_nothing(VECTORS / model) as scratch:
+        tree.to_zarr(scratch, mode="w", consolidated=False, zarr_format=3, encoding=encoding)
+
+
+def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    """One shard per array; inner chunks hold the dimensions named in `whole` entirely and one step of the others."""
+    codec = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
+    return {
+        str(name): {
+            "shards": array.shape,
+            "chunks": tuple(n if dim in whole else 1 for dim, n in zip(array.dims, array.shape, strict=True)),
+            "compressors": (codec,),
+        }
+        for name, array in dataset.data_vars.items()
+        if "hidden" in array.dims
+    }
+
+
+def write_table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error."""
+    frame = table(name, rows)
+    with whole_or_nothing(table_path(name)) as scratch:
+        frame.write_parquet(scratch, compression="zstd", statistics=True)
+    return frame
+
+
+def table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a table of the schema of `name`, sorted by its keys, each of which must stand once."""
+    schema = SCHEMAS[name]
+    for row in rows:
+        if row.keys() != set(schema):
+            raise ValueError(f"{name}: a row has the columns {sorted(row)}; the schema says {sorted(schema)}")
+    frame = pl.DataFrame(rows, schema=schema, orient="row").sort(KEYS[name], nulls_last=False)
+    if frame.select(KEYS[name]).is_duplicated().any():
+        raise ValueError(f"{name}: two rows with the same keys")
+    nan = [c for c, dtype in schema.items() if dtype == pl.Float64 and frame[c].is_nan().any()]
+    if nan:
+        raise ValueError(f"{name}: NaN in {', '.join(nan)}; an estimate that does not exist is null, with a reason")
+    return frame
+
+
+# --- the stage `roots`: what no model's stage owns ------------------------------------------------------------------
+
+
+def prune(params: Params) -> list[Path]:
+    """Remove outs that params no longer name, so that a dropped model leaves no trace; returns what was removed."""
+    stale = [p for p in _folders(VECTORS) if p.name not in params.models]
+    for model in _folders(ACTIVATIONS):
+        if model.name not in params.models:
+            stale.append(model)
+        else:
+            stale += [p for p in _folders(model) if p.name not in params.precisions_of(model.name)]
+    for path in stale:
+        shutil.rmtree(path)
+    return stale
+
+
+def _folders(path: Path) -> list[Path]:
+    return sorted(p for p in path.iterdir() if p.is_dir()) if path.exists() else []
+
+
+def main(arguments: list[str]) -> None:
+    """Stage `roots`: the root node of `data/vectors.zarr`, and the removal of what params no longer name."""
+    for path in prune(load_params()):
+        print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
+    VECTORS.mkdir(parents=True, exist_ok=True)
+    (VECTORS / "zarr.json").unlink(missing_ok=True)
+    zarr.create_group(
+        VECTORS,
+        zarr_format=3,
+        attributes={
+            "title": "Emotion vectors from the residual streams of language models",
+            "groups": "<model>/<method>; array vector(" + ", ".join(VECTOR_DIMS) + "); untrained twins add seed first",
+            "open_with": 'xarray.open_datatree("data/vectors.zarr", engine="zarr", consolidated=False)',
+        },
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)
