@@ -11,14 +11,16 @@ from analysis.layers import CV, DEPTH, PAPER
 from analysis.report.findings import BETWEEN, PRECISIONS, SEEDS, TWINS, View
 
 Chart = alt.TopLevelMixin
-INK, MUTED, ACCENT, WARM, GREEN = "#1f2430", "#8a90a0", "#2457a6", "#c2571a", "#2f7d4f"
-RHO = alt.Scale(domain=[-0.2, 1], scheme="tealblues", clamp=True)
+INK, MUTED, ACCENT, WARM = "#1f2430", "#8a90a0", "#2457a6", "#c2571a"
+PALETTE = [ACCENT, WARM, "#2f7d4f", "#7a4ea3", "#a33b56", "#3b8f9c"]
+RHO = alt.Scale(domain=[0, 1], range=["#f4f6fa", ACCENT], clamp=True)
 CONFIG: dict[str, Any] = {
     "font": "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif",
     "view": {"stroke": None},
     "axis": {"labelColor": INK, "titleColor": INK, "grid": True, "gridColor": "#eceef2", "domain": False, "labelLimit": 260},
     "header": {"labelFontWeight": 600, "labelFontSize": 12, "title": None},
-    "legend": {"orient": "top", "title": None, "labelLimit": 400},
+    "legend": {"orient": "top", "title": None, "labelLimit": 400, "symbolOpacity": 1},
+    "range": {"category": PALETTE},
 }
 
 
@@ -61,9 +63,9 @@ def similar(view: View) -> alt.HConcatChart:
         cells = base.mark_rect(stroke="white", strokeWidth=1.5).encode(color=alt.Color(f"{value}:Q", scale=RHO, legend=None))
         text = base.mark_text(fontSize=11).encode(
             text=alt.Text(f"{value}:Q", format=".2f"),
-            color=alt.condition(f"datum.{value} > 0.6", alt.value("white"), alt.value(INK)),
+            color=alt.condition(f"datum.{value} > 0.55", alt.value("white"), alt.value(INK)),
         )
-        both: alt.LayerChart = (cells + text).properties(width=alt.Step(40), height=alt.Step(30))
+        both: alt.LayerChart = (cells + text).properties(width=alt.Step(44), height=alt.Step(30))
         return both
 
     same = grid("rho_same", "same stories (rho_same)", labels=True)
@@ -82,9 +84,8 @@ def _who() -> pl.Expr:
 
 
 def _colours(names: list[str]) -> alt.Scale:
-    palette = [ACCENT, WARM, GREEN, "#7a4ea3", "#a33b56", "#3b8f9c"]
     trained = [name for name in names if name != "untrained draws"]
-    known = {name: palette[i % len(palette)] for i, name in enumerate(trained)} | {"untrained draws": MUTED}
+    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(trained)} | {"untrained draws": MUTED}
     return alt.Scale(domain=names, range=[known[name] for name in names])
 
 
@@ -123,7 +124,7 @@ def depth(view: View) -> alt.LayerChart:
     )
     chance = pl.DataFrame({"chance": [1 / curves["n_emotions"][0]]})
     floor = alt.Chart(chance).mark_rule(stroke=MUTED, strokeDash=[2, 3]).encode(y="chance:Q", tooltip=["chance:Q"])
-    chart: alt.LayerChart = (floor + area + line + rules).properties(width=720, height=300)
+    chart: alt.LayerChart = (floor + area + line + rules).properties(width=880, height=320)
     return chart
 
 
@@ -146,7 +147,7 @@ def noise(view: View) -> alt.FacetChart:
     tips: list[Any] = ["who:N", "layer:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high"))]
     area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
     line = base.mark_line(strokeWidth=2).encode(y=alt.Y("middle:Q", title="reliability of the RDM"), tooltip=tips)
-    return alt.layer(area, line, data=rows).properties(width=345, height=260).facet(column="position:N")
+    return alt.layer(area, line, data=rows).properties(width=420, height=270).facet(column="position:N")
 
 
 def passages(view: View) -> alt.FacetChart:
@@ -162,7 +163,7 @@ def passages(view: View) -> alt.FacetChart:
     tips: list[Any] = ["what:N", "depth:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high")), "n:Q"]
     area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
     line = base.mark_line(strokeWidth=2, point=True).encode(y=alt.Y("middle:Q", title="Spearman's rho"), tooltip=tips)
-    chart = alt.layer(area, line, data=rows).properties(width=690 // max(len(kinds), 1), height=260)
+    chart = alt.layer(area, line, data=rows).properties(width=840 // max(len(kinds), 1), height=260)
     return chart.facet(column=alt.Column("kind:N", sort=kinds))
 
 
@@ -193,5 +194,5 @@ def precision(view: View) -> alt.HConcatChart:
     low, high = ends.row(0)
     line = alt.Chart(pl.DataFrame({"v": [low, high]}, schema={"v": pl.Float64})).mark_line(stroke=MUTED, strokeDash=[3, 3])
     return alt.hconcat(
-        lost.properties(width=330, height=260), (line.encode(x="v:Q", y="v:Q") + cross).properties(width=330, height=260)
+        lost.properties(width=400, height=270), (line.encode(x="v:Q", y="v:Q") + cross).properties(width=400, height=270)
     )

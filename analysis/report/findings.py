@@ -223,8 +223,9 @@ def passages(view: View) -> Finding:
         same, cross = (number(rows[c].median()) for c in ("rho_same", "rho_cross"))  # type: ignore[arg-type]
         shorts.append(f"{kind} {same} -> {cross}")
     lines.append(
-        "The first number falls to the second when the two sides no longer read the same passages. Networks that learned"
-        " nothing agree as far as the passages, their words and the tokenizer make them agree."
+        "Whatever the first number has above the second came from reading the same passages; networks that learned nothing"
+        " agree as far as passages, words and tokenizer make them agree. Few topics leave both numbers uncertain: hold a"
+        " difference against the standard error of the reliability before reading anything into it."
     )
     short = "; ".join(shorts) + " (median rho, same stories -> different topics)" if shorts else "no pair to compare"
     return Finding("passages", "How much is the passages, or an untrained network?", short, lines)
