@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from analysis import gram
 from analysis.gram import Design, Floats
 from pipeline import opening
-from pipeline.params import ModelEntry, Params
+from pipeline.entries import ModelEntry
+from pipeline.params import Params
 from pipeline.store import METHODS, VARIANTS
 
 STORIES, NEUTRAL = "stories", "neutral"

@@ -11,7 +11,8 @@ from analysis import gram, inference, layers, rdm
 from analysis.conditions import Headline, Readout, readouts
 from analysis.gram import Bools, Design, Floats
 from pipeline import store
-from pipeline.params import Params, load_entries, load_params, run_stage
+from pipeline.entries import load_entries
+from pipeline.params import Params, load_params, run_stage
 
 Row = dict[str, Any]
 

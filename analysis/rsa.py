@@ -16,7 +16,8 @@ from analysis.conditions import Condition, Headline, Readout, readouts
 from analysis.gram import Bools
 from analysis.inference import Halves, Reliability
 from pipeline import opening, store
-from pipeline.params import InputError, Params, load_entries, load_params, run_stage
+from pipeline.entries import load_entries
+from pipeline.params import InputError, Params, load_params, run_stage
 
 Row = dict[str, Any]
 Rule = tuple[str, float | None]

@@ -43,7 +43,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from pipeline.params import MODELS, QUANTISED, Gguf, Hub, InputError, ModelEntry, one_line
+from pipeline.entries import MODELS, Gguf, Hub, ModelEntry
+from pipeline.params import QUANTISED, InputError, one_line
 from pipeline.store import SCRATCH, whole_or_nothing
 
 DTYPES = {
@@ -180,7 +181,7 @@ def _dequantised(gguf: Gguf, where: Path) -> Path:
             kind = LlamaFileType(GGUFReader(path).fields["general.file_type"].contents()).name
             words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.file}), dequantised to fp32"
             (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": digest}))
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
         raise InputError(f"{where}: cannot read the GGUF file {path}: {one_line(error)}") from error
     return copy
 

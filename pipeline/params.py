@@ -1,6 +1,6 @@
-"""What a user may ask for: `params.yaml` and `data/models/<name>.yaml`, checked before anything runs.
+"""What a user may ask for: `params.yaml`, checked before anything runs; and how a user's mistake is answered.
 
-Both files are read with the parser that DVC uses (YAML 1.2), so that a value means the same to both.
+The file is read with the parser that DVC uses (YAML 1.2), so that a value means the same to both.
 Every mistake becomes an `InputError`: lines that name the file and the key, and say what to do.
 """
 
@@ -25,7 +25,6 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 PARAMS = Path("params.yaml")
-MODELS = Path("data/models")
 
 Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
 QUANTISED: frozenset[str] = frozenset({"int8", "nf4"})
@@ -51,7 +50,7 @@ def run_stage(main: Callable[[list[str]], None]) -> None:
         sys.exit("stopped; what was finished is kept and the next run goes on from there")
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
@@ -59,7 +58,7 @@ class _Strict(BaseModel):
     def _keys_are_known(cls, data: Any) -> Any:
         for key in data if isinstance(data, dict) else ():
             if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.5)
+                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.6)
                 hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(cls.model_fields)}"
                 raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", {"key": str(key), "hint": hint})
         return data
@@ -84,7 +83,7 @@ Precisions = Annotated[list[Precision], Field(min_length=1), AfterValidator(_wit
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class Position(_Strict):
+class Position(Strict):
     """Which tokens of a text are read. Tokens are counted from 0 at the first token of the text itself."""
 
     rule: Literal["last", "mean"]
@@ -104,7 +103,7 @@ class Position(_Strict):
         return "last token" if self.rule == "last" else f"mean over the tokens from {self.start} on"
 
 
-class Columns(_Strict):
+class Columns(Strict):
     """The user's names for what a stimulus has. `id: null` = content hash; `topic: null` = stories are not crossed."""
 
     text: str = "text"
@@ -113,7 +112,7 @@ class Columns(_Strict):
     id: str | None = "id"
 
 
-class Reading(_Strict):
+class Reading(Strict):
     """A text source that models read, and how."""
 
     path: Path
@@ -123,7 +122,7 @@ class Reading(_Strict):
     bos: Literal["native", "always", "never"] = "native"
 
 
-class Read(_Strict):
+class Read(Strict):
     models: Names
     precisions: Precisions
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -131,31 +130,31 @@ class Read(_Strict):
     batch_texts: int = Field(default=16, ge=1)
 
 
-class ReadUntrained(_Strict):
+class ReadUntrained(Strict):
     models: Names
     precisions: Precisions
 
 
-class Vectors(_Strict):
+class Vectors(Strict):
     neutral_label: str | None = "neutral"
     neutral_variance: Share = 0.5
 
 
-class Geometry(_Strict):
+class Geometry(Strict):
     halvings: int = Field(default=100, ge=1)
     seed: int = Field(default=0, ge=0)
 
 
-class Rsa(_Strict):
+class Rsa(Strict):
     depths: list[Share]
 
 
-class Report(_Strict):
+class Report(Strict):
     position: Name
     variant: Literal["centred", "denoised"] = "centred"
 
 
-class Params(_Strict):
+class Params(Strict):
     """The whole of `params.yaml`; each section belongs to the stage of its name."""
 
     profile: str
@@ -211,60 +210,11 @@ class Params(_Strict):
         return [*self.read.models, *self.read_untrained.models]
 
 
-class Hub(_Strict):
-    id: str
-    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
-
-
-class Folder(_Strict):
-    path: Path
-
-
-class Gguf(_Strict):
-    """A GGUF file: in an installed Python package (found without importing it), or at a path."""
-
-    file: str
-    package: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-
-
-class ModelEntry(_Strict):
-    """One `data/models/<name>.yaml`. With `seeds` it is an untrained twin: architecture and tokenizer of its
-    source, and one set of random weights per seed."""
-
-    family: str
-    lineage: str
-    tuning: Literal["base", "instruct"]
-    bos: bool
-    parameters: float = Field(gt=0)
-    hub: Hub | None = None
-    folder: Folder | None = None
-    gguf: Gguf | None = None
-    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
-    note: str | None = None
-
-    @model_validator(mode="after")
-    def _has_one_source(self) -> ModelEntry:
-        if sum(source is not None for source in (self.hub, self.folder, self.gguf)) != 1:
-            raise PydanticCustomError("source", "exactly one of hub, folder, gguf says where the model comes from")
-        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
-            raise PydanticCustomError("seeds", "seeds: a seed stands twice")
-        return self
-
-    @property
-    def untrained(self) -> bool:
-        return self.seeds is not None
-
-    @property
-    def draws(self) -> list[int | None]:
-        """The seeds of an untrained twin; one None for a trained model."""
-        return [None] if self.seeds is None else list(self.seeds)
-
-
 _Schema = TypeVar("_Schema", bound=BaseModel)
 
 
-def _load(path: Path, schema: type[_Schema]) -> _Schema:
+def load_yaml(path: Path, schema: type[_Schema]) -> _Schema:
+    """Read a YAML file and check it against a schema; raises InputError, one line per mistake."""
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -280,31 +230,4 @@ def _load(path: Path, schema: type[_Schema]) -> _Schema:
 
 def load_params(path: Path = PARAMS) -> Params:
     """Read and check `params.yaml`; raises InputError."""
-    return _load(path, Params)
-
-
-def load_entry(model: str, folder: Path = MODELS) -> ModelEntry:
-    """Read and check `data/models/<model>.yaml`; raises InputError."""
-    path = folder / f"{model}.yaml"
-    if not path.exists():
-        known = sorted(p.stem for p in folder.glob("*.yaml"))
-        near = difflib.get_close_matches(model, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
-        raise InputError(f"{path}: no such model entry; {hint}")
-    return _load(path, ModelEntry)
-
-
-def load_entries(params: Params, folder: Path = MODELS) -> dict[str, ModelEntry]:
-    """The entries of every model that `params` names, each checked against the list that it stands in."""
-    entries = {model: load_entry(model, folder) for model in params.models}
-    for model, entry in entries.items():
-        listed = "read_untrained.models" if model in params.read_untrained.models else "read.models"
-        if entry.untrained != (listed == "read_untrained.models"):
-            mistake = "has no seeds" if listed == "read_untrained.models" else "has seeds (an untrained twin)"
-            raise InputError(f"{PARAMS}: {listed}: {model}: {folder / f'{model}.yaml'} {mistake}; move it to the other list")
-        if entry.untrained and (quantised := QUANTISED.intersection(params.read_untrained.precisions)):
-            raise InputError(
-                f"{PARAMS}: read_untrained.precisions: {', '.join(sorted(quantised))} needs trained weights;"
-                " an untrained twin is read at fp32, bf16 or fp16"
-            )
-    return entries
+    return load_yaml(path, Params)

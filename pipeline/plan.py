@@ -19,7 +19,8 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import stimuli
-from pipeline.params import QUANTISED, InputError, ModelEntry, Params, load_entries, load_params, one_line, run_stage
+from pipeline.entries import ModelEntry, load_entries
+from pipeline.params import QUANTISED, InputError, Params, load_params, one_line, run_stage
 from pipeline.store import activations_path
 
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone

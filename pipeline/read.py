@@ -23,18 +23,8 @@ import xarray as xr
 from tqdm import tqdm
 
 from pipeline import models, residual, stimuli, store
-from pipeline.params import (
-    PARAMS,
-    QUANTISED,
-    InputError,
-    ModelEntry,
-    Params,
-    Position,
-    Reading,
-    load_entry,
-    load_params,
-    run_stage,
-)
+from pipeline.entries import ModelEntry, load_entry
+from pipeline.params import PARAMS, QUANTISED, InputError, Params, Position, Reading, load_params, run_stage
 from pipeline.provenance import code_digest, digest_of, versions
 
 

@@ -12,7 +12,8 @@ import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
 from pipeline import opening, store
-from pipeline.params import ModelEntry, Params, load_entries, load_params, run_stage
+from pipeline.entries import ModelEntry, load_entries
+from pipeline.params import Params, load_params, run_stage
 
 # Which precision stands for a model where precision is not the question: the most exact that was read.
 REFERENCE = ("fp32", "bf16", "fp16", "int8", "nf4")
@@ -242,8 +243,8 @@ def precision(view: View) -> Finding:
             continue
         lowest = f"; over depths no lower than {min(by_depth):.4f}" if len(by_depth) else ""
         lines.append(
-            f"{row['model_a']}, {pair} on identical tokens: rho_same {row['rho_same']:.4f} at their best layers ({row['layer_a']}"
-            f" and {row['layer_b']}){lowest}. On different topics {number(row['rho_cross'])}, under a ceiling of"
+            f"{row['model_a']}, {pair} on identical tokens: rho_same {row['rho_same']:.4f} at their best layers"
+            f" ({row['layer_a']} and {row['layer_b']}){lowest}. On different topics {number(row['rho_cross'])}, under a ceiling of"
             f" {number(row['ceiling'])}."
         )
         shorts.append(f"{row['precision_a']}-{row['precision_b']} {row['rho_same']:.3f}")

@@ -1,0 +1,91 @@
+"""Model entries: `data/models/<name>.yaml`, one form for a hub id, a local folder, a GGUF file and an untrained twin."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.params import PARAMS, QUANTISED, InputError, Params, Strict, load_yaml
+
+MODELS = Path("data/models")
+
+
+class Hub(Strict):
+    id: str
+    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+
+
+class Folder(Strict):
+    path: Path
+
+
+class Gguf(Strict):
+    """A GGUF file: in an installed Python package (found without importing it), or at a path."""
+
+    file: str
+    package: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class ModelEntry(Strict):
+    """One `data/models/<name>.yaml`. With `seeds` it is an untrained twin: architecture and tokenizer of its
+    source, and one set of random weights per seed."""
+
+    family: str
+    lineage: str
+    tuning: Literal["base", "instruct"]
+    bos: bool
+    parameters: float = Field(gt=0)
+    hub: Hub | None = None
+    folder: Folder | None = None
+    gguf: Gguf | None = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> ModelEntry:
+        if sum(source is not None for source in (self.hub, self.folder, self.gguf)) != 1:
+            raise PydanticCustomError("source", "exactly one of hub, folder, gguf says where the model comes from")
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise PydanticCustomError("seeds", "seeds: a seed stands twice")
+        return self
+
+    @property
+    def untrained(self) -> bool:
+        return self.seeds is not None
+
+    @property
+    def draws(self) -> list[int | None]:
+        """The seeds of an untrained twin; one None for a trained model."""
+        return [None] if self.seeds is None else list(self.seeds)
+
+
+def load_entry(model: str, folder: Path = MODELS) -> ModelEntry:
+    """Read and check `data/models/<model>.yaml`; raises InputError."""
+    path = folder / f"{model}.yaml"
+    if not path.exists():
+        known = sorted(p.stem for p in folder.glob("*.yaml"))
+        near = difflib.get_close_matches(model, known, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+        raise InputError(f"{path}: no such model entry; {hint}")
+    return load_yaml(path, ModelEntry)
+
+
+def load_entries(params: Params, folder: Path = MODELS) -> dict[str, ModelEntry]:
+    """The entries of every model that `params` names, each checked against the list that it stands in."""
+    entries = {model: load_entry(model, folder) for model in params.models}
+    for model, entry in entries.items():
+        listed = "read_untrained.models" if model in params.read_untrained.models else "read.models"
+        if entry.untrained != (listed == "read_untrained.models"):
+            mistake = "has no seeds" if listed == "read_untrained.models" else "has seeds (an untrained twin)"
+            raise InputError(f"{PARAMS}: {listed}: {model}: {folder / f'{model}.yaml'} {mistake}; move it to the other list")
+        if entry.untrained and (quantised := QUANTISED.intersection(params.read_untrained.precisions)):
+            raise InputError(
+                f"{PARAMS}: read_untrained.precisions: {', '.join(sorted(quantised))} needs trained weights;"
+                " an untrained twin is read at fp32, bf16 or fp16"
+            )
+    return entries

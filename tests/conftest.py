@@ -1,0 +1,216 @@
+"""Shared fixtures: tiny random-weight models of six families, a small project to run stages in, the real 135M model."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from ruamel.yaml import YAML
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoModelForCausalLM,
+    Gemma3TextConfig,
+    LlamaConfig,
+    MistralConfig,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+)
+
+from pipeline.entries import load_entry
+from pipeline.params import load_params
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZE = {
+    "vocab_size": 600,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "max_position_embeddings": 512,
+    "initializer_range": 0.113,  # the gain of a layer (times sqrt(hidden)) is then that of a true-size model at 0.02
+}
+LLAMA3_ROPE = {
+    "rope_type": "llama3",
+    "rope_theta": 500000.0,
+    "factor": 8.0,
+    "low_freq_factor": 1.0,
+    "high_freq_factor": 4.0,
+    "original_max_position_embeddings": 64,
+}
+GEMMA_LAYERS = ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"]
+
+# The six families of the paper: config, and whether the family's tokenizer begins a text with BOS.
+FAMILIES = {
+    "qwen2.5": (lambda: Qwen2Config(**SIZE, tie_word_embeddings=True), False),
+    "smollm2": (lambda: LlamaConfig(**SIZE, tie_word_embeddings=True), False),
+    "llama-3.2": (lambda: LlamaConfig(**SIZE, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=True), True),
+    "gemma-3": (
+        lambda: Gemma3TextConfig(**SIZE, sliding_window=16, layer_types=GEMMA_LAYERS, query_pre_attn_scalar=16),
+        True,
+    ),
+    "mistral": (lambda: MistralConfig(**SIZE, sliding_window=None), True),
+    "llama-3.1": (lambda: LlamaConfig(**SIZE, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=False), True),
+}
+
+
+def stories() -> list[dict[str, str]]:
+    with (ROOT / "data/stimuli/stories.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def neutral_texts() -> list[dict[str, str]]:
+    with (ROOT / "data/stimuli/neutral.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Two compute threads beside another busy process are slower than one; and numbers then repeat everywhere."""
+    torch.set_num_threads(1)
+
+
+def trained_tokenizer(begins_with_bos: bool) -> PreTrainedTokenizerFast:
+    """A byte-level BPE tokenizer trained on our stories, with the family's BOS habit and a chat template."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=SIZE["vocab_size"],
+        special_tokens=["<s>", "</s>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator([s["text"] for s in stories()], trainer)
+    if begins_with_bos:
+        tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>", pad_token="</s>")
+    fast.chat_template = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}"
+    return fast
+
+
+@pytest.fixture(scope="session")
+def model_folders(tmp_path_factory) -> dict[str, Path]:
+    """A saved tiny model per family, random weights, in the form that a hub snapshot has."""
+    made = {}
+    for number, (family, (config, bos)) in enumerate(FAMILIES.items()):
+        folder = tmp_path_factory.mktemp("models") / family
+        with torch.random.fork_rng():
+            torch.manual_seed(number)
+            AutoModelForCausalLM.from_config(config()).save_pretrained(folder)
+        trained_tokenizer(bos).save_pretrained(folder)
+        made[family] = folder
+    return made
+
+
+def write_yaml(path: Path, data: object) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        YAML(typ="safe").dump(data, file)
+
+
+class Project:
+    """A small project in the current folder: two models, a twin, 4 emotions and neutral x 6 topics."""
+
+    emotions = ("angry", "calm", "happy", "neutral", "sad")
+
+    def __init__(self, folder: Path, models_: dict[str, Path]) -> None:
+        self.folder, self.models = folder, models_
+        self.params = YAML(typ="safe").load((ROOT / "profiles/default.yaml").read_text())
+        self.params["read"] |= {"models": ["tiny-llama-3.2", "tiny-qwen2.5"], "precisions": ["fp32", "fp16"], "device": "cpu"}
+        self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
+        self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
+        self.save()
+        self.entry("tiny-llama-3.2", "llama-3.2")
+        self.entry("tiny-qwen2.5", "qwen2.5")
+        self.entry("tiny-untrained", "smollm2", seeds=[0, 1])
+        (folder / "data/stimuli").mkdir(parents=True)
+        self.write_csv("stories.csv", [s for s in stories() if s["emotion"] in self.emotions])
+        self.write_csv("neutral.csv", neutral_texts()[::4])
+
+    def save(self) -> None:
+        write_yaml(self.folder / "params.yaml", self.params)
+
+    def entry(self, name: str, family: str, **more: object) -> None:
+        entry = {"family": family, "lineage": family, "tuning": "base", "bos": FAMILIES[family][1], "parameters": 1e5}
+        write_yaml(self.folder / f"data/models/{name}.yaml", entry | {"folder": {"path": str(self.models[family])}} | more)
+
+    def write_csv(self, name: str, rows: list[dict[str, str]]) -> Path:
+        path = self.folder / "data/stimuli" / name
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+        return path
+
+    def run(self, *stages: str) -> None:
+        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `rsa`, `report`."""
+        from analysis import geometry, rsa
+        from analysis.report import page
+        from pipeline import read, store, vectors
+
+        params = load_params()
+        for stage in stages:
+            if stage == "read":
+                for model in params.models:
+                    for precision in params.precisions_of(model):
+                        read.main([model, precision, "stories", "neutral"])
+            elif stage == "vectors":
+                store.main([])
+                for model in params.models:
+                    vectors.main([model])
+            else:
+                {"geometry": geometry, "rsa": rsa, "report": page}[stage].main([])
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, model_folders) -> Project:
+    monkeypatch.chdir(tmp_path)
+    return Project(tmp_path, model_folders)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory, model_folders) -> Project:
+    """A project whose every stage has run once. Read only."""
+    folder = tmp_path_factory.mktemp("finished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        project = Project(folder, model_folders)
+        project.run("read", "vectors", "geometry", "rsa", "report")
+    return project
+
+
+@pytest.fixture
+def in_finished(finished, monkeypatch) -> Project:
+    monkeypatch.chdir(finished.folder)
+    return finished
+
+
+@pytest.fixture(scope="session")
+def real_folder(tmp_path_factory) -> Path:
+    """The real SmolLM2-135M-Instruct as a folder of safetensors; the repository's own copy is used where there is one."""
+    from pipeline import models as pipeline_models
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(ROOT)
+        entry = load_entry("smollm2-135m-instruct")
+        path = pipeline_models.locate(entry, Path("data/models/smollm2-135m-instruct.yaml"))
+        return path.resolve()
+
+
+@pytest.fixture(scope="session")
+def rng() -> np.random.Generator:
+    return np.random.default_rng(2604_11050)
+
+
+def copy_sources(target: Path) -> None:
+    """The project's code and DAG, as a clone would have them."""
+    for name in ("pipeline", "analysis"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+        shutil.copy(ROOT / name, target / name)

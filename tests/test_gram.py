@@ -1,0 +1,99 @@
+"""The Gram engine against the direct way on activations."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import gram, rdm
+from analysis.gram import Design
+from tests.reference import cosine_rdm
+
+
+def crossed(n_labels=5, n_topics=4, per_cell=1):
+    emotions = [f"e{e}" for e in range(n_labels) for _ in range(n_topics * per_cell)]
+    topics = [f"t{t}" for _ in range(n_labels) for t in range(n_topics) for _ in range(per_cell)]
+    return Design.of(emotions, topics)
+
+
+def rdm_of(x, design, draws=None, components=None):
+    cells = gram.cells(gram.gram(x, components), design)
+    draws = np.ones((1, len(design.units))) if draws is None else draws
+    return rdm.rdms(gram.centred_products(gram.label_products(cells, design, draws)))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 6), st.integers(2, 5), st.integers(1, 3))
+@settings(deadline=None, max_examples=40)
+def test_rdms_of_any_draw_equal_the_direct_way(seed, n_labels, n_topics, per_cell):
+    rng = np.random.default_rng(seed)
+    design = crossed(n_labels, n_topics, per_cell)
+    x = rng.normal(size=(len(design.label), 30)) + 50 * rng.normal(size=30)  # a mean that is large against the differences
+    draws = rng.random((3, n_topics)) < 0.5
+    draws[:, 0] = True
+    found = rdm_of(x, design, draws)
+    true = np.stack([cosine_rdm(x, design.label, draw[design.unit]) for draw in draws])
+    assert np.abs(found - true).max() < 1e-9
+
+
+def test_labels_with_unequal_numbers_of_stories_get_their_own_mean(rng):
+    design = Design.of(["a", "a", "a", "b", "b", "c", "c"], ["s", "t", "t", "s", "t", "s", "t"])
+    x = rng.normal(size=(7, 20))
+    assert design.crossed
+    assert np.allclose(rdm_of(x, design)[0], cosine_rdm(x, design.label), atol=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_scale_rotation_translation_and_order_of_stimuli_change_nothing(seed):
+    rng = np.random.default_rng(seed)
+    design = crossed()
+    x = rng.normal(size=(len(design.label), 16))
+    rotation = np.linalg.qr(rng.normal(size=(16, 16)))[0]
+    true = rdm_of(x, design)
+    assert np.allclose(rdm_of(3.7 * x @ rotation + rng.normal(size=16), design), true, atol=1e-9)
+    order = rng.permutation(len(x))
+    shuffled = Design(design.labels, design.units, design.label[order], design.unit[order], True)
+    assert np.allclose(rdm_of(x[order], shuffled), true, atol=1e-9)
+
+
+def test_neutral_components_equal_an_svd_and_hold_the_share(rng):
+    neutral = rng.normal(size=(20, 50)) * np.linspace(3, 0.1, 50)
+    _, s, vt = np.linalg.svd(neutral - neutral.mean(0), full_matrices=False)
+    held = np.cumsum(s**2) / (s**2).sum()
+    for share in (0.1, 0.5, 0.9):
+        found = gram.neutral_components(neutral, share)
+        count = int(np.argmax(held >= share)) + 1
+        assert found.shape == (count, 50)
+        assert np.allclose(found.T @ found, vt[:count].T @ vt[:count], atol=1e-9)
+
+
+def test_removal_through_the_gram_equals_projection_of_the_activations(rng):
+    design = crossed()
+    x = rng.normal(size=(len(design.label), 40))
+    components = gram.neutral_components(rng.normal(size=(12, 40)), 0.5)
+    projected = x - (x @ components.T) @ components
+    assert np.allclose(rdm_of(x, design, components=components), rdm_of(projected, design), atol=1e-9)
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_the_edges_of_the_neutral_share(rng, share):
+    found = gram.neutral_components(rng.normal(size=(6, 9)), share)
+    assert len(found) == (0 if share == 0 else 5)  # six centred texts span five dimensions
+
+
+def test_identical_neutral_texts_have_no_components():
+    assert gram.neutral_components(np.ones((5, 8)), 0.5).shape == (0, 8)
+
+
+def test_stories_without_crossed_topics_are_ranked_within_their_label():
+    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
+    assert not design.crossed
+    assert design.units == ["story 1", "story 2", "story 3"]
+    assert design.counts.tolist() == [[1, 1, 1], [1, 1, 0]]
+
+
+def test_a_draw_that_leaves_a_label_without_stories_is_refused(rng):
+    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
+    cells = gram.cells(gram.gram(rng.normal(size=(5, 4))), design)
+    with pytest.raises(ValueError, match="without stories"):
+        gram.label_products(cells, design, np.array([[False, False, True]]))

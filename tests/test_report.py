@@ -1,0 +1,120 @@
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+
+from analysis import layers
+from analysis.report import findings as report_findings
+from analysis.report import page
+from analysis.report.figures import figures
+from analysis.report.findings import BETWEEN, PRECISIONS, SEEDS, TWINS, View, findings, number, spread
+from pipeline import opening, store
+from pipeline.entries import load_entries
+from pipeline.params import load_params
+
+
+@pytest.fixture
+def view(in_finished):
+    return report_findings.load_view()
+
+
+def test_five_questions_are_answered_each_with_words_and_a_figure(view):
+    answers = findings(view)
+    assert [f.key for f in answers] == list(figures(view)) == list(page.CAPTIONS)
+    assert len(answers) == 5
+    assert all(f.short and f.words for f in answers)
+    assert not any("None" in words or "nan" in words for f in answers for words in (f.short, *f.words))
+
+
+def test_pairs_are_told_apart(view):
+    kinds = {kind: view.pairs(kind).height for kind in (BETWEEN, TWINS, SEEDS, PRECISIONS)}
+    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2}
+
+
+def test_the_words_hold_the_tables_numbers(view):
+    table = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV)
+    row = table.filter(model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5", precision_b="fp32")
+    similar = next(f for f in findings(view) if f.key == "similar")
+    assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
+    precision = next(f for f in findings(view) if f.key == "precision")
+    two = table.filter(pl.col("model_a") == pl.col("model_b"), model_a="tiny-qwen2.5")
+    assert f"rho_same {two['rho_same'][0]:.4f}" in " ".join(precision.words)
+
+
+def test_other_numbers_give_other_words(view):
+    def changed(table):
+        return table.with_columns(pl.col("rho_same") * 0 + 0.123)
+
+    tables = (opening.table("geometry"), opening.table("layers"), changed(opening.table("rsa")))
+    other = View.of(view.params, view.entries, *tables)
+    assert "rho_same 0.12" in findings(other)[0].short
+    assert "rho_same 0.12" not in findings(view)[0].short
+
+
+class Outside(HTMLParser):
+    """Collects whatever a browser would fetch."""
+
+    def __init__(self):
+        super().__init__()
+        self.found, self.ids = [], set()
+
+    def handle_starttag(self, tag, attrs):
+        for key, value in attrs:
+            if key == "id":
+                self.ids.add(value)
+            if key in {"src", "srcset", "data"} or (key == "href" and not value.startswith("#")):
+                self.found.append((tag, key, value))
+
+
+def test_the_page_needs_nothing_but_itself(in_finished):
+    html = (store.REPORT / "index.html").read_text()
+    parser = Outside()
+    parser.feed(re.sub(r"<script>.*?</script>", "", html, flags=re.S))
+    assert parser.found == []
+    assert {f"chart-{f.key}" for f in findings(report_findings.load_view())} <= parser.ids
+    assert "@import" not in html
+    assert html.count("<script>") == html.count("</script>") == 2
+
+
+def test_the_page_is_the_same_bytes_every_time(in_finished):
+    view = report_findings.load_view()
+    first, second = (page.page(view, page.provenance(view.params.models)) for _ in range(2))
+    assert first == second == (store.REPORT / "index.html").read_text()
+
+
+def test_a_users_label_cannot_break_the_page(in_finished):
+    view = report_findings.load_view()
+    assert "<script>alert" not in page.page(view, ["<script>alert(1)</script>"])
+
+
+def test_the_terminal_ends_with_the_headline_numbers_and_where_things_are(in_finished, capsys):
+    report_findings.main([])
+    out = capsys.readouterr().out
+    assert out.count("?") >= 5
+    assert "data/report/index.html" in out
+    assert "data/tables/rsa.parquet" in out
+
+
+def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):
+    # one model, one precision, no reliability: every question still has an answer
+    params, entries = load_params(), load_entries(load_params())
+    one = (pl.col("model") == "tiny-qwen2.5") & (pl.col("precision") == "fp32")
+    geometry = opening.table("geometry").filter(one)
+    geometry = geometry.with_columns(
+        pl.lit(None, pl.Float64).alias("reliability"), pl.lit(None, pl.Float64).alias("accuracy"), pl.lit("why").alias("reason")
+    )
+    chosen = opening.table("layers").filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
+    entries = {"tiny-qwen2.5": entries["tiny-qwen2.5"]}
+    view = View.of(params, entries, geometry, chosen, opening.table("rsa").clear())
+    answers = findings(view)
+    assert "not estimable" in answers[1].short
+    assert "one precision" in answers[4].short
+    assert page.page(view, [])
+
+
+def test_numbers_read_as_ranges():
+    assert number(None) == "-"
+    assert spread(pl.Series([0.101, 0.104])) == "0.10"
+    assert spread(pl.Series([0.1, None, 0.25])) == "0.10 to 0.25"
+    assert spread(pl.Series([None], dtype=pl.Float64)) == "not estimable"
