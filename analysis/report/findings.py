@@ -244,8 +244,8 @@ def precision(view: View) -> Finding:
         lowest = f"; over depths no lower than {min(by_depth):.4f}" if len(by_depth) else ""
         lines.append(
             f"{row['model_a']}, {pair} on identical tokens: rho_same {row['rho_same']:.4f} at their best layers"
-            f" ({row['layer_a']} and {row['layer_b']}){lowest}. On different topics {number(row['rho_cross'])}, under a ceiling of"
-            f" {number(row['ceiling'])}."
+            f" ({row['layer_a']} and {row['layer_b']}){lowest}. On different topics {number(row['rho_cross'])}, under a"
+            f" ceiling of {number(row['ceiling'])}."
         )
         shorts.append(f"{row['precision_a']}-{row['precision_b']} {row['rho_same']:.3f}")
     if not lines:
