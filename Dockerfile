@@ -19,8 +19,9 @@ RUN python3 -m venv /opt/venv
 
 # torch with its CUDA libraries, from hashes; for a CPU image: --build-arg TORCH="torch==2.13.0 --index-url ..."
 ARG TORCH="--require-hashes -r /opt/locks/torch-cuda.txt"
-# hadolint ignore=SC2086
+# hadolint ignore=SC2086,DL3013
 RUN pip install ${TORCH}
+# hadolint ignore=DL3059
 RUN pip install --no-deps --require-hashes -r /opt/locks/requirements.txt
 
 # Any uid: a home that everyone may write, a user name for those without one, and git's trust in a checkout of another owner.
@@ -29,7 +30,7 @@ RUN mkdir -p /tmp/home && chmod 1777 /tmp/home && git config --system --add safe
 
 WORKDIR /work
 # The build fails here rather than the run later.
-RUN python -c "import torch, transformers, bitsandbytes, polars, xarray, zarr, altair, vl_convert, gguf; print(torch.__version__, torch.version.cuda)" \
+RUN python -c "import torch, transformers, polars, xarray, zarr, altair, vl_convert, gguf; print(torch.__version__, torch.version.cuda)" \
  && dvc --version
 ENTRYPOINT ["dvc"]
 CMD ["repro"]
