@@ -1,7 +1,7 @@
 # The environment that the stages run in; the checkout is mounted at /work and stays yours:
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD":/work \
 #     -v ~/.cache/huggingface:/hf -e HF_HOME=/hf -e HF_TOKEN emotion-geometry
-# runs `dvc repro`; other arguments go to dvc, e.g. `emotion-geometry pull` or `emotion-geometry repro vectors`.
+# runs `dvc repro`; other arguments go to dvc, e.g. `emotion-geometry repro vectors`.
 ARG BASE_IMAGE=nvidia/cuda:13.0.1-base-ubuntu24.04
 FROM ${BASE_IMAGE}
 

@@ -11,7 +11,6 @@ SHELL := /bin/bash
 .PHONY: help repro test plan profile lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
-export PYTHONDONTWRITEBYTECODE :=
 export HF_HUB_DISABLE_TELEMETRY := 1
 
 TORCH := torch==2.13.0
@@ -29,8 +28,8 @@ help:
 .venv/ready: locks/requirements.txt
 	@python=$$($(FIND_PYTHON)); echo "setting up .venv with $$python ($$($$python --version 2>&1))"; \
 	rm -rf .venv; $$python -m venv .venv
-	@python -m pip install --quiet --disable-pip-version-check --retries 5 $(TORCH) $(TORCH_ARGS)
-	@python -m pip install --quiet --disable-pip-version-check --retries 5 --no-deps --require-hashes -r locks/requirements.txt
+	@python -m pip install -qq --disable-pip-version-check --retries 5 $(TORCH) $(TORCH_ARGS)
+	@python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps --require-hashes -r locks/requirements.txt
 	@touch $@
 
 repro: .venv/ready

@@ -119,6 +119,19 @@ def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout
                     )
 
 
+def uncrossed_in_words(readout: Readout) -> str:
+    """Which labels lack which topics, when that is why stories do not count as crossed; "" when they do."""
+    topics = sorted(set(readout.topics))
+    if Design.of(readout.emotions, readout.topics).crossed or topics == [""]:
+        return ""
+    cells = set(zip(readout.emotions, readout.topics, strict=True))
+    missing = [f"{e}/{t}" for e in sorted(set(readout.emotions)) for t in topics if (e, t) not in cells]
+    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return (
+        f"stories are not crossed with topics (no story for {shown}): halves are halves of each label's stories, not of topics"
+    )
+
+
 @dataclass(frozen=True)
 class Headline:
     """The stories that headline figures use: every label but the neutral one."""

@@ -3,12 +3,13 @@ the layers that each rule chooses. Tables `geometry` and `layers`."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from analysis import gram, inference, layers, rdm
-from analysis.conditions import Headline, Readout, readouts
+from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
 from analysis.gram import Bools, Design, Floats
 from pipeline import store
 from pipeline.entries import load_entries
@@ -36,7 +37,8 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
                 "layer": index,
                 "depth": index / readout.n_layers,
                 "n_stimuli": len(headline.rows),
-                "n_topics": n_units,
+                "unit": design.unit_name,
+                "n_units": n_units,
                 "n_emotions": len(design.labels),
                 "n_halvings": None if first is None else len(first),
                 "anisotropy": layer.anisotropy,
@@ -136,7 +138,11 @@ def main(arguments: list[str]) -> None:
     params = load_params()
     described: list[Row] = []
     chosen: list[Row] = []
+    said = ""
     for readout in readouts(params, load_entries(params)):
+        if (words := uncrossed_in_words(readout)) != said:
+            print(f"{params.readings['stories'].path}: {words}", file=sys.stderr)
+            said = words
         for rows, more in zip((described, chosen), of_readout(readout, params), strict=True):
             rows.extend(more)
     store.write_table("geometry", described)

@@ -32,6 +32,11 @@ class Design:
     crossed: bool
 
     @property
+    def unit_name(self) -> str:
+        """What is resampled, in the tables' word."""
+        return "topic" if self.crossed else "story"
+
+    @property
     def counts(self) -> NDArray[np.int64]:
         """Stories in each cell, (E, T)."""
         counts = np.zeros((len(self.labels), len(self.units)), dtype=np.int64)

@@ -18,7 +18,7 @@ from analysis.gram import Bools, Design, Floats
 
 FEWEST_UNITS = 4
 LOWEST_RELIABILITY = 0.1
-TOO_FEW = f"fewer than {FEWEST_UNITS} topics: no halves to compare"
+TOO_FEW = f"fewer than {FEWEST_UNITS} topics (or stories per label): no halves to compare"
 
 
 def halvings(n_units: int, wanted: int, seed: int) -> Bools:

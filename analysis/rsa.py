@@ -40,7 +40,8 @@ class Candidate:
     condition: Condition
     stimuli: list[str]
     n_stimuli: int
-    n_topics: int
+    unit: str
+    n_units: int
     sides: dict[Rule, Side]
 
 
@@ -67,7 +68,7 @@ def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Para
         sides[layers.DEPTH, depth] = at(layers.layer_at(depth, readout.n_layers))
     on_halves = chosen.filter(pl.col("halving").is_not_null()).sort("halving", "half")["layer"]
     sides[layers.CROSS_FITTED, None] = _cross_fitted([at(layer) for layer in on_halves])
-    return Candidate(readout.condition, readout.stimuli, len(headline.rows), n_units, sides)
+    return Candidate(readout.condition, readout.stimuli, len(headline.rows), headline.design.unit_name, n_units, sides)
 
 
 def _side(readout: Readout, variant: str, index: int, headline: Headline, first: Bools | None, params: Params) -> Side:
@@ -133,7 +134,8 @@ def grid(candidates: list[Candidate], keys: Row) -> list[Row]:
                     "layer_rule": rule,
                     "depth": depth,
                     "n_stimuli": a.n_stimuli,
-                    "n_topics": a.n_topics,
+                    "unit": a.unit,
+                    "n_units": a.n_units,
                     "n_halvings": None if halves is None else len(halves.first),
                     **compared,
                 }

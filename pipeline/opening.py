@@ -20,12 +20,12 @@ def activations(model: str, precision: str, reading: str) -> xr.Dataset:
     an untrained twin has `seed` first. Raises InputError for what is missing or not whole."""
     path = store.activations_path(model, precision, reading)
     if not path.is_dir():
-        raise InputError(f"{path}: not there; make it with `dvc repro`, or fetch it with `dvc pull`")
+        raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         with xr.open_zarr(path, consolidated=False) as lazy:
             dataset: xr.Dataset = lazy.load()
     except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro` or `dvc pull`") from error
+        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
     check_activations(dataset, path)
     return dataset
 
@@ -35,22 +35,22 @@ def check_activations(dataset: xr.Dataset, path: Path) -> None:
     lead = ("seed",) if "seed" in dataset.dims else ()
     for name, dims, dtype in (("activation", store.ACTIVATION_DIMS, np.float32), ("finite", store.FINITE_DIMS, np.bool_)):
         if name not in dataset:
-            raise InputError(f"{path}: has no array '{name}'; was it pulled whole?")
+            raise InputError(f"{path}: has no array '{name}'; remove it and run `dvc repro`")
         if dataset[name].dims != (*lead, *dims) or dataset[name].dtype != dtype:
             found = f"{dataset[name].dims} {dataset[name].dtype}"
             raise InputError(f"{path}: '{name}' has {found}, not {(*lead, *dims)} {np.dtype(dtype)}")
     finite = np.isfinite(dataset["activation"].values).all(axis=-1)
     if not np.array_equal(finite, dataset["finite"].values):
-        raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and pull again")
+        raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and run `dvc repro`")
 
 
 def vectors(path: Path = store.VECTORS) -> xr.DataTree:
     """All emotion vectors, lazily. Raises InputError where the store is not there or holds no model."""
     if not (path / "zarr.json").is_file():
-        raise InputError(f"{path}: no vectors here; make them with `dvc repro`, or fetch them with `dvc pull`")
+        raise InputError(f"{path}: no vectors here; make them with `dvc repro`")
     tree = xr.open_datatree(path, engine="zarr", consolidated=False)
     if not tree.children:
-        raise InputError(f"{path}: holds no model; run `dvc repro vectors`, or `dvc pull`")
+        raise InputError(f"{path}: holds no model; run `dvc repro vectors`")
     return tree
 
 
@@ -60,7 +60,7 @@ def table(name: str) -> pl.DataFrame:
     if name not in store.SCHEMAS:
         raise InputError(f"no table '{name}'; there are {', '.join(store.SCHEMAS)}")
     if not path.is_file():
-        raise InputError(f"{path}: not there; make it with `dvc repro`, or fetch it with `dvc pull`")
+        raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:

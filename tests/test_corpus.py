@@ -9,15 +9,15 @@ from pipeline import stimuli
 from pipeline.params import load_params
 from tests.conftest import ROOT, neutral_texts, stories
 
-LABELS = set(
-    "afraid angry anxious blissful brooding calm desperate enthusiastic exasperated gloomy grateful guilty happy hopeful hostile"
-    " loving nervous neutral proud reflective sad".split()
-)
+LABELS = [
+    *("afraid", "angry", "anxious", "blissful", "brooding", "calm", "desperate", "enthusiastic", "exasperated", "gloomy"),
+    *("grateful", "guilty", "happy", "hopeful", "hostile", "loving", "nervous", "neutral", "proud", "reflective", "sad"),
+]
 FIRST_PERSON = {"supper", "phone_call", "allotment"}
 THIRD_PERSON = {"night_bus": "she", "market_stall": "he", "rehearsal": "she"}
-STEMS = tuple(
-    "afraid angr anxi bliss brood calm desperat enthus exasperat gloom grateful guilt happy happi hopeful hostil loving nervous"
-    " neutral proud reflective".split()
+STEMS = (
+    *("afraid", "angr", "anxi", "bliss", "brood", "calm", "desperat", "enthus", "exasperat", "gloom", "grateful", "guilt"),
+    *("happy", "happi", "hopeful", "hostil", "loving", "nervous", "neutral", "proud", "reflective"),
 )
 
 

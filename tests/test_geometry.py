@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from analysis import geometry, inference, layers
-from analysis.conditions import Condition, Readout, conditions, mean_cosine
+from analysis.conditions import Condition, Readout, conditions, mean_cosine, uncrossed_in_words
 from pipeline import opening, store
 from pipeline.entries import load_entries
 from pipeline.params import load_params
@@ -153,6 +153,16 @@ def test_constant_vectors_give_a_reason_and_no_warning(rng, default_params):
         "a label's vector is zero in some half: no reliability",
     }
     assert table.filter(layer=0)["reliability"].null_count() == 2
+
+
+def test_a_corpus_whose_labels_lack_topics_is_told_so(rng, default_params):
+    readout = planted(rng)
+    assert uncrossed_in_words(readout) == ""
+    readout.topics[0] = "elsewhere"
+    assert uncrossed_in_words(readout).startswith("stories are not crossed with topics (no story for angry/t0, calm/elsewhere,")
+    rows, _ = geometry.of_readout(readout, default_params)
+    assert {r["unit"] for r in rows} == {"story"}
+    assert {r["n_units"] for r in rows} == {6}
 
 
 def test_mean_cosine_is_its_definition(rng):

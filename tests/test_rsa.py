@@ -127,5 +127,18 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
     assert abs(np.mean(cross)) < 0.05
 
 
+def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
+    from analysis import geometry
+
+    before = {name: store.table_path(name).read_bytes() for name in store.SCHEMAS}
+    layers_table = opening.table("layers")
+    monkeypatch.setattr(store, "TABLES", tmp_path / "tables")
+    monkeypatch.setattr(store, "SCRATCH", tmp_path / "scratch")
+    geometry.main([])
+    assert opening.table("layers").equals(layers_table)
+    rsa.main([])
+    assert {name: store.table_path(name).read_bytes() for name in store.SCHEMAS} == before
+
+
 def test_the_table_has_the_schema_of_the_store(in_finished):
     assert opening.table("rsa").schema == store.RSA

@@ -47,13 +47,14 @@ def similar(view: View) -> alt.HConcatChart:
         pl.lit(1.0).alias("rho_same"),
         pl.col("reliability").alias("rho_cross"),
     )
-    rows = pl.concat([pairs, mirrored, own], how="diagonal")
-    order = view.at_best_layer()["condition"].to_list()
+    order = view.grid()
+    shown = pl.col("condition_a").is_in(order) & pl.col("condition_b").is_in(order)
+    rows = pl.concat([pairs, mirrored, own], how="diagonal").filter(shown)
 
     def grid(value: str, title: str, labels: bool) -> alt.LayerChart:
         base = alt.Chart(rows, title=alt.Title(title, anchor="start", fontSize=13)).encode(
-            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40)),
-            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(labels=labels)),
+            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, grid=False)),
+            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(labels=labels, ticks=labels, grid=False)),
             tooltip=[
                 alt.Tooltip("condition_a:N", title="a"),
                 alt.Tooltip("condition_b:N", title="b"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -84,6 +85,18 @@ class View:
         report = self.params.report
         return table.filter(position=report.position, variant=report.variant)
 
+    def grid(self) -> list[str]:
+        """The conditions that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
+        reference precision and one draw of each twin."""
+        rows = self.at_best_layer().unique("condition").to_dicts()
+        if len(rows) > 16:
+            rows = [
+                r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
+            ]
+        rank = list(self.entries)
+        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, REFERENCE.index(r["precision"])))
+        return [r["condition"] for r in rows]
+
     def curves(self, all_positions: bool = False) -> pl.DataFrame:
         """`geometry` at the report's variant, and at its position unless all are asked for."""
         return self.geometry.filter(variant=self.params.report.variant) if all_positions else self._here(self.geometry)
@@ -109,6 +122,11 @@ class View:
 
 def number(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
+
+
+def units(row: dict[str, Any]) -> str:
+    """`6 topics`, or `6 stories of each label` where stories are not crossed with topics."""
+    return f"{row['n_units']} topics" if row["unit"] == "topic" else f"{row['n_units']} stories of each label"
 
 
 def spread(values: pl.Series) -> str:
@@ -194,13 +212,13 @@ def noise(view: View) -> Finding:
         if row["reliability"] is None:
             lines.append(f"{name}: {row['reason']}.")
             continue
-        half = row["n_topics"] // 2
+        half = units(row | {"n_units": row["n_units"] // 2})
         lines.append(
-            f"{name}: two RDMs of this one model, from {half} topics each, correlate at {number(row['reliability'])}"
+            f"{name}: two RDMs of this one model, from {half} each, correlate at {number(row['reliability'])}"
             f" (standard error {number(row['reliability_se'])})."
         )
         if row["position"] == view.params.report.position:
-            shorts.append(f"{row['model']} agrees with itself at {number(row['reliability'])} ({half} topics against {half})")
+            shorts.append(f"{row['model']} agrees with itself at {number(row['reliability'])} ({half} against as many)")
     untrained = view.at_best_layer().filter(pl.col("untrained") & pl.col("is_reference"))
     if not untrained.is_empty():
         lines.append(f"Untrained draws agree with themselves at {spread(untrained['reliability'])}.")

@@ -10,7 +10,7 @@ import jinja2
 import vl_convert
 
 from analysis.report.figures import figures
-from analysis.report.findings import View, findings, load_view, number
+from analysis.report.findings import View, findings, load_view, number, units
 from pipeline import opening, store
 from pipeline.params import run_stage
 
@@ -43,7 +43,7 @@ def page(view: View, weights: list[str]) -> str:
     )
     report, row = view.params.report, view.curves().row(0, named=True)
     lead = (
-        f"{row['n_emotions']} emotions, {row['n_topics']} topics, {row['n_stimuli']} stories; profile {view.params.profile}."
+        f"{row['n_emotions']} emotions, {units(row)}, {row['n_stimuli']} stories; profile {view.params.profile}."
         f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors."
         " An open replication and correction of arXiv 2604.11050."
     )
