@@ -41,10 +41,10 @@ def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Boo
     totals = counts[:, None, :] - design.counts.T[design.unit][None]
     with np.errstate(invalid="ignore", divide="ignore"):
         stories = sums / totals
-        m = products[:, design.unit]  # (D, S, E, E)
-        mean_with = m.mean(-1)
-        norms = np.sqrt(np.diagonal(gram.centred_products(m), axis1=-2, axis2=-1))
-        scores = (stories - stories.mean(-1, keepdims=True) - mean_with + m.mean((-1, -2))[..., None]) / norms
+        mean_with = products.mean(-1)  # (D, T, E): each training centroid with the mean of all
+        norms = np.sqrt(np.diagonal(gram.centred_products(products), axis1=-2, axis2=-1))
+        offset = mean_with - mean_with.mean(-1, keepdims=True)
+        scores = (stories - stories.mean(-1, keepdims=True) - offset[:, design.unit]) / norms[:, design.unit]
     hits = np.where(np.isnan(scores).any(-1), np.nan, np.argmax(np.nan_to_num(scores), axis=-1) == design.label[None])
     accuracy = np.full((d, t), np.nan)
     for u in range(t):
