@@ -109,12 +109,13 @@ def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating
     if (totals <= 0).any():
         raise ValueError("a draw leaves a label without stories")
     e, t = cell_sums.shape[:2]
+    # w' K w over the units of every pair of labels, as one matrix product with the draws' outer products
+    by_pair = cell_sums.transpose(0, 2, 1, 3).reshape(e * e, t * t)
     products = np.empty((len(weights), e, e))
-    right = cell_sums.reshape(e * t * e, t)
     for start in range(0, len(weights), chunk):
         w = weights[start : start + chunk]
-        half = (right @ w.T).reshape(e, t, e, len(w))
-        products[start : start + chunk] = np.einsum("etfd,dt->def", half, w, optimize=True)
+        outer = (w[:, :, None] * w[:, None, :]).reshape(len(w), t * t)
+        products[start : start + chunk] = (outer @ by_pair.T).reshape(len(w), e, e)
     return products / totals[:, :, None] / totals[:, None, :]
 
 

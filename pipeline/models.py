@@ -111,6 +111,7 @@ def load(name: str, entry: ModelEntry, precision: str, device: torch.device, see
         "tuning": entry.tuning,
         "source": _source_in_words(entry),
         "weights": "random, one draw per seed" if entry.untrained else _true_precision(folder, config),
+        "config_sha256": config_digest(config),
         "weights_sha256": "" if entry.untrained else weights_digest(folder),
         "compute_dtype": str(DTYPES[precision]).removeprefix("torch."),
         "quantisation": {"int8": "bitsandbytes LLM.int8, threshold 6.0", "nf4": "bitsandbytes NF4"}.get(precision, "none"),
@@ -244,6 +245,12 @@ def _true_precision(folder: Path, config: Any) -> str:
     if note.exists():
         return str(json.loads(note.read_text())["weights"])
     return str(config.dtype or "unstated").removeprefix("torch.")
+
+
+def config_digest(config: Any) -> str:
+    """SHA-256 of an architecture: the config without the path that it was read from."""
+    settings = {k: v for k, v in config.to_dict().items() if k != "_name_or_path"}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def weights_digest(folder: Path) -> str:

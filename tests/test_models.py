@@ -257,7 +257,8 @@ def test_a_hub_model_at_its_revision_reads_like_its_folder(hub, model_folders):
     fetched = models.load("m", entry(hub={"id": "tiny/llama", "revision": REVISION}), "fp32", CPU)
     local = models.load("m", entry(folder={"path": model_folders["llama-3.2"]}), "fp32", CPU)
     assert np.array_equal(states(fetched), states(local))
-    assert fetched.attributes["weights_sha256"] == local.attributes["weights_sha256"]
+    for digest in ("weights_sha256", "config_sha256"):
+        assert fetched.attributes[digest] == local.attributes[digest]
     assert fetched.attributes["source"] == f"hub tiny/llama at {REVISION}"
 
 
