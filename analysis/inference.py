@@ -1,4 +1,4 @@
-"""The numbers of a pair of conditions, and of one: rho_same, rho_cross, reliability, rho_dis.
+"""The numbers of a pair of conditions, and of one: rho_same, rho_same_half, rho_cross, reliability.
 
 Halves are halves of topics: the same topics for every label and on both sides, from one fixed list of halvings.
 Centring over labels is redone inside every half and every deletion.
@@ -137,6 +137,12 @@ def jackknife_se(theta: Floats) -> float:
 def rho_cross(a: Halves, b: Halves) -> float:
     """Mean over halvings of Spearman(A on one half of the topics, B on the other), both ways round."""
     return float(((a.halves[:, 0] * b.halves[:, 1]).sum(-1) + (a.halves[:, 1] * b.halves[:, 0]).sum(-1)).mean() / 2)
+
+
+def rho_same_half(a: Halves, b: Halves) -> float:
+    """Mean over halvings of Spearman(A, B) on the same half. It has rho_cross's number of stories, so that the difference
+    between the two is what reading the same passages adds, and nothing else."""
+    return float((a.halves * b.halves).sum(-1).mean())
 
 
 def rho_same(a: Halves, b: Halves) -> float:

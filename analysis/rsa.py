@@ -94,15 +94,18 @@ def _cross_fitted(sides: list[Side]) -> Side:
 
 
 def compare(a: Side, b: Side) -> Row:
-    """The four numbers of a pair; what cannot be formed is null, with the reason."""
-    row: Row = dict.fromkeys(("rho_same", "rho_cross", "reliability_a", "reliability_b", "ceiling", "rho_dis", "reason"))
+    """The numbers of a pair; what cannot be formed is null, with the reason."""
+    rhos = ("rho_same", "rho_same_half", "rho_cross", "reliability_a", "reliability_b", "ceiling", "rho_dis")
+    row: Row = dict.fromkeys((*rhos, "reason"))
     row |= {"layer_a": a.layer, "layer_b": b.layer}
     if a.halves is None or b.halves is None or a.reliability is None or b.reliability is None:
         return row | {"reason": "; ".join(f"{n}: {s.reason}" for n, s in (("a", a), ("b", b)) if s.reason)}
     same = inference.rho_same(a.halves, b.halves)
+    half = inference.rho_same_half(a.halves, b.halves)
     cross = inference.rho_cross(a.halves, b.halves)
     row |= {
         "rho_same": same if np.isfinite(same) else None,
+        "rho_same_half": half if np.isfinite(half) else None,
         "rho_cross": cross if np.isfinite(cross) else None,
         "reliability_a": a.reliability.value if np.isfinite(a.reliability.value) else None,
         "reliability_b": b.reliability.value if np.isfinite(b.reliability.value) else None,

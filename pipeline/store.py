@@ -104,6 +104,7 @@ RSA = pl.Schema(
         "n_units": pl.Int64,
         "n_halvings": pl.Int64,
         "rho_same": pl.Float64,
+        "rho_same_half": pl.Float64,  # on the same half: beside rho_cross, what reading the same passages adds
         "rho_cross": pl.Float64,
         "reliability_a": pl.Float64,
         "reliability_b": pl.Float64,

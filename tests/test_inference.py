@@ -66,7 +66,9 @@ def test_rho_same_rho_cross_and_reliability_equal_brute_force(two):
     cross = np.mean([(rho(half(x, h), half(y, ~h)) + rho(half(x, ~h), half(y, h))) / 2 for h in first])
     own = np.mean([rho(half(x, h), half(x, ~h)) for h in first])
     assert np.isclose(inference.rho_same(a, b), rho(cosine_rdm(x, design.label), cosine_rdm(y, design.label)), atol=1e-12)
+    same = np.mean([rho(half(x, m), half(y, m)) for h in first for m in (h, ~h)])
     assert np.isclose(inference.rho_cross(a, b), cross, atol=1e-12)
+    assert np.isclose(inference.rho_same_half(a, b), same, atol=1e-12)
     assert np.isclose(inference.reliability(a).value, own, atol=1e-12)
 
 

@@ -39,7 +39,7 @@ def test_the_words_hold_the_tables_numbers(view):
     assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
     precision = next(f for f in findings(view) if f.key == "precision")
     two = table.filter(pl.col("model_a") == pl.col("model_b"), model_a="tiny-qwen2.5")
-    assert f"rho_same {two['rho_same'][0]:.4f}" in " ".join(precision.words)
+    assert f"{two['rho_same'][0]:.4f} at their best layers" in " ".join(precision.words)
 
 
 def test_other_numbers_give_other_words(view):
@@ -115,6 +115,7 @@ def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):
 
 def test_numbers_read_as_ranges():
     assert number(None) == "-"
+    assert number(-0.001) == "0.00"
     assert spread(pl.Series([0.101, 0.104])) == "0.10"
     assert spread(pl.Series([0.1, None, 0.25])) == "0.10 to 0.25"
     assert spread(pl.Series([None], dtype=pl.Float64)) == "not estimable"

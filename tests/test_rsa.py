@@ -114,7 +114,7 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
     design = Design.of([f"e{e:02}" for e in range(21) for _ in range(4)], [f"t{t}" for _ in range(21) for t in range(4)])
     first = inference.halvings(4, 100, 0)
-    same, cross = [], []
+    same, half, cross = [], [], []
     for _ in range(30):
         stories = rng.normal(size=(84, 40))
         sides = []
@@ -122,8 +122,10 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
             x = stories @ np.linalg.qr(rng.normal(size=(200, 40)))[0].T
             sides.append(inference.Halves.of(gram.cells(gram.gram(x), design), design, first))
         same.append(inference.rho_same(*sides))
+        half.append(inference.rho_same_half(*sides))
         cross.append(inference.rho_cross(*sides))
     assert np.mean(same) > 0.9
+    assert np.mean(half) > 0.9
     assert abs(np.mean(cross)) < 0.05
 
 

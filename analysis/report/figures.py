@@ -152,9 +152,9 @@ def noise(view: View) -> alt.FacetChart:
 
 
 def passages(view: View) -> alt.FacetChart:
-    """rho over depth, on the same stories and on different topics, for each kind of pair: median and range over pairs."""
+    """rho over depth, on the same half of the topics and on different halves, for each kind of pair."""
     pairs = view.pairs(rule=DEPTH).filter(pl.col("kind").is_in([BETWEEN, TWINS, SEEDS]))
-    names = {"rho_same": "same stories", "rho_cross": "different topics"}
+    names = {"rho_same_half": "same half of the topics", "rho_cross": "different halves"}
     rows = pl.concat(
         _band(pairs, value, ["kind", "depth"]).with_columns(pl.lit(words).alias("what")) for value, words in names.items()
     )

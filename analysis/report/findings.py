@@ -121,7 +121,7 @@ class View:
 
 
 def number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.2f}"
+    return "-" if value is None else f"{round(value, 2) + 0.0:.2f}"  # + 0.0: no -0.00
 
 
 def units(row: dict[str, Any]) -> str:
@@ -236,17 +236,17 @@ def passages(view: View) -> Finding:
         if rows.is_empty():
             continue
         lines.append(
-            f"{kind.capitalize()} ({rows.height} pairs): {spread(rows['rho_same'])} on the same stories,"
-            f" {spread(rows['rho_cross'])} on different topics."
+            f"{kind.capitalize()} ({rows.height} pairs): {spread(rows['rho_same_half'])} on the same half of the topics,"
+            f" {spread(rows['rho_cross'])} on different halves; on all stories, as published, {spread(rows['rho_same'])}."
         )
-        same, cross = (number(rows[c].median()) for c in ("rho_same", "rho_cross"))  # type: ignore[arg-type]
+        same, cross = (number(rows[c].median()) for c in ("rho_same_half", "rho_cross"))  # type: ignore[arg-type]
         shorts.append(f"{kind} {same} -> {cross}")
     lines.append(
-        "Whatever the first number has above the second came from reading the same passages; networks that learned nothing"
-        " agree as far as passages, words and tokenizer make them agree. Few topics leave both numbers uncertain: hold a"
-        " difference against the standard error of the reliability before reading anything into it."
+        "The first two numbers rest on equally many stories, so that their difference is what reading the same passages adds;"
+        " what untrained networks share, passages, words and tokenizer give. Few topics leave both uncertain: hold a difference"
+        " against the standard error of the reliability before reading anything into it."
     )
-    short = "; ".join(shorts) + " (median rho, same stories -> different topics)" if shorts else "no pair to compare"
+    short = "; ".join(shorts) + " (median rho, same -> different half of the topics)" if shorts else "no pair to compare"
     return Finding("passages", "How much is the passages, or an untrained network?", short, lines)
 
 
@@ -256,21 +256,20 @@ def precision(view: View) -> Finding:
         pair = f"{row['precision_a']} and {row['precision_b']}"
         same_condition = (pl.col("condition_a") == row["condition_a"]) & (pl.col("condition_b") == row["condition_b"])
         by_depth = view.pairs(PRECISIONS, DEPTH).filter(same_condition)["rho_same"].drop_nulls()
-        if row["rho_same"] is None:
-            lines.append(f"{row['model_a']}, {pair}: {row['reason']}.")
+        if row["rho_same"] is None or by_depth.is_empty():
+            lines.append(f"{row['model_a']}, {pair}: {row['reason'] or 'no matched depth was asked for'}.")
             continue
-        lowest = f"; over depths no lower than {min(by_depth):.4f}" if len(by_depth) else ""
         lines.append(
-            f"{row['model_a']}, {pair} on identical tokens: rho_same {row['rho_same']:.4f} at their best layers"
-            f" ({row['layer_a']} and {row['layer_b']}){lowest}. On different topics {number(row['rho_cross'])}, under a"
-            f" ceiling of {number(row['ceiling'])}."
+            f"{row['model_a']}, {pair} on identical tokens: rho_same {min(by_depth):.4f} or more at every matched depth;"
+            f" {row['rho_same']:.4f} at their best layers ({row['layer_a']} and {row['layer_b']}). On different topics"
+            f" {number(row['rho_cross'])}, under a ceiling of {number(row['ceiling'])}."
         )
-        shorts.append(f"{row['precision_a']}-{row['precision_b']} {row['rho_same']:.3f}")
+        if row["is_reference_a"] or row["is_reference_b"]:
+            shorts.append(f"{row['model_a']} {row['precision_a']}-{row['precision_b']} {min(by_depth):.3f}")
+    question = "What does precision change?"
     if not lines:
-        return Finding(
-            "precision", "What does precision change?", "one precision: nothing to compare", ["One precision was read."]
-        )
-    return Finding("precision", "What does precision change?", f"rho_same on identical tokens: {', '.join(shorts)}", lines)
+        return Finding("precision", question, "one precision: nothing to compare", ["One precision was read."])
+    return Finding("precision", question, f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}", lines)
 
 
 def load_view() -> View:

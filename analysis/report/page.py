@@ -21,7 +21,8 @@ CAPTIONS = {
     " dashed rule: best_layer_paper; dotted line: chance.",
     "noise": "Split-half reliability of the RDM per layer, at each position that was read; band: one standard error, or the"
     " range over untrained draws.",
-    "passages": "Spearman's rho at matched depth; line: median over pairs, band: range over pairs.",
+    "passages": "Spearman's rho at matched depth, both curves from half of the topics on each side; line: median over pairs,"
+    " band: range over pairs.",
     "precision": "Left: what is lost on identical tokens. Right: rho_cross against its ceiling, one point per depth.",
 }
 CONDITION_COLUMNS = {
