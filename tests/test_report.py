@@ -8,7 +8,8 @@ from analysis import layers
 from analysis.report import findings as report_findings
 from analysis.report import page
 from analysis.report.figures import figures
-from analysis.report.findings import BETWEEN, PRECISIONS, SEEDS, TWINS, View, findings, number, spread
+from analysis.report.findings import findings, number, spread
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View, load_view
 from pipeline import opening, store
 from pipeline.entries import load_entries
 from pipeline.params import load_params
@@ -16,7 +17,7 @@ from pipeline.params import load_params
 
 @pytest.fixture
 def view(in_finished):
-    return report_findings.load_view()
+    return load_view()
 
 
 def test_five_questions_are_answered_each_with_words_and_a_figure(view):
@@ -72,19 +73,19 @@ def test_the_page_needs_nothing_but_itself(in_finished):
     parser = Outside()
     parser.feed(re.sub(r"<script>.*?</script>", "", html, flags=re.S))
     assert parser.found == []
-    assert {f"chart-{f.key}" for f in findings(report_findings.load_view())} <= parser.ids
+    assert {f"chart-{f.key}" for f in findings(load_view())} <= parser.ids
     assert "@import" not in html
     assert html.count("<script>") == html.count("</script>") == 2
 
 
 def test_the_page_is_the_same_bytes_every_time(in_finished):
-    view = report_findings.load_view()
+    view = load_view()
     first, second = (page.page(view, page.provenance(view.params.models)) for _ in range(2))
     assert first == second == (store.REPORT / "index.html").read_text()
 
 
 def test_a_users_label_cannot_break_the_page(in_finished):
-    view = report_findings.load_view()
+    view = load_view()
     assert "<script>alert" not in page.page(view, ["<script>alert(1)</script>"])
 
 

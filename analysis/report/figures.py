@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
-from analysis.report.findings import BETWEEN, PRECISIONS, SEEDS, TWINS, View
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View
 
 Chart = alt.TopLevelMixin
 INK, MUTED, ACCENT, WARM = "#1f2430", "#8a90a0", "#2457a6", "#c2571a"

@@ -12,19 +12,9 @@ from typing import Any
 import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
-from pipeline import opening, store
-from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import Params, load_params, run_stage
-
-# Which precision stands for a model where precision is not the question: the most exact that was read.
-REFERENCE = ("fp32", "bf16", "fp16", "int8", "nf4")
-BETWEEN, TWINS, SEEDS, PRECISIONS, OTHER = (
-    "two trained models",
-    "trained and untrained",
-    "two untrained draws",
-    "two precisions",
-    "other",
-)
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View, load_view
+from pipeline import store
+from pipeline.params import run_stage
 
 
 @dataclass(frozen=True)
@@ -33,91 +23,6 @@ class Finding:
     question: str
     short: str
     words: list[str]
-
-
-def _name(model: str, seed: str, precision: str) -> pl.Expr:
-    draw = pl.when(pl.col(seed).is_null()).then(pl.lit(" ")).otherwise(pl.lit(" #") + pl.col(seed).cast(pl.String) + " ")
-    return pl.col(model) + draw + pl.col(precision)
-
-
-@dataclass(frozen=True)
-class View:
-    """The tables with what a reader needs beside each row: the condition's name, and what kind of pair it is."""
-
-    params: Params
-    entries: dict[str, ModelEntry]
-    geometry: pl.DataFrame
-    layers: pl.DataFrame
-    rsa: pl.DataFrame
-
-    @classmethod
-    def of(
-        cls, params: Params, entries: dict[str, ModelEntry], geometry: pl.DataFrame, layers: pl.DataFrame, rsa: pl.DataFrame
-    ) -> View:
-        reference = {m: min(params.precisions_of(m), key=REFERENCE.index) for m in entries}
-        untrained = [m for m, entry in entries.items() if entry.untrained]
-
-        def described(table: pl.DataFrame, s: str = "") -> pl.DataFrame:
-            return table.with_columns(
-                _name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"condition{s}"),
-                pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
-                (pl.col(f"precision{s}") == pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
-            )
-
-        both = described(described(rsa, "_a"), "_b")
-        references = pl.col("is_reference_a") & pl.col("is_reference_b")
-        same_weights = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
-        n_untrained = pl.col("untrained_a").cast(pl.Int8) + pl.col("untrained_b").cast(pl.Int8)
-        kind = (
-            pl.when(same_weights)
-            .then(pl.lit(PRECISIONS))
-            .when(references & (n_untrained == 0))
-            .then(pl.lit(BETWEEN))
-            .when(references & (n_untrained == 1))
-            .then(pl.lit(TWINS))
-            .when(references)
-            .then(pl.lit(SEEDS))
-            .otherwise(pl.lit(OTHER))
-        )
-        return cls(params, entries, described(geometry), described(layers), both.with_columns(kind.alias("kind")))
-
-    def _here(self, table: pl.DataFrame) -> pl.DataFrame:
-        report = self.params.report
-        return table.filter(position=report.position, variant=report.variant)
-
-    def grid(self) -> list[str]:
-        """The conditions that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
-        reference precision and one draw of each twin."""
-        rows = self.at_best_layer().unique("condition").to_dicts()
-        if len(rows) > 16:
-            rows = [
-                r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
-            ]
-        rank = list(self.entries)
-        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, REFERENCE.index(r["precision"])))
-        return [r["condition"] for r in rows]
-
-    def curves(self, all_positions: bool = False) -> pl.DataFrame:
-        """`geometry` at the report's variant, and at its position unless all are asked for."""
-        return self.geometry.filter(variant=self.params.report.variant) if all_positions else self._here(self.geometry)
-
-    def pairs(self, kind: str | None = None, rule: str = CV) -> pl.DataFrame:
-        """`rsa` at the report's position and variant under one layer rule."""
-        rows = self._here(self.rsa).filter(layer_rule=rule)
-        return rows if kind is None else rows.filter(kind=kind)
-
-    def chosen(self, rule: str) -> pl.DataFrame:
-        """`layers`, the choices on all topics of one rule."""
-        return self._here(self.layers).filter(pl.col("halving").is_null(), layer_rule=rule)
-
-    def at_best_layer(self, all_positions: bool = False) -> pl.DataFrame:
-        """`geometry` at each condition's best_layer_cv."""
-        best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*store.KEYS["geometry"])
-        return self.curves(all_positions).join(best, on=store.KEYS["geometry"], how="semi", nulls_equal=True)
-
-    @property
-    def trained(self) -> list[str]:
-        return [m for m, entry in self.entries.items() if not entry.untrained]
 
 
 def number(value: float | None) -> str:
@@ -270,11 +175,6 @@ def precision(view: View) -> Finding:
     if not lines:
         return Finding("precision", question, "one precision: nothing to compare", ["One precision was read."])
     return Finding("precision", question, f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}", lines)
-
-
-def load_view() -> View:
-    params = load_params()
-    return View.of(params, load_entries(params), *(opening.table(name) for name in ("geometry", "layers", "rsa")))
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,8 @@ import jinja2
 import vl_convert
 
 from analysis.report.figures import figures
-from analysis.report.findings import View, findings, load_view, number, units
+from analysis.report.findings import findings, number, units
+from analysis.report.view import View, load_view
 from pipeline import opening, store
 from pipeline.params import run_stage
 
