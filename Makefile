@@ -61,6 +61,7 @@ image:
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -t $(IMAGE) .
 
 repro-in-image: image
+	@mkdir -p "$${HF_HOME:-$$HOME/.cache/huggingface}"
 	docker run --rm $$(command -v nvidia-smi >/dev/null && echo --gpus all) --user "$$(id -u):$$(id -g)" -v "$(CURDIR)":/work \
 		-v "$${HF_HOME:-$$HOME/.cache/huggingface}":/hf -e HF_HOME=/hf -e HF_TOKEN $(IMAGE)
 
