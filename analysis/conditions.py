@@ -13,10 +13,8 @@ from analysis import gram
 from analysis.gram import Design, Floats
 from pipeline import opening
 from pipeline.entries import ModelEntry
-from pipeline.params import Params
+from pipeline.params import NEUTRAL, STORIES, Params
 from pipeline.store import METHODS, VARIANTS
-
-STORIES, NEUTRAL = "stories", "neutral"
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,6 @@ class Condition:
             "setting": self.reading,
         }
         return {f"{key}{suffix}": value for key, value in keys.items()}
-
-
-def conditions(params: Params, entries: dict[str, ModelEntry]) -> list[Condition]:
-    return [
-        Condition(model, seed, precision)
-        for model in params.models
-        for seed in entries[model].draws
-        for precision in params.precisions_of(model)
-    ]
 
 
 @dataclass(frozen=True)
@@ -98,25 +87,24 @@ def mean_cosine(vectors: NDArray[np.floating]) -> float:
 
 def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
     """Every condition at every position of its reading; each store is opened once."""
-    for model in params.models:
-        for precision in params.precisions_of(model):
-            stories = opening.activations(model, precision, STORIES)
-            neutral = opening.activations(model, precision, NEUTRAL)
-            for seed in entries[model].draws:
-                at = {} if seed is None else {"seed": seed}
-                for position in params.readings[STORIES].positions:
-                    s, n = (d.sel(at).sel(position=position) for d in (stories, neutral))
-                    yield Readout(
-                        condition=Condition(model, seed, precision),
-                        position=position,
-                        emotions=[str(x) for x in s["emotion"].values],
-                        topics=[str(x) for x in s["topic"].values],
-                        stimuli=[str(x) for x in s["stimulus"].values],
-                        states=s["activation"].values,
-                        finite=s["finite"].values,
-                        neutral=n["activation"].values,
-                        neutral_finite=n["finite"].values,
-                    )
+    for model, precision in params.cells:
+        stories = opening.activations(model, precision, STORIES)
+        neutral = opening.activations(model, precision, NEUTRAL)
+        for seed in entries[model].draws:
+            at = {} if seed is None else {"seed": seed}
+            for position in params.readings[STORIES].positions:
+                s, n = (d.sel(at).sel(position=position) for d in (stories, neutral))
+                yield Readout(
+                    condition=Condition(model, seed, precision),
+                    position=position,
+                    emotions=[str(x) for x in s["emotion"].values],
+                    topics=[str(x) for x in s["topic"].values],
+                    stimuli=[str(x) for x in s["stimulus"].values],
+                    states=s["activation"].values,
+                    finite=s["finite"].values,
+                    neutral=n["activation"].values,
+                    neutral_finite=n["finite"].values,
+                )
 
 
 def uncrossed_in_words(readout: Readout) -> str:

@@ -90,11 +90,18 @@ def neutral_components(neutral: NDArray[np.floating], share: float) -> Floats:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
+def membership(design: Design) -> Floats:
+    """1 where a story belongs to a cell of label and unit, (E T, S)."""
+    n = len(design.label)
+    member = np.zeros((len(design.labels) * len(design.units), n))
+    member[design.label * len(design.units) + design.unit, np.arange(n)] = 1.0
+    return member
+
+
 def cells(k: Floats, design: Design) -> Floats:
     """Sums of K over the stories of each pair of cells: (E, T, E, T)."""
     e, t = len(design.labels), len(design.units)
-    member = np.zeros((e * t, len(k)))
-    member[design.label * t + design.unit, np.arange(len(k))] = 1.0
+    member = membership(design)
     return (member @ k @ member.T).reshape(e, t, e, t)
 
 

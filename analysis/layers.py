@@ -32,9 +32,7 @@ def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Boo
     products[usable] = gram.label_products(cell_sums, design, training[usable])
 
     # Inner products of each story with each training centroid, (D, S, E).
-    indicator = np.zeros((e * t, len(k)))
-    indicator[design.label * t + design.unit, np.arange(len(k))] = 1.0
-    with_cells = (k @ indicator.T).reshape(len(k), e, t)
+    with_cells = (k @ gram.membership(design).T).reshape(len(k), e, t)
     own = with_cells[np.arange(len(k)), :, design.unit]  # (S, E): what the held-out unit itself would add
     sums = np.einsum("sfu,du->dsf", with_cells, members.astype(float), optimize=True) - own[None]
     counts = members @ design.counts.T.astype(float)  # (D, E)

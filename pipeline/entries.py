@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.params import PARAMS, QUANTISED, InputError, Params, Strict, load_yaml
+from pipeline.params import PARAMS, QUANTISED, InputError, Params, Strict, load_yaml, nearest
 
 MODELS = Path("data/models")
 
@@ -69,8 +68,7 @@ def load_entry(model: str, folder: Path = MODELS) -> ModelEntry:
     path = folder / f"{model}.yaml"
     if not path.exists():
         known = sorted(p.stem for p in folder.glob("*.yaml"))
-        near = difflib.get_close_matches(model, known, n=1)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known) or 'none'}"
+        hint = nearest(model, known, f"there are: {', '.join(known) or 'none'}")
         raise InputError(f"{path}: no such model entry; {hint}")
     return load_yaml(path, ModelEntry)
 

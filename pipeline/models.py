@@ -45,6 +45,7 @@ from transformers import (
 
 from pipeline.entries import MODELS, Gguf, Hub, ModelEntry
 from pipeline.params import QUANTISED, InputError, one_line
+from pipeline.provenance import digest_of
 from pipeline.store import SCRATCH, whole_or_nothing
 
 DTYPES = {
@@ -249,8 +250,7 @@ def _true_precision(folder: Path, config: Any) -> str:
 
 def config_digest(config: Any) -> str:
     """SHA-256 of an architecture: the config without the path that it was read from."""
-    settings = {k: v for k, v in config.to_dict().items() if k != "_name_or_path"}
-    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()
+    return digest_of({k: v for k, v in config.to_dict().items() if k != "_name_or_path"})
 
 
 def weights_digest(folder: Path) -> str:

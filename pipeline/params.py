@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -29,6 +29,9 @@ PARAMS = Path("params.yaml")
 Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
 QUANTISED: frozenset[str] = frozenset({"int8", "nf4"})
 
+STORIES, NEUTRAL = "stories", "neutral"
+"""The readings that every profile has."""
+
 
 class InputError(Exception):
     """A user's mistake, said in lines that name the file, row or key, and what to do."""
@@ -38,6 +41,12 @@ def one_line(error: object, limit: int = 300) -> str:
     """The first line of what a library said, short enough to end our own line with."""
     lines = str(error).strip().splitlines()
     return lines[0][:limit] if lines else repr(error)[:limit]
+
+
+def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
+    """A hint at the known word that a user may have meant; `otherwise` where none is near."""
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean '{near[0]}'?" if near else otherwise
 
 
 def run_stage(main: Callable[[list[str]], None]) -> None:
@@ -58,8 +67,7 @@ class Strict(BaseModel):
     def _keys_are_known(cls, data: Any) -> Any:
         for key in data if isinstance(data, dict) else ():
             if key not in cls.model_fields:
-                near = difflib.get_close_matches(str(key), cls.model_fields, n=1, cutoff=0.6)
-                hint = f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(cls.model_fields)}"
+                hint = nearest(str(key), cls.model_fields, f"known keys: {', '.join(cls.model_fields)}")
                 raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", {"key": str(key), "hint": hint})
         return data
 
@@ -169,7 +177,7 @@ class Params(Strict):
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> Params:
-        for wanted in ("stories", "neutral"):
+        for wanted in (STORIES, NEUTRAL):
             if wanted not in self.readings:
                 raise PydanticCustomError("reading", "readings: '{name}' is missing", {"name": wanted})
         for name, reading in self.readings.items():
@@ -180,15 +188,15 @@ class Params(Strict):
                         "readings.{name}.positions: '{position}' is not among positions ({known})",
                         {"name": name, "position": position, "known": ", ".join(self.positions)},
                     )
-        for position in self.readings["stories"].positions:
-            if position not in self.readings["neutral"].positions:
+        for position in self.readings[STORIES].positions:
+            if position not in self.readings[NEUTRAL].positions:
                 raise PydanticCustomError(
                     "position",
                     "readings.neutral.positions: '{position}' is read in the stories and must be read here too,"
                     " since anisotropy and the neutral components come from it",
                     {"position": position},
                 )
-        if self.report.position not in self.readings["stories"].positions:
+        if self.report.position not in self.readings[STORIES].positions:
             raise PydanticCustomError(
                 "position",
                 "report.position: '{position}' is not among readings.stories.positions",
@@ -208,6 +216,11 @@ class Params(Strict):
     @property
     def models(self) -> list[str]:
         return [*self.read.models, *self.read_untrained.models]
+
+    @property
+    def cells(self) -> list[tuple[str, str]]:
+        """Every (model, precision) that is read."""
+        return [(model, precision) for model in self.models for precision in self.precisions_of(model)]
 
 
 _Schema = TypeVar("_Schema", bound=BaseModel)

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from pipeline import stimuli
 from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import QUANTISED, InputError, Params, load_params, one_line, run_stage
+from pipeline.params import NEUTRAL, QUANTISED, STORIES, InputError, load_params, one_line, run_stage
 from pipeline.store import activations_path
 
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
@@ -54,10 +54,6 @@ def changed_stages() -> list[str]:
     return list(json.loads(asked.stdout or "{}"))
 
 
-def cells(params: Params, entries: dict[str, ModelEntry]) -> list[tuple[str, str]]:
-    return [(model, precision) for model in entries for precision in params.precisions_of(model)]
-
-
 def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
@@ -67,19 +63,19 @@ def main(arguments: list[str]) -> None:
     if not changed:
         out.print("Everything is up to date.")
         return
-    stories = texts["stories"]
+    stories = texts[STORIES]
     out.print(
         f"Profile [bold]{params.profile}[/]: {stories.height} stories ({stories['emotion'].n_unique()} labels,"
-        f" {stories['topic'].n_unique()} topics) and {texts['neutral'].height} neutral texts"
+        f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
     tokens = sum(len(text) for frame in texts.values() for text in frame["text"]) * TOKENS_PER_CHARACTER
     rate = flops_per_second()
     grid = Table("reads", "precision", "weights", "about", box=None, pad_edge=False)
     total = 0.0
-    for model, precision in cells(params, entries):
+    for model, precision in params.cells:
         entry = entries[model]
         stage = f"@{model}-{precision}"
-        if not any(name.endswith(stage) for name in changed) and activations_path(model, precision, "stories").exists():
+        if not any(name.endswith(stage) for name in changed) and activations_path(model, precision, STORIES).exists():
             continue
         total += (about := seconds(entry, precision, tokens, rate))
         weights = f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M parameters"

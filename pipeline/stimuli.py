@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.params import Columns, InputError, Reading, one_line
+from pipeline.params import Columns, InputError, Reading, nearest, one_line
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
 
@@ -101,8 +101,7 @@ def _have_stories(wanted: list[str], emotions: pl.Series, path: Path) -> None:
     known = emotions.unique().sort().to_list()
     for emotion in wanted:
         if emotion not in known:
-            near = difflib.get_close_matches(emotion, known, n=1)
-            hint = f"did you mean '{near[0]}'?" if near else f"it has {', '.join(known)}"
+            hint = nearest(emotion, known, f"it has {', '.join(known)}")
             raise InputError(f"{path}: emotion '{emotion}' (params.yaml) has no stories; {hint}")
 
 

@@ -20,7 +20,7 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
-from pipeline.params import Params, load_params, run_stage
+from pipeline.params import STORIES, Params, load_params, run_stage
 
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
@@ -37,7 +37,7 @@ VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
 
-METHODS = {"stories": "comprehension"}
+METHODS = {STORIES: "comprehension"}
 """Which readings are a method of the field; every other reading is a setting of its own name."""
 
 # --- tables: long, one row per measurement, keys first -------------------------------------------------------------

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.gram import neutral_components
 from pipeline import opening, store
-from pipeline.params import InputError, Params, load_params, run_stage
+from pipeline.params import NEUTRAL, STORIES, InputError, Params, load_params, run_stage
 from pipeline.provenance import code_digest
 
 # Attributes that differ between the precisions of one model; the others are said once.
@@ -45,15 +45,15 @@ def emotion_vectors(
 def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
     """The Dataset of `<model>/comprehension` and the attributes of the model's node."""
     precisions = params.precisions_of(model)
-    stories = [opening.activations(model, p, "stories") for p in precisions]
-    neutral = [opening.activations(model, p, "neutral") for p in precisions]
+    stories = [opening.activations(model, p, STORIES) for p in precisions]
+    neutral = [opening.activations(model, p, NEUTRAL) for p in precisions]
     one = stories[0]
-    positions = params.readings["stories"].positions
+    positions = params.readings[STORIES].positions
     seeds: list[int | None] = one["seed"].values.tolist() if "seed" in one.dims else [None]
     labels, label = np.unique(np.array(one["emotion"].values.tolist()), return_inverse=True)
     baseline = labels != params.vectors.neutral_label
     if baseline.sum() < 2:
-        path = params.readings["stories"].path
+        path = params.readings[STORIES].path
         raise InputError(f"{path}: fewer than two emotions beside the neutral label: nothing to compare")
     n_layers, hidden = one.sizes["layer"], one.sizes["hidden"]
     shape = (len(seeds), len(precisions), len(store.VARIANTS), len(positions), n_layers, len(labels), hidden)
@@ -89,8 +89,8 @@ def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
         },
         coords=coords,
         attrs={
-            "method": "comprehension",
-            "setting": "stories",
+            "method": store.METHODS[STORIES],
+            "setting": STORIES,
             "baseline": "mean of the label means" + ("" if baseline.all() else f" without '{params.vectors.neutral_label}'"),
             "denoised": "without the principal components of the neutral texts that hold"
             f" {params.vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
@@ -115,7 +115,7 @@ def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
 def main(arguments: list[str]) -> None:
     (model,) = arguments
     dataset, attributes = of_model(model, load_params())
-    store.write_vectors({"comprehension": dataset}, attributes, model)
+    store.write_vectors({store.METHODS[STORIES]: dataset}, attributes, model)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from transformers import (
     Qwen2Config,
 )
 
+from analysis.gram import Design
 from pipeline.entries import load_entry
 from pipeline.params import load_params
 
@@ -157,9 +158,8 @@ class Project:
         params = load_params()
         for stage in stages:
             if stage == "read":
-                for model in params.models:
-                    for precision in params.precisions_of(model):
-                        read.main([model, precision, "stories", "neutral"])
+                for model, precision in params.cells:
+                    read.main([model, precision, "stories", "neutral"])
             elif stage == "vectors":
                 store.main([])
                 for model in params.models:
@@ -203,9 +203,16 @@ def real_folder(tmp_path_factory) -> Path:
         return path.resolve()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def rng() -> np.random.Generator:
+    """A generator of each test's own, so that no test's numbers depend on which tests ran before it."""
     return np.random.default_rng(2604_11050)
+
+
+def crossed(n_labels: int, n_topics: int, per_cell: int = 1) -> Design:
+    """A design of labels crossed with topics, stories ordered by label, then topic."""
+    cells = [(e, t) for e in range(n_labels) for t in range(n_topics) for _ in range(per_cell)]
+    return Design.of([f"e{e:02}" for e, _ in cells], [f"t{t:02}" for _, t in cells])
 
 
 def copy_sources(target: Path) -> None:

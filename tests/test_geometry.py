@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import spearmanr
 
 from analysis import geometry, inference, layers
-from analysis.conditions import Condition, Readout, conditions, mean_cosine, uncrossed_in_words
+from analysis.conditions import Condition, Readout, mean_cosine, readouts, uncrossed_in_words
 from pipeline import opening, store
 from pipeline.entries import load_entries
 from pipeline.params import load_params
@@ -171,7 +171,7 @@ def test_mean_cosine_is_its_definition(rng):
     assert mean_cosine(x) == pytest.approx(np.mean(cosines))
 
 
-def test_conditions_come_from_params(project):
-    found = conditions(load_params(), load_entries(load_params()))
+def test_conditions_come_from_params(in_finished):
+    found = {readout.condition for readout in readouts(load_params(), load_entries(load_params()))}
     assert len(found) == 2 * 2 + 2
     assert Condition("tiny-untrained", 1, "fp32") in found

@@ -7,13 +7,8 @@ from hypothesis import strategies as st
 
 from analysis import gram, rdm
 from analysis.gram import Design
+from tests.conftest import crossed
 from tests.reference import cosine_rdm
-
-
-def crossed(n_labels=5, n_topics=4, per_cell=1):
-    emotions = [f"e{e}" for e in range(n_labels) for _ in range(n_topics * per_cell)]
-    topics = [f"t{t}" for _ in range(n_labels) for t in range(n_topics) for _ in range(per_cell)]
-    return Design.of(emotions, topics)
 
 
 def rdm_of(x, design, draws=None, components=None):
@@ -46,7 +41,7 @@ def test_labels_with_unequal_numbers_of_stories_get_their_own_mean(rng):
 @settings(deadline=None, max_examples=25)
 def test_scale_rotation_translation_and_order_of_stimuli_change_nothing(seed):
     rng = np.random.default_rng(seed)
-    design = crossed()
+    design = crossed(5, 4)
     x = rng.normal(size=(len(design.label), 16))
     rotation = np.linalg.qr(rng.normal(size=(16, 16)))[0]
     true = rdm_of(x, design)
@@ -68,7 +63,7 @@ def test_neutral_components_equal_an_svd_and_hold_the_share(rng):
 
 
 def test_removal_through_the_gram_equals_projection_of_the_activations(rng):
-    design = crossed()
+    design = crossed(5, 4)
     x = rng.normal(size=(len(design.label), 40))
     components = gram.neutral_components(rng.normal(size=(12, 40)), 0.5)
     projected = x - (x @ components.T) @ components

@@ -9,19 +9,17 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from analysis import gram, inference
-from analysis.gram import Design
 from analysis.inference import Halves, Reliability
+from tests.conftest import crossed
 from tests.reference import cosine_rdm
 
 E, T, H = 6, 5, 25
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def two(rng):
     """Two conditions that share some of their geometry: activations and their design."""
-    emotions = [f"e{e}" for e in range(E) for _ in range(T)]
-    topics = [f"t{t}" for _ in range(E) for t in range(T)]
-    design = Design.of(emotions, topics)
+    design = crossed(E, T)
     means = rng.normal(size=(E, H))
     x, y = (means[design.label] + 1.5 * rng.normal(size=(E * T, H)) for _ in range(2))
     return x, y, design

@@ -2,16 +2,14 @@ import numpy as np
 import pytest
 
 from analysis import gram, inference, layers
-from analysis.gram import Design
+from tests.conftest import crossed
 
 E, T, H = 5, 6, 12
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def planted(rng):
-    emotions = [f"e{e}" for e in range(E) for _ in range(T)]
-    topics = [f"t{t}" for _ in range(E) for t in range(T)]
-    design = Design.of(emotions, topics)
+    design = crossed(E, T)
     x = rng.normal(size=(E, H))[design.label] + 1.2 * rng.normal(size=(E * T, H)) + 9
     return x, design
 
@@ -43,7 +41,7 @@ def test_held_out_accuracy_equals_a_loop_over_stories(planted):
 
 
 def test_accuracy_of_labels_without_meaning_is_near_chance(rng):
-    design = Design.of([f"e{e}" for e in range(10) for _ in range(20)], [f"t{t}" for _ in range(10) for t in range(20)])
+    design = crossed(10, 20)
     k = gram.gram(rng.normal(size=(200, 300)))
     accuracy = layers.held_out_accuracy(k, gram.cells(k, design), design, np.ones((1, 20), bool)).mean()
     assert abs(accuracy - 0.1) < 4 * np.sqrt(0.1 * 0.9 / 200)

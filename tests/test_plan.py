@@ -8,7 +8,7 @@ from pipeline.params import InputError, load_params
 @pytest.fixture
 def all_changed(project, monkeypatch):
     params = load_params()
-    names = [f"read@{m}-{p}" for m, p in plan.cells(params, load_entries(params))]
+    names = [f"read@{m}-{p}" for m, p in params.cells]
     monkeypatch.setattr(plan, "changed_stages", lambda: names)
     return project
 

@@ -103,6 +103,19 @@ def test_int8_of_the_real_model_is_close_to_fp32_and_is_not_fp32(real_folder):
     assert 0.98 < cosines.min() < 0.99999
 
 
+def stopping_after(n_batches):
+    """`residual.read_batch` that is interrupted once it has read so many batches."""
+    true_read, done = residual.read_batch, []
+
+    def read_batch(*arguments):
+        if len(done) == n_batches:
+            raise KeyboardInterrupt
+        done.append(1)
+        return true_read(*arguments)
+
+    return read_batch
+
+
 def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
     project.params["read"]["batch_texts"] = 8
     project.save()
@@ -113,16 +126,8 @@ def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
     n_batches = len(read.BatchPlan(1024, 8).batches(lengths.tolist()))
     assert n_batches > 3
     shutil.rmtree(path)
-    done = []
     true_read = residual.read_batch
-
-    def fails_at_the_third(*arguments):
-        if len(done) == 2:
-            raise KeyboardInterrupt
-        done.append(1)
-        return true_read(*arguments)
-
-    monkeypatch.setattr(residual, "read_batch", fails_at_the_third)
+    monkeypatch.setattr(residual, "read_batch", stopping_after(2))
     with pytest.raises(KeyboardInterrupt):
         read.main(["tiny-llama-3.2", "fp32", "stories"])
     assert not path.exists()  # no half-written out that a later run takes for whole
@@ -135,15 +140,8 @@ def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
 
 
 def test_what_a_stopped_run_left_is_not_used_for_other_settings(project, monkeypatch):
-    true_read, count = residual.read_batch, []
-
-    def fails_after_one(*arguments):
-        if count:
-            raise KeyboardInterrupt
-        count.append(1)
-        return true_read(*arguments)
-
-    monkeypatch.setattr(residual, "read_batch", fails_after_one)
+    true_read = residual.read_batch
+    monkeypatch.setattr(residual, "read_batch", stopping_after(1))
     with pytest.raises(KeyboardInterrupt):
         read.main(["tiny-llama-3.2", "fp32", "stories"])
     monkeypatch.setattr(residual, "read_batch", true_read)

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from analysis import inference, layers, rsa
 from analysis.inference import Reliability
 from pipeline import opening, store
-from tests.conftest import Project
+from tests.conftest import Project, crossed
 from tests.reference import cosine_rdm
 
 EMOTIONS = [e for e in Project.emotions if e != "neutral"]
@@ -110,9 +110,8 @@ def test_rho_dis_is_null_with_a_reason_where_a_side_is_unreliable_and_never_clip
 def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng):
     # No emotion effect at all: two random linear "models" of the same stories.
     from analysis import gram
-    from analysis.gram import Design
 
-    design = Design.of([f"e{e:02}" for e in range(21) for _ in range(4)], [f"t{t}" for _ in range(21) for t in range(4)])
+    design = crossed(21, 4)
     first = inference.halvings(4, 100, 0)
     same, half, cross = [], [], []
     for _ in range(30):
