@@ -157,60 +157,97 @@ def overflow_in_words(finite: np.ndarray, precision: str) -> str:
     return words
 
 
-def read_one(name: str, entry: ModelEntry, precision: str, reading_name: str, params: Params) -> xr.Dataset:
-    """One reading by one model at one precision, over all of an untrained twin's seeds."""
-    reading: Reading = params.readings[reading_name]
-    positions = {p: params.positions[p] for p in reading.positions}
-    frame = stimuli.load(reading)
-    plan = BatchPlan.of(params, precision)
-    device = models.pick_device(params.read.device)
-    attributes: dict[str, Any] = {}
-    parts = []
-    for seed in entry.draws:
-        model = models.load(name, entry, precision, device, seed)
-        ids, bos = residual.tokenise(frame["text"].to_list(), model.tokenizer, entry.bos, reading.bos)
-        lengths = [len(text) - bos for text in ids]
-        texts_long_enough(lengths, frame, positions, name, reading.path)
-        attributes = {
-            **model.attributes,
-            "precision": precision,
-            "reading": reading_name,
-            "layer": residual.LAYER_IN_WORDS,
-            "positions": "; ".join(f"{k} = {v.in_words()}" for k, v in positions.items()),
-            "bos": f"{'prepended' if bos else 'none'} ({reading.bos}); it and padding are never pooled",
-            "batch_plan": plan.in_words(),
-            "stimuli_sha256": stimuli.digest(frame),
-            "device": device.type,
-            "threads": torch.get_num_threads(),
-            "code_sha256": code_digest("pipeline.read"),
-            **{f"{library}_version": number for library, number in versions().items()},
-        }
-        words = {k: v.model_dump() for k, v in positions.items()}
-        fingerprint = digest_of({"seed": seed, "ids": ids, "positions": words, "attributes": attributes})
-        label = f"{name} {precision} {reading_name}" + ("" if seed is None else f" seed {seed}")
-        tokens = sum(map(len, ids))
-        # tqdm stays quiet (disable=None) where the output is not a terminal.
-        with tqdm(total=tokens, unit="tok", unit_scale=True, desc=label, disable=None) as progress:
-            scratch = store.SCRATCH / "read" / fingerprint[:24]
-            parts.append((read(model, ids, list(positions.values()), bos, plan, scratch, progress), scratch))
-    activation, finite = (np.stack([part[0][i] for part in parts]) for i in (0, 1))
+@dataclass(frozen=True)
+class Source:
+    """A reading's texts, and the positions that they are read at."""
+
+    name: str
+    reading: Reading
+    frame: pl.DataFrame
+    positions: dict[str, Position]
+
+    @classmethod
+    def of(cls, name: str, params: Params) -> Source:
+        reading = params.readings[name]
+        return cls(name, reading, stimuli.load(reading), {p: params.positions[p] for p in reading.positions})
+
+
+def attributes_of(source: Source, model: models.Model, precision: str, bos: bool, plan: BatchPlan) -> dict[str, Any]:
+    """What a reading's store says of itself: everything that its numbers depend on, in words and digests."""
+    return {
+        **model.attributes,
+        "precision": precision,
+        "reading": source.name,
+        "layer": residual.LAYER_IN_WORDS,
+        "positions": "; ".join(f"{k} = {v.in_words()}" for k, v in source.positions.items()),
+        "bos": f"{'prepended' if bos else 'none'} ({source.reading.bos}); it and padding are never pooled",
+        "batch_plan": plan.in_words(),
+        "stimuli_sha256": stimuli.digest(source.frame),
+        "device": model.device.type,
+        "threads": torch.get_num_threads(),
+        "code_sha256": code_digest("pipeline.read"),
+        **{f"{library}_version": number for library, number in versions().items()},
+    }
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source as one model, or one draw of a twin, read it."""
+
+    activation: np.ndarray
+    finite: np.ndarray
+    n_tokens: list[int]
+    attributes: dict[str, Any]
+    scratch: Path
+
+
+def read_source(
+    source: Source, model: models.Model, entry: ModelEntry, precision: str, seed: int | None, plan: BatchPlan
+) -> Part:
+    """Read one source with a model in memory; raises InputError for a text that is shorter than a position needs."""
+    ids, bos = residual.tokenise(source.frame["text"].to_list(), model.tokenizer, entry.bos, source.reading.bos)
+    lengths = [len(text) - bos for text in ids]
+    texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
+    attributes = attributes_of(source, model, precision, bos, plan)
+    rules = {k: v.model_dump() for k, v in source.positions.items()}
+    fingerprint = digest_of({"seed": seed, "ids": ids, "positions": rules, "attributes": attributes})
+    scratch = store.SCRATCH / "read" / fingerprint[:24]
+    label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
+    # tqdm stays quiet (disable=None) where the output is not a terminal.
+    with tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None) as progress:
+        activation, finite = read(model, ids, list(source.positions.values()), bos, plan, scratch, progress)
+    return Part(activation, finite, lengths, attributes, scratch)
+
+
+def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str) -> None:
+    """Put the parts of one source together, one per seed of a twin, and write its store."""
+    activation, finite = np.stack([p.activation for p in parts]), np.stack([p.finite for p in parts])
     if entry.seeds is None:
         activation, finite = activation[0], finite[0]
-    attributes["not_finite"] = overflow_in_words(finite, precision)
-    if attributes["not_finite"]:
-        print(f"{name} {precision} {reading_name}: {attributes['not_finite']}; recorded, not averaged", file=sys.stderr)
-    result = dataset(activation, finite, frame, lengths, list(positions), attributes, entry.seeds)
-    store.write_activations(result, store.activations_path(name, precision, reading_name))
-    for _, scratch in parts:
-        shutil.rmtree(scratch)
-    return result
+    not_finite = overflow_in_words(finite, precision)
+    if not_finite:
+        print(f"{name} {precision} {source.name}: {not_finite}; recorded, not averaged", file=sys.stderr)
+    last = parts[-1]
+    attributes = last.attributes | {"not_finite": not_finite}
+    result = dataset(activation, finite, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
+    store.write_activations(result, store.activations_path(name, precision, source.name))
+    for part in parts:
+        shutil.rmtree(part.scratch)
 
 
 def main(arguments: list[str]) -> None:
     name, precision, *readings = arguments
     params, entry = load_params(), load_entry(name)
-    for reading in readings:
-        read_one(name, entry, precision, reading, params)
+    sources = [Source.of(reading, params) for reading in readings]
+    plan, device = BatchPlan.of(params, precision), models.pick_device(params.read.device)
+    parts: dict[str, list[Part]] = {reading: [] for reading in readings}
+    for seed in entry.draws:
+        # loaded once for all sources: of a large model, loading and quantising take longer than reading
+        model = models.load(name, entry, precision, device, seed)
+        for source in sources:
+            parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
+    for source in sources:
+        write(source, parts[source.name], name, entry, precision)
 
 
 if __name__ == "__main__":
