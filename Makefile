@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile lint locks image repro-in-image clean-scratch
+.PHONY: help repro test plan profile lint-corpus lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -35,7 +35,7 @@ help:
 repro: .venv/ready
 	@python -m pipeline.plan
 	@dvc repro
-	@python -m analysis.report.findings
+	@python -m analysis.report.sections
 
 test: .venv/ready
 	@python -m pytest
@@ -46,6 +46,9 @@ plan: .venv/ready
 profile:
 	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
 	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
+
+lint-corpus: .venv/ready
+	@python -m pipeline.lint
 
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy

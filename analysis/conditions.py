@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gram
+from analysis import gram, words
 from analysis.gram import Design, Floats
-from pipeline import opening
+from pipeline import opening, stimuli
 from pipeline.entries import ModelEntry
 from pipeline.params import NEUTRAL, STORIES, Params
 from pipeline.store import METHODS, VARIANTS
@@ -19,11 +19,14 @@ from pipeline.store import METHODS, VARIANTS
 
 @dataclass(frozen=True)
 class Condition:
-    """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading."""
+    """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading.
+
+    A reader of words alone stands in the place of the model; it has no precision.
+    """
 
     model: str
     seed: int | None
-    precision: str
+    precision: str | None
     reading: str = STORIES
 
     def keys(self, suffix: str = "") -> dict[str, Any]:
@@ -51,7 +54,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Readout:
-    """A condition's activations at one position."""
+    """A condition's activations at one position. A reader of words alone has one layer, the same at every position."""
 
     condition: Condition
     position: str
@@ -80,13 +83,14 @@ class Readout:
 def mean_cosine(vectors: NDArray[np.floating]) -> float:
     """Mean cosine over all pairs of rows (N, H): (|sum of unit vectors|^2 - N) / (N (N - 1)). Of raw states: anisotropy."""
     x = np.asarray(vectors, dtype=np.float64)
-    units = x / np.linalg.norm(x, axis=1, keepdims=True)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    units = (x / np.where(norms > 0, norms, 1.0))[norms[:, 0] > 0]  # a text without a known word has no direction
     n = len(units)
     return float((np.square(units.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
 def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
-    """Every condition at every position of its reading; each store is opened once."""
+    """Every condition at every position of its reading, models first, then the readers of words; each store is opened once."""
     for model, precision in params.cells:
         stories = opening.activations(model, precision, STORIES)
         neutral = opening.activations(model, precision, NEUTRAL)
@@ -105,6 +109,25 @@ def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout
                     neutral=n["activation"].values,
                     neutral_finite=n["finite"].values,
                 )
+    yield from _word_readouts(params)
+
+
+def _word_readouts(params: Params) -> Iterator[Readout]:
+    stories, neutral = (stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL))
+    for reader in params.words:
+        own, other = words.features(reader, stories["text"].to_list(), neutral["text"].to_list())
+        for position in params.readings[STORIES].positions:
+            yield Readout(
+                condition=Condition(reader, None, None),
+                position=position,
+                emotions=stories["emotion"].to_list(),
+                topics=stories["topic"].to_list(),
+                stimuli=stories["id"].to_list(),
+                states=own[:, None],
+                finite=np.ones((len(own), 1), dtype=bool),
+                neutral=other[:, None],
+                neutral_finite=np.ones((len(other), 1), dtype=bool),
+            )
 
 
 def uncrossed_in_words(readout: Readout) -> str:

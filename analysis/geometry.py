@@ -11,7 +11,7 @@ import numpy as np
 from analysis import gram, inference, layers, rdm
 from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
 from analysis.gram import Bools, Design, Floats
-from pipeline import store
+from pipeline import store, tables
 from pipeline.entries import load_entries
 from pipeline.params import Params, load_params, run_stage
 
@@ -30,7 +30,7 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
     for index in range(readout.n_layers):
         layer = readout.layer(index, params.vectors.neutral_variance)
         for variant in store.VARIANTS:
-            row: Row = dict.fromkeys(store.GEOMETRY) | {
+            row: Row = dict.fromkeys(tables.GEOMETRY) | {
                 **readout.condition.keys(),
                 "position": readout.position,
                 "variant": variant,
@@ -145,8 +145,8 @@ def main(arguments: list[str]) -> None:
             said = words
         for rows, more in zip((described, chosen), of_readout(readout, params), strict=True):
             rows.extend(more)
-    store.write_table("geometry", described)
-    store.write_table("layers", chosen)
+    tables.write_table("geometry", described)
+    tables.write_table("layers", chosen)
 
 
 if __name__ == "__main__":

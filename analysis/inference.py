@@ -17,6 +17,7 @@ from analysis import gram, rdm
 from analysis.gram import Bools, Design, Floats
 
 FEWEST_UNITS = 4
+FEWEST_PAIRS = 3
 LOWEST_RELIABILITY = 0.1
 TOO_FEW = f"fewer than {FEWEST_UNITS} topics (or stories per label): no halves to compare"
 
@@ -49,33 +50,52 @@ def halvings(n_units: int, wanted: int, seed: int) -> Bools:
     return mask
 
 
+def disjoint(n_units: int, size: int, wanted: int, seed: int) -> tuple[Bools, Bools]:
+    """`wanted` random pairs of disjoint sets of `size` units each: two masks, bool (N, T)."""
+    if 2 * size > n_units:
+        raise ValueError(f"two sets of {size} do not fit into {n_units} units")
+    order = np.random.default_rng((seed, size)).permuted(np.tile(np.arange(n_units), (wanted, 1)), axis=1)
+    return order < size, (order >= size) & (order < 2 * size)
+
+
 @dataclass(frozen=True)
 class Halves:
     """Standardised ranks of one condition's RDMs.
 
-    `whole` (P): all topics; `halves` (N, 2, P); `deleted` (N, T, P): the half that held unit t, without it.
+    `whole` (P): all topics; `halves` (N, 2, P); `deleted` (N, T, P): the half that held unit t, without it (the second half
+    as it is, for a unit in neither).
     """
 
     whole: Floats
     halves: Floats
     deleted: Floats
-    first: Bools  # (N, T): the halvings
+    first: Bools  # (N, T): the units of the first half
+    second: Bools  # (N, T): of the second; disjoint from the first, and usually all others
 
     @classmethod
-    def of(cls, cell_sums: Floats, design: Design, first: Bools) -> Halves:
+    def of(
+        cls, cell_sums: Floats, design: Design, first: Bools, second: Bools | None = None, pairs: Bools | None = None
+    ) -> Halves:
+        """`pairs` (P) keeps some entries of the RDMs, such as the pairs of one valence; ranks are then among these.
+
+        Raises ValueError where a half without a unit leaves a label without stories.
+        """
         n, t = first.shape
+        second = ~first if second is None else second
 
         def ranks(draws: Bools) -> Floats:
             products = gram.label_products(cell_sums, design, draws)
-            return rdm.ranks(rdm.rdms(gram.centred_products(products)))
+            entries = rdm.rdms(gram.centred_products(products))
+            return rdm.ranks(entries if pairs is None else entries[:, pairs])
 
-        both = np.stack([first, ~first], axis=1)  # (N, 2, T)
-        without = without_one(first)
+        both = np.stack([first, second], axis=1)  # (N, 2, T)
+        without = without_one(first, second)
         return cls(
             whole=ranks(np.ones((1, t), dtype=bool))[0],
             halves=ranks(both.reshape(-1, t)).reshape(n, 2, -1),
             deleted=ranks(without.reshape(-1, t)).reshape(n, t, -1),
             first=first,
+            second=second,
         )
 
 
@@ -91,12 +111,12 @@ def cross_fitted(by_layer: dict[int, Halves], chosen: NDArray[np.int64]) -> Halv
         in_first = one.first[n]
         deleted[n, in_first] = by_layer[on_second].deleted[n, in_first]
         deleted[n, ~in_first] = by_layer[on_first].deleted[n, ~in_first]
-    return Halves(np.full_like(one.whole, np.nan), halves, deleted, one.first)
+    return Halves(np.full_like(one.whole, np.nan), halves, deleted, one.first, one.second)
 
 
-def without_one(first: Bools) -> Bools:
+def without_one(first: Bools, second: Bools) -> Bools:
     """For each halving and unit, the half that holds the unit, without it: (N, T, T)."""
-    own = np.where(first[:, :, None], first[:, None, :], ~first[:, None, :])
+    own = np.where(first[:, :, None], first[:, None, :], second[:, None, :])
     return np.asarray(own & ~np.eye(first.shape[1], dtype=bool)[None])
 
 

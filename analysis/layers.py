@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis import gram, rdm
 from analysis.gram import Bools, Design, Floats
@@ -17,8 +18,9 @@ from analysis.gram import Bools, Design, Floats
 PAPER, CV, CROSS_FITTED, DEPTH = "best_layer_paper", "best_layer_cv", "best_layer_cv_crossfit", "matched_depth"
 
 
-def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Bools) -> Floats:
-    """Accuracy on each held-out unit, (D, T); NaN for units outside a draw.
+def held_out_guesses(k: Floats, cell_sums: Floats, design: Design, members: Bools) -> NDArray[np.int64]:
+    """The label that each story is given while its unit is held out, (D, S); -1 for stories outside a draw, and where some
+    centroid has no direction.
 
     `members` (D, T): the units of each draw. For each unit of it, centroids and their mean come from the draw's other units
     alone; a story goes to the label whose centred centroid has the highest cosine with the centred story.
@@ -43,11 +45,19 @@ def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Boo
         norms = np.sqrt(np.diagonal(gram.centred_products(products), axis1=-2, axis2=-1))
         offset = mean_with - mean_with.mean(-1, keepdims=True)
         scores = (stories - stories.mean(-1, keepdims=True) - offset[:, design.unit]) / norms[:, design.unit]
-    hits = np.where(np.isnan(scores).any(-1), np.nan, np.argmax(np.nan_to_num(scores), axis=-1) == design.label[None])
-    accuracy = np.full((d, t), np.nan)
-    for u in range(t):
-        accuracy[:, u] = hits[:, design.unit == u].mean(axis=1)
-    return np.where(usable, accuracy, np.nan)
+    unknown = np.isnan(scores).any(-1) | ~usable[:, design.unit]
+    return np.where(unknown, -1, np.argmax(np.nan_to_num(scores), axis=-1))
+
+
+def accuracy_by_unit(guesses: NDArray[np.int64], design: Design) -> Floats:
+    """Share of right guesses (D, S) in each unit, (D, T); NaN where a story of it has no guess."""
+    hits = np.where(guesses < 0, np.nan, guesses == design.label)
+    return np.stack([hits[:, design.unit == u].mean(axis=1) for u in range(len(design.units))], axis=1)
+
+
+def held_out_accuracy(k: Floats, cell_sums: Floats, design: Design, members: Bools) -> Floats:
+    """Accuracy on each held-out unit, (D, T); NaN for units outside a draw. See `held_out_guesses`."""
+    return accuracy_by_unit(held_out_guesses(k, cell_sums, design, members), design)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from scipy.stats import rankdata
 
 from analysis.gram import Floats
 
+ALL_PAIRS, WITHIN_SIGN = "all", "within_sign"
+"""Which entries of an RDM count: every pair of labels, or pairs of the same sign of valence."""
+
 
 def pairs(n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of each entry of an RDM over `n_labels` labels."""

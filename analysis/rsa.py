@@ -15,7 +15,7 @@ from analysis import inference, layers
 from analysis.conditions import Condition, Headline, Readout, readouts
 from analysis.gram import Bools
 from analysis.inference import Halves, Reliability
-from pipeline import opening, store
+from pipeline import opening, store, tables
 from pipeline.entries import load_entries
 from pipeline.params import InputError, Params, load_params, run_stage
 
@@ -159,7 +159,7 @@ def main(arguments: list[str]) -> None:
     rows: list[Row] = []
     for (position, variant), group in candidates.items():
         rows += grid(group, {"position": position, "variant": variant})
-    store.write_table("rsa", rows)
+    tables.write_table("rsa", rows)
 
 
 if __name__ == "__main__":

@@ -234,8 +234,8 @@ class HalfLinear(torch.nn.Module):
     def __init__(self, linear: torch.nn.Linear) -> None:
         super().__init__()
         bias = None if linear.bias is None else linear.bias.detach().float()
-        self.register_buffer("weight", linear.weight.detach().float())  # exact: fp32 holds every fp16 number
-        self.register_buffer("bias", bias)
+        self.weight = torch.nn.Buffer(linear.weight.detach().float())  # exact: fp32 holds every fp16 number
+        self.bias = None if bias is None else torch.nn.Buffer(bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return torch.nn.functional.linear(x.float(), self.weight, self.bias).half()

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
-from pipeline import store
+from pipeline import store, tables
 from pipeline.params import InputError, one_line
 
 
@@ -56,15 +56,15 @@ def vectors(path: Path = store.VECTORS) -> xr.DataTree:
 
 def table(name: str) -> pl.DataFrame:
     """A table of `data/tables/`, with the columns that the store says. Raises InputError for what is missing or differs."""
-    path = store.table_path(name)
-    if name not in store.SCHEMAS:
-        raise InputError(f"no table '{name}'; there are {', '.join(store.SCHEMAS)}")
+    path = tables.table_path(name)
+    if name not in tables.SCHEMAS:
+        raise InputError(f"no table '{name}'; there are {', '.join(tables.SCHEMAS)}")
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
-    if frame.schema != store.SCHEMAS[name]:
+    if frame.schema != tables.SCHEMAS[name]:
         raise InputError(f"{path}: its columns are not those of this version; run `dvc repro`")
     return frame

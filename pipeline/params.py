@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Callable, Iterable
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -27,6 +28,7 @@ from ruamel.yaml.error import YAMLError
 PARAMS = Path("params.yaml")
 
 Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
+WordReader = Literal["tfidf", "char_ngrams"]
 QUANTISED: frozenset[str] = frozenset({"int8", "nf4"})
 
 STORIES, NEUTRAL = "stories", "neutral"
@@ -148,6 +150,17 @@ class Vectors(Strict):
     neutral_variance: Share = 0.5
 
 
+class Corpus(Strict):
+    """The files that say what labels and topics are, and the sizes at which reliability is estimated."""
+
+    emotions: Path = Path("data/stimuli/emotions.csv")
+    topics: Path | None = None
+    label_words: Path | None = None
+    length: tuple[int, int] | None = None
+    topics_per_half: list[Annotated[int, Field(ge=2)]] = []
+    draws: int = Field(default=100, ge=1)
+
+
 class Geometry(Strict):
     halvings: int = Field(default=100, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -170,7 +183,9 @@ class Params(Strict):
     readings: dict[Name, Reading]
     read: Read
     read_untrained: ReadUntrained
+    words: Annotated[list[WordReader], AfterValidator(_without_repeats)]
     vectors: Vectors
+    corpus: Corpus
     geometry: Geometry
     rsa: Rsa
     report: Report
@@ -202,11 +217,16 @@ class Params(Strict):
                 "report.position: '{position}' is not among readings.stories.positions",
                 {"position": self.report.position},
             )
-        both = set(self.read.models) & set(self.read_untrained.models)
-        if both:
-            raise PydanticCustomError(
-                "models", "{names}: in read.models and in read_untrained.models", {"names": ", ".join(sorted(both))}
-            )
+        lists: dict[str, list[str]] = {
+            "read.models": self.read.models,
+            "read_untrained.models": self.read_untrained.models,
+            "words": [*self.words],
+        }
+        for (one, names), (other, more) in combinations(lists.items(), 2):
+            if both := sorted(set(names) & set(more)):
+                raise PydanticCustomError(
+                    "models", "{names}: in {one} and in {other}", {"names": ", ".join(both), "one": one, "other": other}
+                )
         return self
 
     def precisions_of(self, model: str) -> list[str]:

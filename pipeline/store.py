@@ -1,4 +1,5 @@
-"""The store: where every out lies, its dimensions and dtypes, every table's columns. One place knows each of these.
+"""The store: where every out lies, the arrays' dimensions and dtypes. One place knows each of these;
+tables have theirs in `tables`.
 
 Arrays are Zarr format 3, written whole or not at all: an out is built under `.scratch/` and moved into place.
 """
@@ -15,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
@@ -24,7 +24,6 @@ from pipeline.params import STORIES, Params, load_params, run_stage
 
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
-TABLES = Path("data/tables")
 REPORT = Path("data/report")
 SCRATCH = Path(".scratch")
 
@@ -40,97 +39,11 @@ VARIANTS = ("centred", "denoised")
 METHODS = {STORIES: "comprehension"}
 """Which readings are a method of the field; every other reading is a setting of its own name."""
 
-# --- tables: long, one row per measurement, keys first -------------------------------------------------------------
-
-_CONDITION = {
-    "model": pl.String,
-    "seed": pl.Int64,  # of an untrained twin's weights; null for a trained model
-    "precision": pl.String,
-    "method": pl.String,
-    "setting": pl.String,
-}
-_READOUT = {"position": pl.String, "variant": pl.String}
-
-GEOMETRY = pl.Schema(
-    {
-        **_CONDITION,
-        **_READOUT,
-        "layer": pl.Int64,
-        "depth": pl.Float64,
-        "n_stimuli": pl.Int64,
-        "unit": pl.String,  # of resampling: topic, or story where stories are not crossed with topics
-        "n_units": pl.Int64,
-        "n_emotions": pl.Int64,
-        "anisotropy": pl.Float64,
-        "n_neutral_components": pl.Int64,
-        "rdm_mean": pl.Float64,
-        "rdm_std": pl.Float64,
-        "mean_cosine": pl.Float64,
-        "mean_cosine_with_neutral": pl.Float64,
-        "accuracy": pl.Float64,
-        "accuracy_se": pl.Float64,
-        "reliability": pl.Float64,
-        "reliability_se": pl.Float64,
-        "n_halvings": pl.Int64,
-        "reason": pl.String,
-    }
-)
-
-LAYERS = pl.Schema(
-    {
-        **_CONDITION,
-        **_READOUT,
-        "layer_rule": pl.String,
-        "halving": pl.Int64,  # null: chosen on all topics
-        "half": pl.Int64,
-        "layer": pl.Int64,
-        "plateau_low": pl.Int64,
-        "plateau_high": pl.Int64,
-        "reason": pl.String,
-    }
-)
-
-RSA = pl.Schema(
-    {
-        **{f"{key}_a": dtype for key, dtype in _CONDITION.items()},
-        **{f"{key}_b": dtype for key, dtype in _CONDITION.items()},
-        **_READOUT,
-        "layer_rule": pl.String,
-        "depth": pl.Float64,  # of the rule `matched_depth`
-        "layer_a": pl.Int64,
-        "layer_b": pl.Int64,
-        "n_stimuli": pl.Int64,
-        "unit": pl.String,
-        "n_units": pl.Int64,
-        "n_halvings": pl.Int64,
-        "rho_same": pl.Float64,
-        "rho_same_half": pl.Float64,  # on the same half: beside rho_cross, what reading the same passages adds
-        "rho_cross": pl.Float64,
-        "reliability_a": pl.Float64,
-        "reliability_b": pl.Float64,
-        "ceiling": pl.Float64,  # sqrt(reliability_a reliability_b): of rho_cross, never of rho_same
-        "rho_dis": pl.Float64,
-        "reason": pl.String,
-    }
-)
-
-SCHEMAS: dict[str, pl.Schema] = {"geometry": GEOMETRY, "layers": LAYERS, "rsa": RSA}
-KEYS: dict[str, list[str]] = {
-    "geometry": [*_CONDITION, *_READOUT, "layer"],
-    "layers": [*_CONDITION, *_READOUT, "layer_rule", "halving", "half"],
-    "rsa": [*(f"{k}_a" for k in _CONDITION), *(f"{k}_b" for k in _CONDITION), *_READOUT, "layer_rule", "depth"],
-}
-
-
 # --- paths ---------------------------------------------------------------------------------------------------------
 
 
 def activations_path(model: str, precision: str, reading: str) -> Path:
     return ACTIVATIONS / model / precision / f"{reading}.zarr"
-
-
-def table_path(name: str) -> Path:
-    return TABLES / f"{name}.parquet"
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -179,29 +92,6 @@ def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str
         for name, array in dataset.data_vars.items()
         if "hidden" in array.dims
     }
-
-
-def write_table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error."""
-    frame = table(name, rows)
-    with whole_or_nothing(table_path(name)) as scratch:
-        frame.write_parquet(scratch, compression="zstd", statistics=True)
-    return frame
-
-
-def table(name: str, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Rows as a table of the schema of `name`, sorted by its keys, each of which must stand once."""
-    schema = SCHEMAS[name]
-    for row in rows:
-        if row.keys() != set(schema):
-            raise ValueError(f"{name}: a row has the columns {sorted(row)}; the schema says {sorted(schema)}")
-    frame = pl.DataFrame(rows, schema=schema, orient="row").sort(KEYS[name], nulls_last=False)
-    if frame.select(KEYS[name]).is_duplicated().any():
-        raise ValueError(f"{name}: two rows with the same keys")
-    nan = [c for c, dtype in schema.items() if dtype == pl.Float64 and frame[c].is_nan().any()]
-    if nan:
-        raise ValueError(f"{name}: NaN in {', '.join(nan)}; an estimate that does not exist is null, with a reason")
-    return frame
 
 
 # --- the stage `roots`: what no model's stage owns ------------------------------------------------------------------

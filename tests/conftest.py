@@ -119,6 +119,7 @@ class Project:
     """A small project in the current folder: two models, a twin, 4 emotions and neutral x 6 topics."""
 
     emotions = ("angry", "calm", "happy", "neutral", "sad")
+    topics = ("supper", "phone_call", "allotment", "night_bus", "market_stall", "rehearsal")
 
     def __init__(self, folder: Path, models_: dict[str, Path]) -> None:
         self.folder, self.models = folder, models_
@@ -131,7 +132,9 @@ class Project:
         self.entry("tiny-qwen2.5", "qwen2.5")
         self.entry("tiny-untrained", "smollm2", seeds=[0, 1])
         (folder / "data/stimuli").mkdir(parents=True)
-        self.write_csv("stories.csv", [s for s in stories() if s["emotion"] in self.emotions])
+        self.write_csv("stories.csv", [s for s in stories() if s["emotion"] in self.emotions and s["topic"] in self.topics])
+        for name in ("emotions.csv", "topics.csv", "label_words.csv"):
+            shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
 
     def save(self) -> None:
@@ -150,8 +153,8 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `rsa`, `report`."""
-        from analysis import geometry, rsa
+        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `corpus`, `rsa`, `report`."""
+        from analysis import corpus, geometry, rsa
         from analysis.report import page
         from pipeline import read, store, vectors
 
@@ -165,7 +168,7 @@ class Project:
                 for model in params.models:
                     vectors.main([model])
             else:
-                {"geometry": geometry, "rsa": rsa, "report": page}[stage].main([])
+                {"geometry": geometry, "corpus": corpus, "rsa": rsa, "report": page}[stage].main([])
 
 
 @pytest.fixture
@@ -181,7 +184,7 @@ def finished(tmp_path_factory, model_folders) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         project = Project(folder, model_folders)
-        project.run("read", "vectors", "geometry", "rsa", "report")
+        project.run("read", "vectors", "geometry", "corpus", "rsa", "report")
     return project
 
 

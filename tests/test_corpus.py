@@ -1,73 +1,113 @@
-"""The corpus that the repository carries."""
+"""The stage `corpus` against a few lines of numpy on the stored activations."""
 
-import re
-from collections import Counter
-
+import numpy as np
+import polars as pl
 import pytest
+from scipy.stats import pearsonr, spearmanr
 
-from pipeline import stimuli
+from analysis import corpus, words
+from pipeline import labels, opening, stimuli
 from pipeline.params import load_params
-from tests.conftest import ROOT, neutral_texts, stories
+from tests.reference import cosine_rdm
 
-LABELS = [
-    *("afraid", "angry", "anxious", "blissful", "brooding", "calm", "desperate", "enthusiastic", "exasperated", "gloomy"),
-    *("grateful", "guilty", "happy", "hopeful", "hostile", "loving", "nervous", "neutral", "proud", "reflective", "sad"),
-]
-FIRST_PERSON = {"supper", "phone_call", "allotment"}
-THIRD_PERSON = {"night_bus": "she", "market_stall": "he", "rehearsal": "she"}
-STEMS = (
-    *("afraid", "angr", "anxi", "bliss", "brood", "calm", "desperat", "enthus", "exasperat", "gloom", "grateful", "guilt"),
-    *("happy", "happi", "hopeful", "hostil", "loving", "nervous", "neutral", "proud", "reflective"),
-)
+WHO = {"model": "tiny-qwen2.5", "precision": "fp32", "position": "mean50"}
+EMOTIONS = ["angry", "calm", "happy", "sad"]
 
 
-def test_every_label_has_one_story_on_every_topic():
-    cells = Counter((s["emotion"], s["topic"]) for s in stories())
-    topics = FIRST_PERSON | set(THIRD_PERSON)
-    assert cells == Counter((e, t) for e in LABELS for t in topics)
+@pytest.fixture
+def stored(in_finished):
+    """Activations at the layer that the table names, with labels and topics as numbers; and TF-IDF features."""
+    layer = opening.table("corpus").filter(**WHO)["layer"][0]
+    found = opening.activations("tiny-qwen2.5", "fp32", "stories").sel(position="mean50", layer=layer)
+    keep = found["emotion"].values != "neutral"
+    x = found["activation"].values[keep].astype(np.float64)
+    label = np.array([EMOTIONS.index(e) for e in found["emotion"].values[keep]])
+    topic = np.unique(found["topic"].values[keep], return_inverse=True)[1]
+    texts = stimuli.load(load_params().readings["stories"])["text"].to_list()
+    features = words.features("tfidf", texts, texts[:1])[0]
+    return x, features[keep].astype(np.float64), label, topic
 
 
-@pytest.mark.parametrize("name", ["stories", "neutral"])
-def test_an_id_is_the_hash_of_its_text_and_no_text_stands_twice(name, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    frame = stimuli.load(load_params().readings[name])
-    assert frame["id"].to_list() == [stimuli.content_hash(text) for text in frame["text"]]
-    assert frame["text"].n_unique() == frame.height
+def guesses(x, label, topic):
+    """Nearest centroid by cosine, centroids and mean from the other topics."""
+    made = np.full(len(x), -1)
+    for t in np.unique(topic):
+        train, test = topic != t, topic == t
+        centroids = np.stack([x[train & (label == e)].mean(0) for e in range(4)])
+        centre = centroids.mean(0)
+        c, y = centroids - centre, x[test] - centre
+        made[test] = ((y @ c.T) / np.linalg.norm(c, axis=1)).argmax(1)
+    return made
 
 
-def test_stories_have_90_to_120_words_in_plain_characters():
-    for s in stories():
-        assert 90 <= len(s["text"].split()) <= 120, s["id"]
-        assert s["text"].isascii(), s["id"]
-        assert s["text"] == " ".join(s["text"].split()), s["id"]
+def test_confusion_counts_the_guesses_on_held_out_topics(stored):
+    x, _, label, topic = stored
+    table = opening.table("confusion").filter(**WHO)
+    expected = np.zeros((4, 4), int)
+    np.add.at(expected, (label, guesses(x, label, topic)), 1)
+    got = np.zeros((4, 4), int)
+    for e, p, n in table.select("emotion", "predicted", "n_stimuli").iter_rows():
+        got[EMOTIONS.index(e), EMOTIONS.index(p)] = n
+    assert np.array_equal(got, expected)
+    assert (got.sum(1) == 6).all()
 
 
-def test_no_story_names_a_label():
-    for s in stories():
-        words = re.findall("[a-z]+", s["text"].lower())
-        assert not [w for w in words if w.startswith(STEMS) or w in {"sad", "sadly", "sadness"}], s["id"]
+def jackknife(theta):
+    return np.sqrt((len(theta) - 1) / len(theta) * np.square(theta - theta.mean()).sum())
 
 
-def test_person_is_a_property_of_the_topic():
-    for s in stories():
-        outside_quotes = re.sub(r'"[^"]*"', " ", s["text"])
-        words = Counter(re.findall("[a-z']+", outside_quotes.lower()))
-        first = sum(words[w] for w in ("i", "i'd", "i'm", "me", "my", "mine", "we", "us", "our"))
-        if s["topic"] in FIRST_PERSON:
-            assert first > 0, s["id"]
-        else:
-            assert first == 0, s["id"]
-            assert words[THIRD_PERSON[s["topic"]]] > 0, s["id"]
+def test_accuracy_stands_beside_that_of_words_with_a_jackknife_over_topics(stored):
+    x, w, label, topic = stored
+    row = opening.table("corpus").filter(**WHO).row(0, named=True)
+
+    def both(keep):
+        return [guesses(z[keep], label[keep], topic[keep]) == label[keep] for z in (x, w)]
+
+    own, other = both(np.ones(len(x), bool))
+    assert row["accuracy"] == pytest.approx(own.mean())
+    assert row["words_accuracy"] == pytest.approx(other.mean())
+    assert row["n_where_words_fail"] == (~other).sum()
+    assert row["where_words_fail"] == pytest.approx(own[~other].mean())
+    without = [both(topic != t) for t in range(6)]
+    assert row["over_words_se"] == pytest.approx(jackknife(np.array([a.mean() - b.mean() for a, b in without])))
+    assert row["where_words_fail_se"] == pytest.approx(jackknife(np.array([a[~b].mean() for a, b in without])))
 
 
-def test_length_does_not_tell_the_label():
-    lengths = {e: [len(s["text"].split()) for s in stories() if s["emotion"] == e] for e in LABELS}
-    means = [sum(v) / len(v) for v in lengths.values()]
-    assert max(means) - min(means) < 0.1 * sum(means) / len(means)
+def test_components_are_the_principal_components_of_the_label_vectors(stored):
+    x, _, label, _ = stored
+    row = opening.table("corpus").filter(**WHO).row(0, named=True)
+    means = np.stack([x[label == e].mean(0) for e in range(4)])
+    u, s, _ = np.linalg.svd(means - means.mean(0), full_matrices=False)
+    norms = labels.emotions(load_params().corpus.emotions, EMOTIONS)
+    assert row["pc1_share"] == pytest.approx(s[0] ** 2 / (s**2).sum())
+    assert row["pc1_valence"] == pytest.approx(abs(pearsonr(u[:, 0], norms["valence"].to_numpy()).statistic))
+    assert row["pc2_arousal"] == pytest.approx(abs(pearsonr(u[:, 1], norms["arousal"].to_numpy()).statistic))
 
 
-def test_neutral_texts_end_in_different_marks_and_are_long_enough():
-    texts = [t["text"] for t in neutral_texts()]
-    assert len(texts) >= 60
-    assert all(80 <= len(t.split()) <= 120 for t in texts)
-    assert Counter(t[-1] for t in texts).most_common(1)[0][1] < 0.7 * len(texts)
+def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
+    x, _, label, topic = stored
+    row = opening.table("growth").filter(**WHO, pairs="all", n_units=3).row(0, named=True)
+    # with 6 topics there are 10 halvings: the mean over 100 random ones is a weighted mean of these
+    from itertools import combinations
+
+    values = []
+    for half in combinations(range(1, 6), 2):
+        m = np.isin(topic, (0, *half))
+        values.append(spearmanr(*(cosine_rdm(x[k], label[k], np.ones(k.sum(), bool)) for k in (m, ~m))).statistic)
+    assert min(values) <= row["reliability"] <= max(values)
+    assert row["reliability"] == pytest.approx(np.mean(values), abs=3 * np.std(values) / 10 + 0.02)
+    # of 4 emotions 2 pairs are of one sign: no rank order, and said so
+    within = opening.table("growth").filter(**WHO, pairs="within_sign", n_units=3).row(0, named=True)
+    assert within["reliability"] is None
+    assert within["reason"] == "2 pairs of labels of the same sign: no rank order"
+
+
+def test_pairs_within_a_sign_leave_out_labels_without_one():
+    norms = pl.DataFrame({"sign": ["positive", None, "positive", "negative"]})
+    kept = corpus.pairs_within_sign(corpus.Design.of(list("abcd"), list("tttt")), norms)
+    assert kept.tolist() == [False, True, False, False, False, False]
+
+
+def test_a_condition_without_a_best_layer_has_no_rows(in_finished):
+    assert opening.table("corpus").height == (6 + 1) * 2
+    assert corpus.all_rows([], load_params()) == {"corpus": [], "confusion": [], "growth": []}

@@ -11,13 +11,13 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
-from pipeline import provenance, store
+from pipeline import provenance, tables
 from tests.conftest import ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {"params", "entries", "stimuli", "models", "residual", "store", "opening", "provenance"}
-GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "conditions"}
+GROUND = {"params", "entries", "stimuli", "labels", "models", "residual", "store", "tables", "opening", "provenance"}
+GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "words", "conditions"}
 
 
 def module_of(stage):
@@ -63,12 +63,14 @@ def test_ground_modules_import_no_stage_and_analysis_takes_only_the_ground():
     for name in GROUND:
         upstream = GRAPH.find_modules_directly_imported_by(f"pipeline.{name}")
         assert {m.split(".")[1] for m in upstream if "." in m} <= GROUND
-    for name in GROUND_OF_ANALYSIS - {"conditions"}:
+    for name in GROUND_OF_ANALYSIS - {"conditions", "words"}:
         assert all(m.startswith("analysis") for m in GRAPH.find_upstream_modules(f"analysis.{name}"))
     for module in GRAPH.modules:
         if module.startswith("analysis"):
             theirs = {m for m in GRAPH.find_modules_directly_imported_by(module) if m.startswith("pipeline.")}
-            assert theirs <= {f"pipeline.{n}" for n in ("params", "entries", "stimuli", "store", "opening")}, module
+            assert theirs <= {
+                f"pipeline.{n}" for n in ("params", "entries", "stimuli", "labels", "store", "tables", "opening")
+            }, module
 
 
 def test_analysis_never_imports_torch():
@@ -123,13 +125,13 @@ def stages_run(folder):
 
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
-AFTER = {"geometry", "rsa", "report"}
+AFTER = {"geometry", "corpus", "rsa", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
     assert cloned.ran == READS | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
-    assert all((cloned.folder / store.table_path(name)).exists() for name in store.SCHEMAS)
+    assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
 
@@ -142,8 +144,8 @@ def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dr
     cloned.save()
     ran = stages_run(cloned.folder)
     assert not {s for s in ran if s.startswith("read@")}
-    for name in store.SCHEMAS:
-        table = pl.read_parquet(cloned.folder / store.table_path(name))
+    for name in tables.SCHEMAS:
+        table = pl.read_parquet(cloned.folder / tables.table_path(name))
         for column in (c for c in table.columns if c.startswith("model")):
             assert "tiny-qwen2.5" not in table[column].to_list()
     assert not (cloned.folder / "data/vectors.zarr/tiny-qwen2.5").exists()

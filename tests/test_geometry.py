@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 
 from analysis import geometry, inference, layers
 from analysis.conditions import Condition, Readout, mean_cosine, readouts, uncrossed_in_words
-from pipeline import opening, store
+from pipeline import opening, store, tables
 from pipeline.entries import load_entries
 from pipeline.params import load_params
 from tests.conftest import Project
@@ -23,7 +23,9 @@ def states(model, precision, position, layer, reading="stories"):
 
 def test_every_condition_has_every_layer_once(in_finished):
     table = opening.table("geometry")
-    assert table.height == (2 * 2 + 2) * 2 * 2 * 4  # conditions x positions x variants x layers
+    models = table.filter(pl.col("model") != "tfidf")
+    assert models.height == (2 * 2 + 2) * 2 * 2 * 4  # conditions x positions x variants x layers
+    assert table.height - models.height == 2 * 2  # a reader of words has one layer
     assert table["reason"].null_count() == table.height
 
 
@@ -114,7 +116,7 @@ def default_params(in_finished):
 
 def test_a_planted_layer_is_found_and_reliable(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng), default_params)
-    store.table("geometry", rows)
+    tables.table("geometry", rows)
     by_layer = {r["layer"]: r for r in rows if r["variant"] == "centred"}
     assert by_layer[1]["accuracy"] > 0.9
     assert by_layer[1]["reliability"] > 0.6
@@ -126,7 +128,7 @@ def test_a_planted_layer_is_found_and_reliable(rng, default_params):
 
 def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng, bad_layer=1), default_params)
-    table = store.table("geometry", rows)
+    table = tables.table("geometry", rows)
     bad = table.filter(layer=1)
     assert bad["reason"].to_list() == ["not finite in 1 stories and 0 neutral texts"] * 2
     assert bad.select("rdm_mean", "accuracy", "reliability", "anisotropy").null_count().row(0) == (2, 2, 2, 2)
@@ -136,7 +138,7 @@ def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params)
 
 def test_too_few_topics_are_null_with_their_reason(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng, n_topics=3), default_params)
-    table = store.table("geometry", rows)
+    table = tables.table("geometry", rows)
     assert set(table["reason"]) == {inference.TOO_FEW}
     assert table["reliability"].null_count() == table["accuracy"].null_count() == table.height
     assert table["rdm_mean"].null_count() == 0
@@ -147,7 +149,7 @@ def test_too_few_topics_are_null_with_their_reason(rng, default_params):
 def test_constant_vectors_give_a_reason_and_no_warning(rng, default_params):
     readout = planted(rng)
     readout.states[:, 0] = 1.0
-    table = store.table("geometry", geometry.of_readout(readout, default_params)[0])
+    table = tables.table("geometry", geometry.of_readout(readout, default_params)[0])
     assert set(table.filter(layer=0)["reason"]) <= {
         "a label's centred vector is zero",
         "a label's vector is zero in some half: no reliability",
@@ -173,5 +175,6 @@ def test_mean_cosine_is_its_definition(rng):
 
 def test_conditions_come_from_params(in_finished):
     found = {readout.condition for readout in readouts(load_params(), load_entries(load_params()))}
-    assert len(found) == 2 * 2 + 2
+    assert len(found) == 2 * 2 + 2 + 1
+    assert Condition("tfidf", None, None) in found
     assert Condition("tiny-untrained", 1, "fp32") in found

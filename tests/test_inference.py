@@ -85,6 +85,30 @@ def test_the_jackknife_drops_a_topic_in_place_and_keeps_the_halvings(two):
     assert np.isclose(inference.reliability(halves_of(x, design, first)).se, se, atol=1e-12)
 
 
+def test_reliability_of_smaller_sets_and_of_some_pairs_equals_brute_force(two):
+    x, _, design = two
+    first, second = inference.disjoint(T, 2, 30, seed=1)
+    assert (first.sum(1) == 2).all()
+    assert (second.sum(1) == 2).all()
+    assert not (first & second).any()
+    assert len(np.unique(first, axis=0)) > 5
+    some = np.arange(E * (E - 1) // 2) % 3 > 0
+
+    def mean_rho(left):
+        halves = [
+            [cosine_rdm(x, design.label, (m & left)[design.unit])[some] for m in pair]
+            for pair in zip(first, second, strict=True)
+        ]
+        return np.mean([rho(a, b) for a, b in halves])
+
+    found = inference.reliability(Halves.of(gram.cells(gram.gram(x), design), design, first, second, some))
+    theta = np.array([mean_rho(np.arange(T) != t) for t in range(T)])
+    assert np.isclose(found.value, mean_rho(np.ones(T, bool)), atol=1e-12)
+    assert np.isclose(found.se, sqrt((T - 1) / T * np.square(theta - theta.mean()).sum()), atol=1e-12)
+    with pytest.raises(ValueError, match="two sets of 3 do not fit into 5 units"):
+        inference.disjoint(T, 3, 30, seed=1)
+
+
 def test_a_cross_fitted_half_comes_from_the_layer_chosen_on_the_other_half(two):
     x, y, design = two
     first = inference.halvings(T, 100, seed=0)

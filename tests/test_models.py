@@ -65,6 +65,7 @@ def test_every_precision_really_is_one(family, precision, lowest, highest, model
 
 def test_fp16_on_a_cpu_is_the_product_of_fp16_operands_rounded_once(rng):
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         linear = torch.nn.Linear(300, 40, dtype=torch.float16)
     x = torch.from_numpy(rng.normal(size=(7, 300))).half()
     exact = x.double().numpy() @ linear.weight.detach().double().numpy().T + linear.bias.detach().double().numpy()

@@ -5,11 +5,10 @@ import polars as pl
 import pytest
 
 from analysis import layers
-from analysis.report import findings as report_findings
-from analysis.report import page
-from analysis.report.figures import figures
-from analysis.report.findings import findings, number, spread
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View, load_view
+from analysis.report import page, sections
+from analysis.report.findings import number, spread
+from analysis.report.sections import SECTIONS
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, VIEWED, WORDS, View, load_view
 from pipeline import opening, store
 from pipeline.entries import load_entries
 from pipeline.params import load_params
@@ -20,37 +19,50 @@ def view(in_finished):
     return load_view()
 
 
-def test_five_questions_are_answered_each_with_words_and_a_figure(view):
-    answers = findings(view)
-    assert [f.key for f in answers] == list(figures(view)) == list(page.CAPTIONS)
-    assert len(answers) == 5
+def findings(view):
+    return {f.key: f for f in (section.finding(view) for section in SECTIONS)}
+
+
+def read_tables():
+    return {name: opening.table(name) for name in VIEWED}
+
+
+def test_every_question_is_answered_with_words_and_a_figure(view):
+    answers = findings(view).values()
+    assert len(answers) == len(SECTIONS)
     assert all(f.short and f.words for f in answers)
+    assert all(section.figure(view).to_dict() and section.caption for section in SECTIONS)
     assert not any("None" in words or "nan" in words for f in answers for words in (f.short, *f.words))
 
 
 def test_pairs_are_told_apart(view):
-    kinds = {kind: view.pairs(kind).height for kind in (BETWEEN, TWINS, SEEDS, PRECISIONS)}
-    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2}
+    kinds = {kind: view.pairs(kind).height for kind in (BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS)}
+    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2, WORDS: 2}
 
 
 def test_the_words_hold_the_tables_numbers(view):
     table = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV)
     row = table.filter(model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5", precision_b="fp32")
-    similar = next(f for f in findings(view) if f.key == "similar")
+    similar = findings(view)["similar"]
     assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
-    precision = next(f for f in findings(view) if f.key == "precision")
+    precision = findings(view)["precision"]
     two = table.filter(pl.col("model_a") == pl.col("model_b"), model_a="tiny-qwen2.5")
     assert f"{two['rho_same'][0]:.4f} at their best layers" in " ".join(precision.words)
+    corpus = opening.table("corpus").filter(position="mean50", model="tiny-qwen2.5", precision="fp32").row(0, named=True)
+    assert f"{corpus['accuracy']:.0%} named, words alone {corpus['words_accuracy']:.0%}" in findings(view)["corpus"].short
+    growth = opening.table("growth").filter(position="mean50", model="tiny-qwen2.5", precision="fp32", pairs="all", n_units=3)
+    assert f"3 topics against as many, over all pairs of labels: {growth['reliability'][0]:.2f}" in " ".join(
+        findings(view)["corpus"].words
+    )
 
 
 def test_other_numbers_give_other_words(view):
     def changed(table):
         return table.with_columns(pl.col("rho_same") * 0 + 0.123)
 
-    tables = (opening.table("geometry"), opening.table("layers"), changed(opening.table("rsa")))
-    other = View.of(view.params, view.entries, *tables)
-    assert "rho_same 0.12" in findings(other)[0].short
-    assert "rho_same 0.12" not in findings(view)[0].short
+    other = View.of(view.params, view.entries, read_tables() | {"rsa": changed(opening.table("rsa"))})
+    assert "rho_same 0.12" in findings(other)["similar"].short
+    assert "rho_same 0.12" not in findings(view)["similar"].short
 
 
 class Outside(HTMLParser):
@@ -73,7 +85,7 @@ def test_the_page_needs_nothing_but_itself(in_finished):
     parser = Outside()
     parser.feed(re.sub(r"<script>.*?</script>", "", html, flags=re.S))
     assert parser.found == []
-    assert {f"chart-{f.key}" for f in findings(load_view())} <= parser.ids
+    assert {f"chart-{key}" for key in findings(load_view())} <= parser.ids
     assert "@import" not in html
     assert html.count("<script>") == html.count("</script>") == 2
 
@@ -90,9 +102,9 @@ def test_a_users_label_cannot_break_the_page(in_finished):
 
 
 def test_the_terminal_ends_with_the_headline_numbers_and_where_things_are(in_finished, capsys):
-    report_findings.main([])
+    sections.main([])
     out = capsys.readouterr().out
-    assert out.count("?") >= 5
+    assert out.count("?") >= len(SECTIONS)
     assert "data/report/index.html" in out
     assert "data/tables/rsa.parquet" in out
 
@@ -101,16 +113,17 @@ def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):
     # one model, one precision, no reliability: every question still has an answer
     params, entries = load_params(), load_entries(load_params())
     one = (pl.col("model") == "tiny-qwen2.5") & (pl.col("precision") == "fp32")
-    geometry = opening.table("geometry").filter(one)
-    geometry = geometry.with_columns(
-        pl.lit(None, pl.Float64).alias("reliability"), pl.lit(None, pl.Float64).alias("accuracy"), pl.lit("why").alias("reason")
-    )
-    chosen = opening.table("layers").filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
-    entries = {"tiny-qwen2.5": entries["tiny-qwen2.5"]}
-    view = View.of(params, entries, geometry, chosen, opening.table("rsa").clear())
+    read = read_tables()
+    missing = {c: pl.lit(None, pl.Float64).alias(c) for c in ("reliability", "accuracy")}
+    geometry = read["geometry"].filter(one).with_columns(*missing.values(), pl.lit("why").alias("reason"))
+    chosen = read["layers"].filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
+    rest = {name: read[name].clear() for name in ("rsa", "corpus", "confusion", "growth")}
+    params = params.model_copy(update={"words": []})
+    view = View.of(params, {"tiny-qwen2.5": entries["tiny-qwen2.5"]}, rest | {"geometry": geometry, "layers": chosen})
     answers = findings(view)
-    assert "not estimable" in answers[1].short
-    assert "one precision" in answers[4].short
+    assert "not estimable" in answers["depth"].short
+    assert "not estimable" in answers["corpus"].short
+    assert "one precision" in answers["precision"].short
     assert page.page(view, [])
 
 

@@ -5,7 +5,7 @@ from scipy.stats import spearmanr
 
 from analysis import inference, layers, rsa
 from analysis.inference import Reliability
-from pipeline import opening, store
+from pipeline import opening, store, tables
 from tests.conftest import Project, crossed
 from tests.reference import cosine_rdm
 
@@ -19,7 +19,7 @@ def pair(table, a, b, **at):
 def test_every_pair_stands_once_under_every_rule(in_finished):
     table = opening.table("rsa")
     rules = 3 + 3  # paper, cv, cross-fitted, and three depths
-    assert table.height == (6 * 5 // 2) * rules * 2 * 2
+    assert table.height == (7 * 6 // 2) * rules * 2 * 2  # six conditions and a reader of words
     ends = [pl.struct(f"{k}_{s}" for k in ("model", "seed", "precision")) for s in "ab"]
     assert table.filter(ends[0] == ends[1]).is_empty()
 
@@ -87,7 +87,7 @@ def test_two_precisions_of_one_model_agree_on_the_same_stories(in_finished):
 
 def side(value, se, vector, reason=None):
     half = np.stack([vector, vector])[None]
-    halves = inference.Halves(vector, half, half, np.ones((1, 2), bool))
+    halves = inference.Halves(vector, half, half, np.ones((1, 2), bool), np.zeros((1, 2), bool))
     return rsa.Side(0, halves, Reliability(value, se), reason)
 
 
@@ -129,17 +129,18 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    from analysis import geometry
+    from analysis import corpus, geometry
 
-    before = {name: store.table_path(name).read_bytes() for name in store.SCHEMAS}
+    before = {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS}
     layers_table = opening.table("layers")
-    monkeypatch.setattr(store, "TABLES", tmp_path / "tables")
+    monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(store, "SCRATCH", tmp_path / "scratch")
     geometry.main([])
+    corpus.main([])
     assert opening.table("layers").equals(layers_table)
     rsa.main([])
-    assert {name: store.table_path(name).read_bytes() for name in store.SCHEMAS} == before
+    assert {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS} == before
 
 
 def test_the_table_has_the_schema_of_the_store(in_finished):
-    assert opening.table("rsa").schema == store.RSA
+    assert opening.table("rsa").schema == tables.RSA

@@ -3,7 +3,7 @@ import polars as pl
 import pytest
 import xarray as xr
 
-from pipeline import opening, store
+from pipeline import opening, store, tables
 from pipeline.params import InputError, load_params
 
 
@@ -20,28 +20,28 @@ def test_an_out_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def row(name, **values):
-    return dict.fromkeys(store.SCHEMAS[name]) | values
+    return dict.fromkeys(tables.SCHEMAS[name]) | values
 
 
-@pytest.mark.parametrize("name", store.SCHEMAS)
+@pytest.mark.parametrize("name", tables.SCHEMAS)
 def test_a_tables_keys_come_first_and_are_its_columns(name):
-    assert list(store.SCHEMAS[name])[: len(store.KEYS[name])] == store.KEYS[name]
+    assert list(tables.SCHEMAS[name])[: len(tables.KEYS[name])] == tables.KEYS[name]
 
 
 def test_a_table_refuses_nan_repeated_keys_and_other_columns():
     good = row("geometry", model="m", precision="fp32", position="last", variant="centred", layer=0, accuracy=0.5)
-    assert store.table("geometry", [good]).height == 1
+    assert tables.table("geometry", [good]).height == 1
     with pytest.raises(ValueError, match="NaN in accuracy"):
-        store.table("geometry", [good | {"accuracy": float("nan")}])
+        tables.table("geometry", [good | {"accuracy": float("nan")}])
     with pytest.raises(ValueError, match="two rows with the same keys"):
-        store.table("geometry", [good, good])
+        tables.table("geometry", [good, good])
     with pytest.raises(ValueError, match="the schema says"):
-        store.table("geometry", [good | {"acuracy": 1.0}])
+        tables.table("geometry", [good | {"acuracy": 1.0}])
 
 
 def test_a_tables_rows_are_sorted_whatever_order_they_come_in():
     rows = [row("geometry", model=m, layer=n) for m in "ba" for n in (2, 0, 1)]
-    assert store.table("geometry", rows).select("model", "layer").rows() == [(m, n) for m in "ab" for n in range(3)]
+    assert tables.table("geometry", rows).select("model", "layer").rows() == [(m, n) for m in "ab" for n in range(3)]
 
 
 def test_what_params_no_longer_name_is_removed(project):
@@ -77,7 +77,7 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.vectors()
     with pytest.raises(InputError, match="rsa.parquet: not there"):
         opening.table("rsa")
-    with pytest.raises(InputError, match="no table 'rsas'; there are geometry, layers, rsa"):
+    with pytest.raises(InputError, match="no table 'rsas'; there are geometry, layers, corpus"):
         opening.table("rsas")
 
 
@@ -102,10 +102,10 @@ def test_arrays_of_other_dimensions_are_refused(in_finished):
 
 
 def test_a_table_of_another_version_is_refused(project):
-    store.TABLES.mkdir(parents=True)
-    pl.DataFrame({"model": ["m"]}).write_parquet(store.table_path("rsa"))
+    tables.TABLES.mkdir(parents=True)
+    pl.DataFrame({"model": ["m"]}).write_parquet(tables.table_path("rsa"))
     with pytest.raises(InputError, match="its columns are not those of this version"):
         opening.table("rsa")
-    store.table_path("rsa").write_bytes(b"PAR1 broken")
+    tables.table_path("rsa").write_bytes(b"PAR1 broken")
     with pytest.raises(InputError, match="rsa.parquet: not readable"):
         opening.table("rsa")

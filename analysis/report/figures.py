@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
 
 Chart = alt.TopLevelMixin
 INK, MUTED, ACCENT, WARM = "#1f2430", "#8a90a0", "#2457a6", "#c2571a"
@@ -24,16 +24,22 @@ CONFIG: dict[str, Any] = {
 }
 
 
-def figures(view: View) -> dict[str, Chart]:
-    """One chart per finding, by the finding's key."""
-    made = {
-        "similar": similar(view),
-        "depth": depth(view),
-        "noise": noise(view),
-        "passages": passages(view),
-        "precision": precision(view),
-    }
-    return {key: chart.configure(**CONFIG) for key, chart in made.items()}
+KINDS = (BETWEEN, TWINS, WORDS, SEEDS)
+CAPTIONS = {
+    "similar": "Spearman's rho between the RDMs of every two conditions, each at its own best_layer_cv.",
+    "depth": "Held-out nearest-centroid accuracy per layer; band: range over untrained draws. Solid rule: best_layer_cv;"
+    " dashed rule: best_layer_paper; dotted line: chance.",
+    "noise": "Split-half reliability of the RDM per layer, at each position that was read; band: one standard error, or the"
+    " range over untrained draws.",
+    "passages": "Spearman's rho at matched depth, both curves from half of the topics on each side; line: median over pairs,"
+    " band: range over pairs.",
+    "precision": "Left: what is lost on identical tokens. Right: rho_cross against its ceiling, one point per depth.",
+}
+
+
+def styled(chart: Chart) -> Any:
+    """A whole figure in the page's type and colours."""
+    return chart.configure(**CONFIG)
 
 
 def similar(view: View) -> alt.HConcatChart:
@@ -80,22 +86,37 @@ def _band(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     return grouped.agg(c.median().alias("middle"), c.min().alias("low"), c.max().alias("high"), pl.len().alias("n"))
 
 
-def _who() -> pl.Expr:
-    return pl.when(pl.col("untrained")).then(pl.lit("untrained draws")).otherwise(pl.col("model")).alias("who")
+UNTRAINED = "untrained draws"
 
 
-def _colours(names: list[str]) -> alt.Scale:
-    trained = [name for name in names if name != "untrained draws"]
-    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(trained)} | {"untrained draws": MUTED}
-    return alt.Scale(domain=names, range=[known[name] for name in names])
+def who() -> pl.Expr:
+    """The name under which a condition is drawn: its model or reader of words; all untrained draws are one."""
+    return pl.when(pl.col("untrained")).then(pl.lit(UNTRAINED)).otherwise(pl.col("model")).alias("who")
+
+
+def names(view: View) -> list[str]:
+    """All such names in their order: models, readers of words, untrained draws."""
+    return [*view.trained, *view.params.words, *([UNTRAINED] if len(view.trained) < len(view.entries) else [])]
+
+
+def colours(view: View) -> alt.Scale:
+    """One colour for each name, the same in every figure."""
+    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(view.trained)} | dict.fromkeys(view.params.words, INK)
+    return alt.Scale(domain=names(view), range=[(known | {UNTRAINED: MUTED})[name] for name in names(view)])
+
+
+def _over_depth(curves: pl.DataFrame) -> pl.DataFrame:
+    """Readers of words have no depth: they are drawn as a level line from one end to the other."""
+    level = curves.filter("only_words")
+    ends = [level.with_columns(pl.lit(depth).alias("depth")) for depth in (0.0, 1.0)]
+    return pl.concat([curves.filter(~pl.col("only_words")), *ends])
 
 
 def depth(view: View) -> alt.LayerChart:
     """Held-out accuracy over depth, with the layers that both rules choose and the level of chance."""
-    curves = view.curves().filter(pl.col("is_reference")).with_columns(_who())
-    rows = _band(curves, "accuracy", ["who", "depth", "layer"])
-    names = curves["who"].unique(maintain_order=True).to_list()
-    colour = alt.Color("who:N", scale=_colours(names))
+    curves = view.curves().filter(pl.col("is_reference")).with_columns(who())
+    rows = _band(_over_depth(curves), "accuracy", ["who", "depth", "layer"])
+    colour = alt.Color("who:N", scale=colours(view))
     x = alt.X("depth:Q", title="depth (layer / number of layers)", scale=alt.Scale(domain=[0, 1]))
     base = alt.Chart(rows).encode(x=x, color=colour)
     tips: list[Any] = [
@@ -111,14 +132,15 @@ def depth(view: View) -> alt.LayerChart:
         y=alt.Y("middle:Q", title="accuracy on held-out topics"), tooltip=tips
     )
     depths = curves.select("condition", "layer", "depth", "who")
-    chosen = pl.concat([view.chosen(CV), view.chosen(PAPER)]).filter(~pl.col("untrained") & pl.col("is_reference"))
+    read = ~pl.col("untrained") & ~pl.col("only_words") & pl.col("is_reference")
+    chosen = pl.concat([view.chosen(CV), view.chosen(PAPER)]).filter(read)
     marks = chosen.join(depths, on=["condition", "layer"]).select("depth", "layer_rule", "layer", "who")
     rules = (
         alt.Chart(marks)
         .mark_rule(strokeWidth=1.5)
         .encode(
             x="depth:Q",
-            color=alt.Color("who:N", scale=_colours(names)),
+            color=alt.Color("who:N", scale=colours(view)),
             strokeDash=alt.StrokeDash("layer_rule:N", scale=alt.Scale(domain=[CV, PAPER], range=[[1, 0], [4, 4]])),
             tooltip=["layer_rule:N", "layer:Q", "who:N"],
         )
@@ -131,7 +153,7 @@ def depth(view: View) -> alt.LayerChart:
 
 def noise(view: View) -> alt.FacetChart:
     """Split-half reliability over depth, with one standard error, at every position."""
-    curves = view.curves(all_positions=True).filter(pl.col("is_reference")).with_columns(_who())
+    curves = _over_depth(view.curves(all_positions=True).filter(pl.col("is_reference")).with_columns(who()))
     se = pl.col("reliability_se").fill_null(0)
     trained = curves.filter(~pl.col("untrained")).with_columns(
         pl.col("reliability").alias("middle"),
@@ -141,9 +163,8 @@ def noise(view: View) -> alt.FacetChart:
     untrained = _band(curves.filter("untrained"), "reliability", ["who", "position", "depth", "layer"])
     columns = ["who", "position", "depth", "layer", "middle", "low", "high"]
     rows = pl.concat([trained.select(columns), untrained.select(columns)]).drop_nulls("middle")
-    names = curves["who"].unique(maintain_order=True).to_list()
     base = alt.Chart().encode(
-        x=alt.X("depth:Q", title="depth", scale=alt.Scale(domain=[0, 1])), color=alt.Color("who:N", scale=_colours(names))
+        x=alt.X("depth:Q", title="depth", scale=alt.Scale(domain=[0, 1])), color=alt.Color("who:N", scale=colours(view))
     )
     tips: list[Any] = ["who:N", "layer:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high"))]
     area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
@@ -153,18 +174,18 @@ def noise(view: View) -> alt.FacetChart:
 
 def passages(view: View) -> alt.FacetChart:
     """rho over depth, on the same half of the topics and on different halves, for each kind of pair."""
-    pairs = view.pairs(rule=DEPTH).filter(pl.col("kind").is_in([BETWEEN, TWINS, SEEDS]))
+    pairs = view.pairs(rule=DEPTH).filter(pl.col("kind").is_in(KINDS))
     names = {"rho_same_half": "same half of the topics", "rho_cross": "different halves"}
     rows = pl.concat(
         _band(pairs, value, ["kind", "depth"]).with_columns(pl.lit(words).alias("what")) for value, words in names.items()
     )
-    kinds = [k for k in (BETWEEN, TWINS, SEEDS) if k in rows["kind"].to_list()]
+    kinds = [k for k in KINDS if k in rows["kind"].to_list()]
     colour = alt.Color("what:N", scale=alt.Scale(domain=list(names.values()), range=[WARM, ACCENT]))
     base = alt.Chart().encode(x=alt.X("depth:Q", title="matched depth", scale=alt.Scale(domain=[0, 1])), color=colour)
     tips: list[Any] = ["what:N", "depth:Q", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("middle", "low", "high")), "n:Q"]
     area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
     line = base.mark_line(strokeWidth=2, point=True).encode(y=alt.Y("middle:Q", title="Spearman's rho"), tooltip=tips)
-    chart = alt.layer(area, line, data=rows).properties(width=840 // max(len(kinds), 1), height=260)
+    chart = alt.layer(area, line, data=rows).properties(width=800 // max(len(kinds), 1), height=260)
     return chart.facet(column=alt.Column("kind:N", sort=kinds))
 
 

@@ -1,20 +1,14 @@
-"""What the tables say, in words: five questions, answered from their numbers alone. The page and the terminal say the same.
-
-python -m analysis.report.findings
-"""
+"""What the tables say about conditions and pairs, in words, from their numbers alone."""
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, View, load_view
-from pipeline import store
-from pipeline.params import run_stage
+from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
 
 
 @dataclass(frozen=True)
@@ -41,10 +35,6 @@ def spread(values: pl.Series) -> str:
         return "not estimable"
     low, high = number(known.min()), number(known.max())  # type: ignore[arg-type]
     return low if low == high else f"{low} to {high}"
-
-
-def findings(view: View) -> list[Finding]:
-    return [similar(view), depth(view), noise(view), passages(view), precision(view)]
 
 
 def similar(view: View) -> Finding:
@@ -97,6 +87,8 @@ def depth(view: View) -> Finding:
     twins = best.filter(pl.col("untrained") & pl.col("is_reference"))
     if not twins.is_empty():
         lines.append(f"The untrained draws reach {spread(twins['accuracy'])} at theirs: what tokens and architecture give.")
+    for reader in best.filter("only_words").iter_rows(named=True):
+        lines.append(f"A bag of words ({reader['model']}) reaches {number(reader['accuracy'])}.")
     lines.append(
         "The published rule takes the lowest mean pairwise cosine of the centred vectors. Centred vectors of equal length have"
         " exactly -1/(n-1) there whatever they mean, so it follows how equal the lengths are."
@@ -110,7 +102,7 @@ def _reason(view: View, model: str) -> str:
 
 
 def noise(view: View) -> Finding:
-    best = view.at_best_layer(all_positions=True).filter(pl.col("is_reference") & ~pl.col("untrained"))
+    best = view.at_best_layer(all_positions=True).filter(pl.col("is_reference") & ~pl.col("untrained") & ~pl.col("only_words"))
     lines, shorts = [], []
     for row in best.sort("model", "position").iter_rows(named=True):
         name = f"{row['model']}, {row['position']}"
@@ -127,6 +119,8 @@ def noise(view: View) -> Finding:
     untrained = view.at_best_layer().filter(pl.col("untrained") & pl.col("is_reference"))
     if not untrained.is_empty():
         lines.append(f"Untrained draws agree with themselves at {spread(untrained['reliability'])}.")
+    for reader in view.at_best_layer().filter("only_words").iter_rows(named=True):
+        lines.append(f"A bag of words ({reader['model']}) agrees with itself at {number(reader['reliability'])}.")
     lines.append(
         "This is the quantity that bounds rho_cross. It does not bound rho_same, whose two sides share the noise of the same"
         " stories."
@@ -136,7 +130,7 @@ def noise(view: View) -> Finding:
 
 def passages(view: View) -> Finding:
     lines, shorts = [], []
-    for kind in (BETWEEN, TWINS, SEEDS):
+    for kind in (BETWEEN, TWINS, WORDS, SEEDS):
         rows = view.pairs(kind)
         if rows.is_empty():
             continue
@@ -152,7 +146,7 @@ def passages(view: View) -> Finding:
         " against the standard error of the reliability before reading anything into it."
     )
     short = "; ".join(shorts) + " (median rho, same -> different half of the topics)" if shorts else "no pair to compare"
-    return Finding("passages", "How much is the passages, or an untrained network?", short, lines)
+    return Finding("passages", "How much is the passages, the words, or an untrained network?", short, lines)
 
 
 def precision(view: View) -> Finding:
@@ -175,17 +169,3 @@ def precision(view: View) -> Finding:
     if not lines:
         return Finding("precision", question, "one precision: nothing to compare", ["One precision was read."])
     return Finding("precision", question, f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}", lines)
-
-
-def main(arguments: list[str]) -> None:
-    """Print the headline numbers, and where everything is."""
-    view = load_view()
-    print()
-    for finding in findings(view):
-        print(textwrap.fill(f"{finding.question} {finding.short}", width=110, subsequent_indent="    "))
-    report, tables = store.REPORT / "index.html", ", ".join(str(store.table_path(name)) for name in store.SCHEMAS)
-    print(f"\nreport   {report}\ntables   {tables}\nvectors  {store.VECTORS}")
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -9,23 +9,14 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.report.figures import figures
-from analysis.report.findings import findings, number, units
+from analysis.report.figures import styled
+from analysis.report.findings import number, units
+from analysis.report.sections import SECTIONS
 from analysis.report.view import View, load_view
 from pipeline import opening, store
 from pipeline.params import run_stage
 
 TITLE = "One geometry of emotions, or the same passages?"
-CAPTIONS = {
-    "similar": "Spearman's rho between the RDMs of every two conditions, each at its own best_layer_cv.",
-    "depth": "Held-out nearest-centroid accuracy per layer; band: range over untrained draws. Solid rule: best_layer_cv;"
-    " dashed rule: best_layer_paper; dotted line: chance.",
-    "noise": "Split-half reliability of the RDM per layer, at each position that was read; band: one standard error, or the"
-    " range over untrained draws.",
-    "passages": "Spearman's rho at matched depth, both curves from half of the topics on each side; line: median over pairs,"
-    " band: range over pairs.",
-    "precision": "Left: what is lost on identical tokens. Right: rho_cross against its ceiling, one point per depth.",
-}
 CONDITION_COLUMNS = {
     "condition": "condition",
     "layer": "best_layer_cv",
@@ -50,12 +41,13 @@ def page(view: View, weights: list[str]) -> str:
         " An open replication and correction of arXiv 2604.11050."
     )
     cells = view.at_best_layer().select(*CONDITION_COLUMNS).rows()
-    charts = {key: chart.to_dict() for key, chart in figures(view).items()}
+    found = [section.finding(view) for section in SECTIONS]
+    charts = {f.key: styled(section.figure(view)).to_dict() for f, section in zip(found, SECTIONS, strict=True)}
     return environment.get_template("template.html").render(
         title=TITLE,
         lead=lead,
-        findings=findings(view),
-        captions=CAPTIONS,
+        findings=found,
+        captions={f.key: section.caption for f, section in zip(found, SECTIONS, strict=True)},
         charts=json.dumps(charts, sort_keys=True).replace("</", "<\\/"),
         javascript=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
         condition_columns=list(CONDITION_COLUMNS.values()),

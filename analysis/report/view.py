@@ -7,24 +7,28 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.layers import CV
-from pipeline import opening, store
+from pipeline import labels, opening, tables
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.params import Params, load_params
 
 # Which precision stands for a model where precision is not the question: the most exact that was read.
 REFERENCE = ("fp32", "bf16", "fp16", "int8", "nf4")
-BETWEEN, TWINS, SEEDS, PRECISIONS, OTHER = (
+BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS, OTHER = (
     "two trained models",
     "trained and untrained",
     "two untrained draws",
     "two precisions",
+    "trained and words alone",
     "other",
 )
 
 
 def _name(model: str, seed: str, precision: str) -> pl.Expr:
-    draw = pl.when(pl.col(seed).is_null()).then(pl.lit(" ")).otherwise(pl.lit(" #") + pl.col(seed).cast(pl.String) + " ")
-    return pl.col(model) + draw + pl.col(precision)
+    draw = pl.when(pl.col(seed).is_null()).then(pl.lit("")).otherwise(pl.lit(" #") + pl.col(seed).cast(pl.String))
+    return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
+
+
+VIEWED = ("geometry", "layers", "rsa", "corpus", "confusion", "growth")
 
 
 @dataclass(frozen=True)
@@ -36,28 +40,36 @@ class View:
     geometry: pl.DataFrame
     layers: pl.DataFrame
     rsa: pl.DataFrame
+    corpus: pl.DataFrame
+    confusion: pl.DataFrame
+    growth: pl.DataFrame
 
     @classmethod
-    def of(
-        cls, params: Params, entries: dict[str, ModelEntry], geometry: pl.DataFrame, layers: pl.DataFrame, rsa: pl.DataFrame
-    ) -> View:
-        reference = {m: min(params.precisions_of(m), key=REFERENCE.index) for m in entries}
+    def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
+        """`read`: the tables by name."""
+        reference = {m: min(params.precisions_of(m), key=REFERENCE.index) for m in entries} | dict.fromkeys(params.words)
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
         def described(table: pl.DataFrame, s: str = "") -> pl.DataFrame:
             return table.with_columns(
                 _name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"condition{s}"),
                 pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
-                (pl.col(f"precision{s}") == pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
+                pl.col(f"model{s}").is_in(params.words).alias(f"only_words{s}"),
+                pl.col(f"precision{s}").eq_missing(pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
             )
 
-        both = described(described(rsa, "_a"), "_b")
+        both = described(described(read["rsa"], "_a"), "_b")
         references = pl.col("is_reference_a") & pl.col("is_reference_b")
         same_weights = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
+        n_words = pl.col("only_words_a").cast(pl.Int8) + pl.col("only_words_b").cast(pl.Int8)
         n_untrained = pl.col("untrained_a").cast(pl.Int8) + pl.col("untrained_b").cast(pl.Int8)
         kind = (
             pl.when(same_weights)
             .then(pl.lit(PRECISIONS))
+            .when(references & (n_untrained == 0) & (n_words == 1))
+            .then(pl.lit(WORDS))
+            .when(n_words > 0)
+            .then(pl.lit(OTHER))
             .when(references & (n_untrained == 0))
             .then(pl.lit(BETWEEN))
             .when(references & (n_untrained == 1))
@@ -66,9 +78,10 @@ class View:
             .then(pl.lit(SEEDS))
             .otherwise(pl.lit(OTHER))
         )
-        return cls(params, entries, described(geometry), described(layers), both.with_columns(kind.alias("kind")))
+        rest = {name: described(table) for name, table in read.items() if name != "rsa"}
+        return cls(params, entries, rsa=both.with_columns(kind.alias("kind")), **rest)
 
-    def _here(self, table: pl.DataFrame) -> pl.DataFrame:
+    def here(self, table: pl.DataFrame) -> pl.DataFrame:
         report = self.params.report
         return table.filter(position=report.position, variant=report.variant)
 
@@ -80,27 +93,36 @@ class View:
             rows = [
                 r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
             ]
-        rank = list(self.entries)
-        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, REFERENCE.index(r["precision"])))
+        rank, precisions = [*self.entries, *self.params.words], [*REFERENCE, None]
+        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, precisions.index(r["precision"])))
         return [r["condition"] for r in rows]
 
     def curves(self, all_positions: bool = False) -> pl.DataFrame:
         """`geometry` at the report's variant, and at its position unless all are asked for."""
-        return self.geometry.filter(variant=self.params.report.variant) if all_positions else self._here(self.geometry)
+        return self.geometry.filter(variant=self.params.report.variant) if all_positions else self.here(self.geometry)
 
     def pairs(self, kind: str | None = None, rule: str = CV) -> pl.DataFrame:
         """`rsa` at the report's position and variant under one layer rule."""
-        rows = self._here(self.rsa).filter(layer_rule=rule)
+        rows = self.here(self.rsa).filter(layer_rule=rule)
         return rows if kind is None else rows.filter(kind=kind)
 
     def chosen(self, rule: str) -> pl.DataFrame:
         """`layers`, the choices on all topics of one rule."""
-        return self._here(self.layers).filter(pl.col("halving").is_null(), layer_rule=rule)
+        return self.here(self.layers).filter(pl.col("halving").is_null(), layer_rule=rule)
 
     def at_best_layer(self, all_positions: bool = False) -> pl.DataFrame:
         """`geometry` at each condition's best_layer_cv."""
-        best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*store.KEYS["geometry"])
-        return self.curves(all_positions).join(best, on=store.KEYS["geometry"], how="semi", nulls_equal=True)
+        best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*tables.KEYS["geometry"])
+        return self.curves(all_positions).join(best, on=tables.KEYS["geometry"], how="semi", nulls_equal=True)
+
+    @property
+    def labels(self) -> list[str]:
+        """The emotions that headline figures use, neighbours by sign of valence and family."""
+        known = sorted(self.confusion["emotion"].unique())
+        norms = labels.emotions(self.params.corpus.emotions, known)
+        order = {sign: rank for rank, sign in enumerate(labels.SIGNS)}
+        rows = sorted(norms.iter_rows(named=True), key=lambda r: (order.get(r["sign"], 9), r["family"] or "", r["emotion"]))
+        return [row["emotion"] for row in rows]
 
     @property
     def trained(self) -> list[str]:
@@ -109,4 +131,4 @@ class View:
 
 def load_view() -> View:
     params = load_params()
-    return View.of(params, load_entries(params), *(opening.table(name) for name in ("geometry", "layers", "rsa")))
+    return View.of(params, load_entries(params), {name: opening.table(name) for name in VIEWED})

@@ -1,0 +1,166 @@
+"""Stage `corpus`: what the stories themselves can carry, at each condition's best_layer_cv. Which labels are told apart, how
+much of that words alone would do, how reliability grows with topics. Tables `corpus`, `confusion`, `growth`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analysis import gram, inference, layers, rdm
+from analysis.conditions import Headline, Readout, readouts
+from analysis.gram import Bools, Design, Floats
+from pipeline import labels, opening, tables
+from pipeline.entries import load_entries
+from pipeline.params import Params, load_params, run_stage
+
+Row = dict[str, Any]
+VARIANT = "centred"
+"""The corpus is judged on vectors that nothing was removed from."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One condition at its best layer: what `rows` needs of it once its activations are gone."""
+
+    keys: Row
+    design: Design
+    cells: Floats
+    guesses: NDArray[np.int64]  # (1 + T, S): on all units, and without each
+
+
+def measure(readout: Readout, layer: int, params: Params) -> Measured | None:
+    """None where the layer is not finite, or a unit's training set leaves a label without stories."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    design = headline.design
+    grams = readout.layer(layer, params.vectors.neutral_variance, (VARIANT,)).grams
+    if grams is None or len(design.units) < inference.FEWEST_UNITS:
+        return None
+    keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT, "layer": layer}
+    cell_sums = headline.cells(grams[VARIANT])
+    t = len(design.units)
+    draws = np.concatenate([np.ones((1, t), dtype=bool), ~np.eye(t, dtype=bool)])
+    try:
+        guesses = layers.held_out_guesses(headline.gram(grams[VARIANT]), cell_sums, design, draws)
+    except ValueError:
+        return None
+    return Measured(keys, design, cell_sums, guesses)
+
+
+def confusion(m: Measured) -> list[Row]:
+    """How many stories of each label are given each label, held-out topics; pairs that never occur have no row."""
+    design, guesses = m.design, m.guesses[0]
+    counts = np.zeros((len(design.labels),) * 2, dtype=np.int64)
+    np.add.at(counts, (design.label[guesses >= 0], guesses[guesses >= 0]), 1)
+    return [
+        {**m.keys, "emotion": design.labels[i], "predicted": design.labels[j], "n_stimuli": int(counts[i, j])}
+        for i, j in np.argwhere(counts)
+    ]
+
+
+def growth(m: Measured, kept: dict[str, Bools | None], params: Params) -> list[Row]:
+    """Reliability of the RDM at n units against n others, over all pairs of labels and within those of one sign."""
+    rows = []
+    n_units = len(m.design.units)
+    for size in sorted({n for n in params.corpus.topics_per_half if 2 * n <= n_units}):
+        draws = inference.disjoint(n_units, size, params.corpus.draws, params.geometry.seed)
+        for name, pairs in kept.items():
+            row: Row = {**m.keys, "pairs": name, "unit": m.design.unit_name, "n_units": size, "n_draws": params.corpus.draws}
+            row |= {"reliability": None, "reliability_se": None, "reason": None}
+            if pairs is not None and pairs.sum() < inference.FEWEST_PAIRS:
+                rows.append(row | {"reason": f"{pairs.sum()} pairs of labels of the same sign: no rank order"})
+                continue
+            try:
+                found = inference.reliability(inference.Halves.of(m.cells, m.design, *draws, pairs))
+            except ValueError as error:
+                rows.append(row | {"reason": f"{error}: too few stories of some label"})
+                continue
+            if np.isfinite(found.value) and np.isfinite(found.se):
+                rows.append(row | {"reliability": found.value, "reliability_se": found.se})
+            else:
+                rows.append(row | {"reason": found.reason})
+    return rows
+
+
+def against_words(m: Measured, words: Measured) -> Row:
+    """Accuracy beside that of a reader of words: the difference, and accuracy on the stories that this reader gets wrong.
+
+    Each with its delete-one-unit jackknife standard error: the unit is gone from test and training of both.
+    """
+    design = m.design
+    own, other = (np.nanmean(layers.accuracy_by_unit(x.guesses, design), axis=1) for x in (m, words))  # (1 + T)
+    failed = (words.guesses >= 0) & (words.guesses != design.label)
+    hits = (m.guesses == design.label) & failed
+    row: Row = {
+        "words": words.keys["model"],
+        "accuracy": float(own[0]),
+        "accuracy_se": inference.jackknife_se(own[1:]),
+        "words_accuracy": float(other[0]),
+        "over_words": float(own[0] - other[0]),
+        "over_words_se": inference.jackknife_se(own[1:] - other[1:]),
+        "where_words_fail": None,
+        "where_words_fail_se": None,
+        "n_where_words_fail": int(failed[0].sum()),
+    }
+    if failed.any(axis=1).all():
+        share = hits.sum(axis=1) / failed.sum(axis=1)
+        row |= {"where_words_fail": float(share[0]), "where_words_fail_se": inference.jackknife_se(share[1:])}
+    return row
+
+
+def components(m: Measured, norms: pl.DataFrame) -> Row:
+    """Share of variance of the first two principal components of the label vectors, and their |Pearson r| with human valence
+    (the first) and arousal (the second), over the labels that have norms. A component's sign is arbitrary."""
+    draw = np.ones((1, len(m.design.units)))
+    products = gram.centred_products(gram.label_products(m.cells, m.design, draw))[0]
+    values, vectors = np.linalg.eigh(products)
+    values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
+    row: Row = {"pc1_share": float(values[0] / values.sum()), "pc2_share": float(values[1] / values.sum())}
+    for name, norm, k in (("pc1_valence", "valence", 0), ("pc2_arousal", "arousal", 1)):
+        rated = norms[norm].to_numpy().astype(float)
+        known = ~np.isnan(rated)
+        enough = known.sum() >= inference.FEWEST_UNITS and np.ptp(rated[known]) > 0
+        row[name] = float(abs(np.corrcoef(vectors[known, k], rated[known])[0, 1])) if enough else None
+    return row
+
+
+def pairs_within_sign(design: Design, norms: pl.DataFrame) -> Bools:
+    """Which entries of the RDM are pairs of labels of the same sign of valence, bool (P); none of a label without one."""
+    sign = norms["sign"].fill_null("").to_numpy()
+    i, j = rdm.pairs(len(design.labels))
+    return np.asarray((sign[i] == sign[j]) & (sign[i] != ""))
+
+
+def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
+    """Rows of the three tables from every condition."""
+    made: dict[str, list[Row]] = {"corpus": [], "confusion": [], "growth": []}
+    readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
+    for m in measured:
+        norms = labels.emotions(params.corpus.emotions, m.design.labels)
+        kept = {rdm.ALL_PAIRS: None, rdm.WITHIN_SIGN: pairs_within_sign(m.design, norms)}
+        made["confusion"] += confusion(m)
+        made["growth"] += growth(m, kept, params)
+        for reader in params.words:
+            if (words := readers.get((reader, m.keys["position"]))) is not None:
+                made["corpus"].append({**m.keys, **against_words(m, words), **components(m, norms)})
+    return made
+
+
+def main(arguments: list[str]) -> None:
+    params = load_params()
+    chosen = opening.table("layers").filter(pl.col("halving").is_null(), layer_rule=layers.CV, variant=VARIANT)
+    measured = []
+    for readout in readouts(params, load_entries(params)):
+        keys = readout.condition.keys() | {"position": readout.position}
+        own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())["layer"]
+        if len(own) and own[0] is not None and (found := measure(readout, own[0], params)) is not None:
+            measured.append(found)
+    for name, rows in all_rows(measured, params).items():
+        tables.write_table(name, rows)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,50 @@
+"""The report's sections in their order: a question, its answer in words, a figure. The page shows them, the terminal ends
+with their short answers.
+
+python -m analysis.report.sections
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from analysis.report import figures, findings, stories
+from analysis.report.figures import Chart
+from analysis.report.findings import Finding
+from analysis.report.view import View, load_view
+from pipeline import store, tables
+from pipeline.params import run_stage
+
+
+@dataclass(frozen=True)
+class Section:
+    finding: Callable[[View], Finding]
+    figure: Callable[[View], Chart]
+    caption: str
+
+
+SECTIONS = (
+    Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
+    Section(stories.finding, stories.figure, stories.CAPTION),
+    Section(findings.depth, figures.depth, figures.CAPTIONS["depth"]),
+    Section(findings.noise, figures.noise, figures.CAPTIONS["noise"]),
+    Section(findings.passages, figures.passages, figures.CAPTIONS["passages"]),
+    Section(findings.precision, figures.precision, figures.CAPTIONS["precision"]),
+)
+
+
+def main(arguments: list[str]) -> None:
+    """Print the headline numbers, and where everything is."""
+    view = load_view()
+    print()
+    for section in SECTIONS:
+        finding = section.finding(view)
+        print(textwrap.fill(f"{finding.question} {finding.short}", width=110, subsequent_indent="    "))
+    report, listed = store.REPORT / "index.html", ", ".join(str(tables.table_path(name)) for name in tables.SCHEMAS)
+    print(f"\nreport   {report}\ntables   {listed}\nvectors  {store.VECTORS}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
