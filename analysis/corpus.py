@@ -61,20 +61,20 @@ def confusion(m: Measured) -> list[Row]:
     ]
 
 
-def growth(m: Measured, kept: dict[str, Bools | None], params: Params) -> list[Row]:
+def growth(m: Measured, kept: dict[str, rdm.Entries], params: Params) -> list[Row]:
     """Reliability of the RDM at n units against n others, over all pairs of labels and within those of one sign."""
     rows = []
     n_units = len(m.design.units)
     for size in sorted({n for n in params.corpus.topics_per_half if 2 * n <= n_units}):
         draws = inference.disjoint(n_units, size, params.corpus.draws, params.geometry.seed)
-        for name, pairs in kept.items():
+        for name, entries in kept.items():
             row: Row = {**m.keys, "pairs": name, "unit": m.design.unit_name, "n_units": size, "n_draws": params.corpus.draws}
             row |= {"reliability": None, "reliability_se": None, "reason": None}
-            if pairs is not None and pairs.sum() < inference.FEWEST_PAIRS:
-                rows.append(row | {"reason": f"{pairs.sum()} pairs of labels of the same sign: no rank order"})
+            if entries.kept is not None and entries.kept.sum() < inference.FEWEST_PAIRS:
+                rows.append(row | {"reason": f"{entries.kept.sum()} pairs of labels of the same sign: no rank order"})
                 continue
             try:
-                found = inference.reliability(inference.Halves.of(m.cells, m.design, *draws, pairs))
+                found = inference.reliability(inference.Halves.of(m.cells, m.design, *draws, entries))
             except ValueError as error:
                 rows.append(row | {"reason": f"{error}: too few stories of some label"})
                 continue
@@ -140,7 +140,7 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
     for m in measured:
         norms = labels.emotions(params.corpus.emotions, m.design.labels)
-        kept = {rdm.ALL_PAIRS: None, rdm.WITHIN_SIGN: pairs_within_sign(m.design, norms)}
+        kept = {rdm.ALL_PAIRS: rdm.EVERY, rdm.WITHIN_SIGN: rdm.Entries(pairs_within_sign(m.design, norms))}
         made["confusion"] += confusion(m)
         made["growth"] += growth(m, kept, params)
         for reader in params.words:

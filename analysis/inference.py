@@ -6,7 +6,7 @@ Centring over labels is redone inside every half and every deletion.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb, sqrt
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis import gram, rdm
 from analysis.gram import Bools, Design, Floats
+from analysis.rdm import Entries
 
 FEWEST_UNITS = 4
 FEWEST_PAIRS = 3
@@ -58,12 +59,18 @@ def disjoint(n_units: int, size: int, wanted: int, seed: int) -> tuple[Bools, Bo
     return order < size, (order >= size) & (order < 2 * size)
 
 
+def bootstrap(n_units: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """How often each unit is drawn in each of `wanted` draws with replacement, (B, T)."""
+    return np.random.default_rng((seed, n_units)).multinomial(n_units, np.full(n_units, 1 / n_units), size=wanted)
+
+
 @dataclass(frozen=True)
 class Halves:
     """Standardised ranks of one condition's RDMs.
 
     `whole` (P): all topics; `halves` (N, 2, P); `deleted` (N, T, P): the half that held unit t, without it (the second half
-    as it is, for a unit in neither).
+    as it is, for a unit in neither). Where intervals are asked for: `drawn` (B, P), from whole units drawn with replacement;
+    `fewer_whole` (E, P') and `fewer_halves` (E, N, 2, P'), without each label and centred anew.
     """
 
     whole: Floats
@@ -71,31 +78,57 @@ class Halves:
     deleted: Floats
     first: Bools  # (N, T): the units of the first half
     second: Bools  # (N, T): of the second; disjoint from the first, and usually all others
+    drawn: Floats | None = None
+    fewer_whole: Floats | None = None
+    fewer_halves: Floats | None = None
 
     @classmethod
     def of(
-        cls, cell_sums: Floats, design: Design, first: Bools, second: Bools | None = None, pairs: Bools | None = None
+        cls,
+        cell_sums: Floats,
+        design: Design,
+        first: Bools,
+        second: Bools | None = None,
+        entries: Entries = rdm.EVERY,
+        draws: NDArray[np.int64] | None = None,
     ) -> Halves:
-        """`pairs` (P) keeps some entries of the RDMs, such as the pairs of one valence; ranks are then among these.
+        """`entries`: which entries of the RDMs count. `draws` (B, T) of `bootstrap` ask for `drawn` and `fewer_...`.
 
         Raises ValueError where a half without a unit leaves a label without stories.
         """
         n, t = first.shape
         second = ~first if second is None else second
+        e = len(design.labels)
 
-        def ranks(draws: Bools) -> Floats:
-            products = gram.label_products(cell_sums, design, draws)
-            entries = rdm.rdms(gram.centred_products(products))
-            return rdm.ranks(entries if pairs is None else entries[:, pairs])
+        def products(weights: Bools | NDArray[np.int64]) -> Floats:
+            return gram.label_products(cell_sums, design, weights)
 
-        both = np.stack([first, second], axis=1)  # (N, 2, T)
-        without = without_one(first, second)
-        return cls(
-            whole=ranks(np.ones((1, t), dtype=bool))[0],
-            halves=ranks(both.reshape(-1, t)).reshape(n, 2, -1),
-            deleted=ranks(without.reshape(-1, t)).reshape(n, t, -1),
+        def ranks(products: Floats, entries: Entries = entries) -> Floats:
+            return entries.ranks(rdm.rdms(gram.centred_products(products)))
+
+        def fewer(products: Floats) -> Floats:
+            left = [np.delete(np.arange(e), label) for label in range(e)]
+            own = [ranks(products[:, k][:, :, k], entries.without(label, e)) for label, k in enumerate(left)]
+            # where entries are chosen, labels differ in how many they leave: zeros add nothing to a product
+            width = max(x.shape[-1] for x in own)
+            return np.stack([np.pad(x, ((0, 0), (0, width - x.shape[-1]))) for x in own])
+
+        whole = products(np.ones((1, t), dtype=bool))
+        halves = products(np.stack([first, second], axis=1).reshape(-1, t))
+        made = cls(
+            whole=ranks(whole)[0],
+            halves=ranks(halves).reshape(n, 2, -1),
+            deleted=ranks(products(without_one(first, second).reshape(-1, t))).reshape(n, t, -1),
             first=first,
             second=second,
+        )
+        if draws is None:
+            return made
+        return replace(
+            made,
+            drawn=ranks(products(draws)),
+            fewer_whole=fewer(whole)[:, 0],
+            fewer_halves=fewer(halves).reshape(e, n, 2, -1),
         )
 
 

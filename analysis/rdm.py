@@ -6,13 +6,16 @@ Spearman's rho of many RDMs is one matrix product of standardised ranks (average
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.stats import rankdata
 
-from analysis.gram import Floats
+from analysis.gram import Bools, Floats
 
-ALL_PAIRS, WITHIN_SIGN = "all", "within_sign"
-"""Which entries of an RDM count: every pair of labels, or pairs of the same sign of valence."""
+ALL_PAIRS, WITHIN_SIGN, VALENCE_REMOVED = "all", "within_sign", "valence_removed"
+"""Which entries of an RDM count: every pair of labels; pairs of the same sign of valence; pairs whose labels have norms, with
+the ranks of their difference in valence taken out."""
 
 
 def pairs(n_labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -56,3 +59,35 @@ def ranks(values: Floats) -> Floats:
 def spearman(a: Floats, b: Floats) -> Floats:
     """Spearman's rho of RDMs `a` (..., P) and `b` (..., P), entry by entry of the leading dimensions."""
     return np.asarray((ranks(a) * ranks(b)).sum(axis=-1))
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Which entries of an RDM are ranked, and what is taken out of their ranks.
+
+    `kept` (P) marks the entries, None for all. `removed` (P) holds values whose ranks are projected out, so that a product of
+    two is Spearman's partial correlation given them.
+    """
+
+    kept: Bools | None = None
+    removed: Floats | None = None
+
+    def ranks(self, entries: Floats) -> Floats:
+        """Standardised ranks (..., P') of RDMs (..., P)."""
+        own = ranks(entries if self.kept is None else entries[..., self.kept])
+        if self.removed is None:
+            return own
+        out = ranks(self.removed if self.kept is None else self.removed[self.kept])
+        rest = own - (own @ out)[..., None] * out
+        norm = np.linalg.norm(rest, axis=-1, keepdims=True)
+        # What rounding leaves when nothing but the removed values was there has no order.
+        return np.asarray(rest / np.where(norm > 1e-9, norm, np.nan))
+
+    def without(self, label: int, n_labels: int) -> Entries:
+        """The same for the RDM over all labels but one."""
+        i, j = pairs(n_labels)
+        left = (i != label) & (j != label)
+        return Entries(None if self.kept is None else self.kept[left], None if self.removed is None else self.removed[left])
+
+
+EVERY = Entries()

@@ -10,6 +10,7 @@ from scipy.stats import spearmanr
 
 from analysis import gram, inference
 from analysis.inference import Halves, Reliability
+from analysis.rdm import Entries
 from tests.conftest import crossed
 from tests.reference import cosine_rdm
 
@@ -101,7 +102,7 @@ def test_reliability_of_smaller_sets_and_of_some_pairs_equals_brute_force(two):
         ]
         return np.mean([rho(a, b) for a, b in halves])
 
-    found = inference.reliability(Halves.of(gram.cells(gram.gram(x), design), design, first, second, some))
+    found = inference.reliability(Halves.of(gram.cells(gram.gram(x), design), design, first, second, Entries(some)))
     theta = np.array([mean_rho(np.arange(T) != t) for t in range(T)])
     assert np.isclose(found.value, mean_rho(np.ones(T, bool)), atol=1e-12)
     assert np.isclose(found.se, sqrt((T - 1) / T * np.square(theta - theta.mean()).sum()), atol=1e-12)
