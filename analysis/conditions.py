@@ -89,18 +89,19 @@ def mean_cosine(vectors: NDArray[np.floating]) -> float:
     return float((np.square(units.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 
-def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
-    """Every condition at every position of its reading, models first, then the readers of words; each store is opened once."""
+def readouts(params: Params, entries: dict[str, ModelEntry], position: str | None = None) -> Iterator[Readout]:
+    """Every condition at every position of its reading (or at one), models first, then the readers of words."""
+    positions = params.readings[STORIES].positions if position is None else [position]
     for model, precision in params.cells:
         stories = opening.activations(model, precision, STORIES)
         neutral = opening.activations(model, precision, NEUTRAL)
         for seed in entries[model].draws:
             at = {} if seed is None else {"seed": seed}
-            for position in params.readings[STORIES].positions:
-                s, n = (d.sel(at).sel(position=position) for d in (stories, neutral))
+            for here in positions:
+                s, n = (d.sel(at).sel(position=here) for d in (stories, neutral))
                 yield Readout(
                     condition=Condition(model, seed, precision),
-                    position=position,
+                    position=here,
                     emotions=[str(x) for x in s["emotion"].values],
                     topics=[str(x) for x in s["topic"].values],
                     stimuli=[str(x) for x in s["stimulus"].values],
@@ -109,14 +110,14 @@ def readouts(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout
                     neutral=n["activation"].values,
                     neutral_finite=n["finite"].values,
                 )
-    yield from _word_readouts(params)
+    yield from _word_readouts(params, positions)
 
 
-def _word_readouts(params: Params) -> Iterator[Readout]:
+def _word_readouts(params: Params, positions: list[str]) -> Iterator[Readout]:
     stories, neutral = (stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL))
     for reader in params.words:
         own, other = words.features(reader, stories["text"].to_list(), neutral["text"].to_list())
-        for position in params.readings[STORIES].positions:
+        for position in positions:
             yield Readout(
                 condition=Condition(reader, None, None),
                 position=position,

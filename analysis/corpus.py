@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis import gram, inference, layers, rdm
+from analysis import gram, inference, layers, rdm, valence
 from analysis.conditions import Headline, Readout, readouts
-from analysis.gram import Bools, Design, Floats
+from analysis.gram import Design, Floats
 from pipeline import labels, opening, tables
 from pipeline.entries import load_entries
 from pipeline.params import Params, load_params, run_stage
@@ -61,20 +61,21 @@ def confusion(m: Measured) -> list[Row]:
     ]
 
 
-def growth(m: Measured, kept: dict[str, rdm.Entries], params: Params) -> list[Row]:
+def growth(m: Measured, params: Params) -> list[Row]:
     """Reliability of the RDM at n units against n others, over all pairs of labels and within those of one sign."""
     rows = []
     n_units = len(m.design.units)
+    kept, reasons = valence.entries(m.design.labels, params.corpus.emotions)
     for size in sorted({n for n in params.corpus.topics_per_half if 2 * n <= n_units}):
         draws = inference.disjoint(n_units, size, params.corpus.draws, params.geometry.seed)
-        for name, entries in kept.items():
+        for name in (rdm.ALL_PAIRS, rdm.WITHIN_SIGN):
             row: Row = {**m.keys, "pairs": name, "unit": m.design.unit_name, "n_units": size, "n_draws": params.corpus.draws}
             row |= {"reliability": None, "reliability_se": None, "reason": None}
-            if entries.kept is not None and entries.kept.sum() < inference.FEWEST_PAIRS:
-                rows.append(row | {"reason": f"{entries.kept.sum()} pairs of labels of the same sign: no rank order"})
+            if name in reasons:
+                rows.append(row | {"reason": reasons[name]})
                 continue
             try:
-                found = inference.reliability(inference.Halves.of(m.cells, m.design, *draws, entries))
+                found = inference.reliability(inference.Halves.of(m.cells, m.design, *draws, kept[name]))
             except ValueError as error:
                 rows.append(row | {"reason": f"{error}: too few stories of some label"})
                 continue
@@ -127,22 +128,14 @@ def components(m: Measured, norms: pl.DataFrame) -> Row:
     return row
 
 
-def pairs_within_sign(design: Design, norms: pl.DataFrame) -> Bools:
-    """Which entries of the RDM are pairs of labels of the same sign of valence, bool (P); none of a label without one."""
-    sign = norms["sign"].fill_null("").to_numpy()
-    i, j = rdm.pairs(len(design.labels))
-    return np.asarray((sign[i] == sign[j]) & (sign[i] != ""))
-
-
 def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     """Rows of the three tables from every condition."""
     made: dict[str, list[Row]] = {"corpus": [], "confusion": [], "growth": []}
     readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
     for m in measured:
         norms = labels.emotions(params.corpus.emotions, m.design.labels)
-        kept = {rdm.ALL_PAIRS: rdm.EVERY, rdm.WITHIN_SIGN: rdm.Entries(pairs_within_sign(m.design, norms))}
         made["confusion"] += confusion(m)
-        made["growth"] += growth(m, kept, params)
+        made["growth"] += growth(m, params)
         for reader in params.words:
             if (words := readers.get((reader, m.keys["position"]))) is not None:
                 made["corpus"].append({**m.keys, **against_words(m, words), **components(m, norms)})

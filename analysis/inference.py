@@ -100,7 +100,7 @@ class Halves:
         second = ~first if second is None else second
         e = len(design.labels)
 
-        def products(weights: Bools | NDArray[np.int64]) -> Floats:
+        def products(weights: Bools | Floats) -> Floats:
             return gram.label_products(cell_sums, design, weights)
 
         def ranks(products: Floats, entries: Entries = entries) -> Floats:
@@ -126,7 +126,7 @@ class Halves:
             return made
         return replace(
             made,
-            drawn=ranks(products(draws)),
+            drawn=ranks(products(draws.astype(np.float64))),
             fewer_whole=fewer(whole)[:, 0],
             fewer_halves=fewer(halves).reshape(e, n, 2, -1),
         )

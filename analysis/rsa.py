@@ -1,165 +1,206 @@
-"""Stage `rsa`: every pair of conditions. Spearman's rho of their RDMs, on the same stories and across disjoint ones.
-Table `rsa`."""
+"""Stage `rsa`: every pair of conditions. Spearman's rho of their RDMs, on the same stories and across disjoint ones, with
+intervals, a permutation test and controls for valence. Tables `rsa`, `intervals`, `noise_ceiling`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import combinations
-from math import sqrt
 from typing import Any
 
 import numpy as np
 import polars as pl
+from scipy.stats import false_discovery_control
 
-from analysis import inference, layers
-from analysis.conditions import Condition, Headline, Readout, readouts
-from analysis.gram import Bools
-from analysis.inference import Halves, Reliability
+from analysis import inference, layers, pairwise
+from analysis.conditions import Condition, readouts
+from analysis.inference import Halves
+from analysis.rdm import ALL_PAIRS
+from analysis.sides import IN_FULL, Candidate, Plan, Rule, Side, candidate, side
 from pipeline import opening, store, tables
-from pipeline.entries import load_entries
-from pipeline.params import InputError, Params, load_params, run_stage
+from pipeline.entries import ModelEntry, load_entries
+from pipeline.params import STORIES, InputError, load_params, run_stage
 
 Row = dict[str, Any]
-Rule = tuple[str, float | None]
 
 
-@dataclass(frozen=True)
-class Side:
-    """One side of a pair under one layer rule."""
-
-    layer: int | None
-    halves: Halves | None
-    reliability: Reliability | None
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """One condition at one position in one variant, with its side for every rule."""
-
-    condition: Condition
-    stimuli: list[str]
-    n_stimuli: int
-    unit: str
-    n_units: int
-    sides: dict[Rule, Side]
-
-
-def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Params) -> Candidate:
-    """Halves of one condition at every layer that a rule asks for. `chosen`: its rows of the table `layers`."""
-    headline = Headline.of(readout, params.vectors.neutral_label)
-    n_units = len(headline.design.units)
-    known: dict[int, Side] = {}
-    if n_units < inference.FEWEST_UNITS:
-        first = None
+def grid(candidates: list[Candidate], rule: Rule, pairs: str, plan: Plan, keys: Row) -> tuple[list[Row], list[Row], list[Side]]:
+    """Rows of `rsa` and of `intervals` for every pair under one rule and kind of entries; and the sides."""
+    if pairs in plan.reasons:
+        sides = [Side(c.layer(rule), reason=plan.reasons[pairs]) for c in candidates]
     else:
-        first = inference.halvings(n_units, params.geometry.halvings, params.geometry.seed)
-
-    def at(layer: int | None) -> Side:
-        if layer is None:
-            return Side(None, None, None, "no layer has an estimate")
-        if layer not in known:
-            known[layer] = _side(readout, variant, layer, headline, first, params)
-        return known[layer]
-
-    whole = chosen.filter(pl.col("halving").is_null())
-    sides: dict[Rule, Side] = {(rule, None): at(layer) for rule, layer in whole.select("layer_rule", "layer").iter_rows()}
-    for depth in params.rsa.depths:
-        sides[layers.DEPTH, depth] = at(layers.layer_at(depth, readout.n_layers))
-    on_halves = chosen.filter(pl.col("halving").is_not_null()).sort("halving", "half")["layer"]
-    sides[layers.CROSS_FITTED, None] = _cross_fitted([at(layer) for layer in on_halves])
-    return Candidate(readout.condition, readout.stimuli, len(headline.rows), headline.design.unit_name, n_units, sides)
-
-
-def _side(readout: Readout, variant: str, index: int, headline: Headline, first: Bools | None, params: Params) -> Side:
-    layer = readout.layer(index, params.vectors.neutral_variance, (variant,))
-    if layer.grams is None:
-        return Side(index, None, None, layer.reason)
-    if first is None:
-        return Side(index, None, None, inference.TOO_FEW)
-    try:
-        halves = Halves.of(headline.cells(layer.grams[variant]), headline.design, first)
-    except ValueError as error:
-        return Side(index, None, None, f"{error}: too few stories of some label")
-    return Side(index, halves, inference.reliability(halves), None)
+        sides = [side(c, rule, plan, plan.entries[pairs]) for c in candidates]
+    known = [n for n, s in enumerate(sides) if s.halves is not None]
+    found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
+    rows, intervals = [], []
+    for a, b in combinations(range(len(candidates)), 2):
+        own = {
+            **candidates[a].condition.keys("_a"),
+            **candidates[b].condition.keys("_b"),
+            **keys,
+            "layer_rule": rule[0],
+            "depth": rule[1],
+            "pairs": pairs,
+        }
+        row = own | _described(candidates[a], sides[a], sides[b])
+        if found is not None and a in known and b in known:
+            at = (known.index(a), known.index(b))
+            row |= numbers(found, at, sides[a], sides[b])
+            if rule[0] == layers.CROSS_FITTED:
+                reasons = ("rho_same: a layer chosen on one half has no value on all stories", row["reason"])
+                row["reason"] = "; ".join(filter(None, reasons))
+            design = candidates[a].design
+            intervals += [own | more for more in interval_rows(found, at, row, len(design.units), len(design.labels))]
+        rows.append(row)
+    return rows, intervals, sides
 
 
-def _cross_fitted(sides: list[Side]) -> Side:
-    by_layer = {side.layer: side.halves for side in sides if side.layer is not None and side.halves is not None}
-    if not sides or any(side.halves is None for side in sides):
-        return Side(None, None, None, next((s.reason for s in sides if s.reason), inference.TOO_FEW))
-    chosen = np.array([side.layer for side in sides], dtype=np.int64).reshape(-1, 2)
-    halves = inference.cross_fitted(by_layer, chosen)
-    return Side(None, halves, inference.reliability(halves), None)
+def _described(a: Candidate, one: Side, other: Side) -> Row:
+    empty = dict.fromkeys(set(tables.RSA) - set(tables.KEYS["rsa"]))
+    why = "; ".join(f"{n}: {s.reason}" for n, s in (("a", one), ("b", other)) if s.reason)
+    return empty | {
+        "layer_a": one.layer,
+        "layer_b": other.layer,
+        "n_stimuli": len(a.design.label),
+        "unit": a.design.unit_name,
+        "n_units": len(a.design.units),
+        "n_halvings": None if one.halves is None else len(one.halves.first),
+        "in_family": False,
+        "reason": why or None,
+    }
 
 
-def compare(a: Side, b: Side) -> Row:
-    """The numbers of a pair; what cannot be formed is null, with the reason."""
-    rhos = ("rho_same", "rho_same_half", "rho_cross", "reliability_a", "reliability_b", "ceiling", "rho_dis")
-    row: Row = dict.fromkeys((*rhos, "reason"))
-    row |= {"layer_a": a.layer, "layer_b": b.layer}
-    if a.halves is None or b.halves is None or a.reliability is None or b.reliability is None:
-        return row | {"reason": "; ".join(f"{n}: {s.reason}" for n, s in (("a", a), ("b", b)) if s.reason)}
-    same = inference.rho_same(a.halves, b.halves)
-    half = inference.rho_same_half(a.halves, b.halves)
-    cross = inference.rho_cross(a.halves, b.halves)
-    row |= {
-        "rho_same": same if np.isfinite(same) else None,
-        "rho_same_half": half if np.isfinite(half) else None,
-        "rho_cross": cross if np.isfinite(cross) else None,
-        "reliability_a": a.reliability.value if np.isfinite(a.reliability.value) else None,
-        "reliability_b": b.reliability.value if np.isfinite(b.reliability.value) else None,
+def numbers(found: pairwise.Pairwise, at: tuple[int, int], a: Side, b: Side) -> Row:
+    """The numbers of one pair; what cannot be formed is null, with the reason."""
+    assert a.reliability is not None
+    assert b.reliability is not None
+    row: Row = {
+        "rho_same": _number(found.rho_same.value[at]),
+        "rho_same_half": _number(found.rho_same_half[at]),
+        "rho_cross": _number(found.rho_cross.value[at]),
+        "reliability_a": _number(a.reliability.value),
+        "reliability_b": _number(b.reliability.value),
         "ceiling": inference.ceiling(a.reliability, b.reliability),
     }
     reasons = [f"{n}: {s.reliability.reason}" for n, s in (("a", a), ("b", b)) if s.reliability and s.reliability.reason]
-    if reasons:
-        return row | {"reason": "rho_dis: " + "; ".join(reasons)}
-    return row | {"rho_dis": cross / sqrt(a.reliability.value * b.reliability.value)}
+    row["reason"] = "rho_dis: " + "; ".join(reasons) if reasons else None
+    row["rho_dis"] = None if reasons else _number(found.rho_dis.value[at])
+    for name, estimate in (("rho_same", found.rho_same), ("rho_dis", found.rho_dis)):
+        if estimate.without_label is not None and row[name] is not None:
+            left_out = estimate.without_label[:, at[0], at[1]]
+            row |= {f"{name}_without_label_low": _number(left_out.min()), f"{name}_without_label_high": _number(left_out.max())}
+    return row
 
 
-def grid(candidates: list[Candidate], keys: Row) -> list[Row]:
-    """Rows of `rsa` for every pair of candidates under every rule."""
+def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, n_units: int, n_labels: int) -> list[Row]:
+    """Rows of `intervals` of one pair: for each of its rhos that is not null, over topics, labels, and both."""
+    made = []
+    for name, estimate in (("rho_same", found.rho_same), ("rho_cross", found.rho_cross), ("rho_dis", found.rho_dis)):
+        if row[name] is None:
+            continue
+        for over, (half, dof) in estimate.intervals(n_units, n_labels).items():
+            if np.isfinite(half[at]):
+                ends = {"ci_low": row[name] - float(half[at]), "ci_high": row[name] + float(half[at])}
+                made.append({"estimator": name, "over": over, "estimate": row[name], "dof": dof, **ends})
+    return made
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def add_tests(
+    rows: list[Row], candidates: list[Candidate], sides: list[Side], plan: Plan, entries: dict[str, ModelEntry]
+) -> None:
+    """Add p_mantel_cross, its q over the declared family, and linear CKA to the rows of one grid, in place.
+
+    The family: pairs of trained models of different lineages at one precision. Other pairs at the models' reference precision
+    get a p without a q.
+    """
+    declared = []
+    for row, (a, b) in zip(rows, combinations(range(len(candidates)), 2), strict=True):
+        one, other = candidates[a], candidates[b]
+        if (layer := sides[a].layer) in one.grams and (other_layer := sides[b].layer) in other.grams:
+            assert layer is not None
+            assert other_layer is not None
+            row["cka"] = pairwise.linear_cka(one.grams[layer], other.grams[other_layer])
+        x, y = sides[a].halves, sides[b].halves
+        if x is None or y is None or row["rho_cross"] is None or _same_weights(one.condition, other.condition):
+            continue
+        row["p_mantel_cross"] = pairwise.mantel_cross(x, y, len(one.design.labels), plan.permutations)
+        row["in_family"] = _in_family(one.condition, other.condition, entries)
+        if row["in_family"]:
+            declared.append(row)
+    if declared:
+        adjusted = false_discovery_control([row["p_mantel_cross"] for row in declared])
+        for row, q in zip(declared, adjusted, strict=True):
+            row["q_mantel_cross"] = float(q)
+
+
+def _same_weights(a: Condition, b: Condition) -> bool:
+    return (a.model, a.seed) == (b.model, b.seed)
+
+
+def _in_family(a: Condition, b: Condition, entries: dict[str, ModelEntry]) -> bool:
+    known = [entries.get(c.model) for c in (a, b)]
+    one, other = known
+    if one is None or other is None or one.untrained or other.untrained:
+        return False
+    return one.lineage != other.lineage and a.precision == b.precision
+
+
+def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, ModelEntry], keys: Row) -> list[Row]:
+    """Rows of `noise_ceiling`: over the lineages of trained models, at each precision."""
     rows = []
-    for a, b in combinations(candidates, 2):
-        if a.stimuli != b.stimuli:
-            raise InputError(f"{a.condition} and {b.condition} read different stories; run `dvc repro`")
-        for rule, depth in a.sides:
-            compared = compare(a.sides[rule, depth], b.sides[rule, depth])
-            if rule == layers.CROSS_FITTED and compared["rho_cross"] is not None:
-                reasons = ("rho_same: a layer chosen on one half has no value on all stories", compared["reason"])
-                compared["reason"] = "; ".join(filter(None, reasons))
-            halves = a.sides[rule, depth].halves
-            rows.append(
-                {
-                    **a.condition.keys("_a"),
-                    **b.condition.keys("_b"),
-                    **keys,
-                    "layer_rule": rule,
-                    "depth": depth,
-                    "n_stimuli": a.n_stimuli,
-                    "unit": a.unit,
-                    "n_units": a.n_units,
-                    "n_halvings": None if halves is None else len(halves.first),
-                    **compared,
-                }
-            )
+    trained = {m for m, entry in entries.items() if not entry.untrained}
+    for precision in dict.fromkeys(c.condition.precision for c in candidates if c.condition.model in trained):
+        members: dict[str, list[Halves]] = {}
+        for c, s in zip(candidates, sides, strict=True):
+            if c.condition.model in trained and c.condition.precision == precision and s.halves is not None:
+                members.setdefault(entries[c.condition.model].lineage, []).append(s.halves)
+        found = pairwise.noise_ceiling(list(members.values()))
+        rows.append(
+            {
+                "precision": precision,
+                **keys,
+                "layer_rule": layers.CV,
+                "n_lineages": len(members),
+                "lower": found and found.lower,
+                "lower_se": found and found.lower_se,
+                "upper": found and found.upper,
+                "upper_se": found and found.upper_se,
+                "reason": None if found else f"{len(members)} lineage{'s' * (len(members) != 1)}; three are needed",
+            }
+        )
     return rows
 
 
 def main(arguments: list[str]) -> None:
     params = load_params()
+    entries = load_entries(params)
     chosen = opening.table("layers")
-    candidates: dict[tuple[str, str], list[Candidate]] = {}
-    for readout in readouts(params, load_entries(params)):
+    rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
+    rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
+    made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
+    for position in params.readings[STORIES].positions:
         for variant in store.VARIANTS:
-            keys = readout.condition.keys() | {"position": readout.position, "variant": variant}
-            own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
-            found = candidate(readout, variant, own, params)
-            candidates.setdefault((readout.position, variant), []).append(found)
-    rows: list[Row] = []
-    for (position, variant), group in candidates.items():
-        rows += grid(group, {"position": position, "variant": variant})
-    tables.write_table("rsa", rows)
+            candidates = []
+            for readout in readouts(params, entries, position):
+                keys = readout.condition.keys() | {"position": position, "variant": variant}
+                own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
+                candidates.append(candidate(readout, variant, own, params))
+            if any(c.stimuli != candidates[0].stimuli for c in candidates):
+                raise InputError("conditions read different stories; run `dvc repro`")
+            plan = Plan.of(candidates[0].design, params)
+            keys = {"position": position, "variant": variant}
+            for rule in rules:
+                for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
+                    rows, intervals, sides = grid(candidates, rule, pairs, plan, keys)
+                    if rule[0] == layers.CV and pairs == ALL_PAIRS:
+                        add_tests(rows, candidates, sides, plan, entries)
+                        made["noise_ceiling"] += ceilings(candidates, sides, entries, keys)
+                    made["rsa"] += rows
+                    made["intervals"] += intervals
+    for name, rows in made.items():
+        tables.write_table(name, rows)
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ class Geometry(Strict):
 
 class Rsa(Strict):
     depths: list[Share]
+    bootstrap: int = Field(default=1000, ge=2)
+    permutations: int = Field(default=9999, ge=1)
 
 
 class Report(Strict):

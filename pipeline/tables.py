@@ -62,13 +62,18 @@ LAYERS = pl.Schema(
     }
 )
 
+_PAIR = {
+    **{f"{key}_a": dtype for key, dtype in _CONDITION.items()},
+    **{f"{key}_b": dtype for key, dtype in _CONDITION.items()},
+    **_READOUT,
+    "layer_rule": pl.String,
+    "depth": pl.Float64,  # of the rule `matched_depth`
+    "pairs": pl.String,  # of labels: all, within_sign (of valence), valence_removed
+}
+
 RSA = pl.Schema(
     {
-        **{f"{key}_a": dtype for key, dtype in _CONDITION.items()},
-        **{f"{key}_b": dtype for key, dtype in _CONDITION.items()},
-        **_READOUT,
-        "layer_rule": pl.String,
-        "depth": pl.Float64,  # of the rule `matched_depth`
+        **_PAIR,
         "layer_a": pl.Int64,
         "layer_b": pl.Int64,
         "n_stimuli": pl.Int64,
@@ -82,6 +87,40 @@ RSA = pl.Schema(
         "reliability_b": pl.Float64,
         "ceiling": pl.Float64,  # sqrt(reliability_a reliability_b): of rho_cross, never of rho_same
         "rho_dis": pl.Float64,
+        "rho_same_without_label_low": pl.Float64,  # leave one label out: the lowest and highest value
+        "rho_same_without_label_high": pl.Float64,
+        "rho_dis_without_label_low": pl.Float64,
+        "rho_dis_without_label_high": pl.Float64,
+        "cka": pl.Float64,  # linear, over stories, of activations; best_layer_cv and all pairs of labels only
+        "p_mantel_cross": pl.Float64,  # likewise
+        "q_mantel_cross": pl.Float64,  # over the declared family
+        "in_family": pl.Boolean,
+        "reason": pl.String,
+    }
+)
+
+INTERVALS = pl.Schema(
+    {
+        **_PAIR,
+        "estimator": pl.String,  # rho_same, rho_cross, rho_dis
+        "over": pl.String,  # topics, labels, topics_and_labels (conservative)
+        "estimate": pl.Float64,
+        "dof": pl.Int64,
+        "ci_low": pl.Float64,  # 95%
+        "ci_high": pl.Float64,
+    }
+)
+
+NOISE_CEILING = pl.Schema(
+    {
+        "precision": pl.String,
+        **_READOUT,
+        "layer_rule": pl.String,
+        "n_lineages": pl.Int64,
+        "lower": pl.Float64,
+        "lower_se": pl.Float64,
+        "upper": pl.Float64,
+        "upper_se": pl.Float64,
         "reason": pl.String,
     }
 )
@@ -140,6 +179,8 @@ SCHEMAS: dict[str, pl.Schema] = {
     "confusion": CONFUSION,
     "growth": GROWTH,
     "rsa": RSA,
+    "intervals": INTERVALS,
+    "noise_ceiling": NOISE_CEILING,
 }
 KEYS: dict[str, list[str]] = {
     "geometry": [*_CONDITION, *_READOUT, "layer"],
@@ -147,7 +188,9 @@ KEYS: dict[str, list[str]] = {
     "corpus": [*_CONDITION, *_READOUT, "words"],
     "confusion": [*_CONDITION, *_READOUT, "emotion", "predicted"],
     "growth": [*_CONDITION, *_READOUT, "pairs", "n_units"],
-    "rsa": [*(f"{k}_a" for k in _CONDITION), *(f"{k}_b" for k in _CONDITION), *_READOUT, "layer_rule", "depth"],
+    "rsa": [*_PAIR],
+    "intervals": [*_PAIR, "estimator", "over"],
+    "noise_ceiling": ["precision", *_READOUT, "layer_rule"],
 }
 
 

@@ -1,7 +1,6 @@
 """The stage `corpus` against a few lines of numpy on the stored activations."""
 
 import numpy as np
-import polars as pl
 import pytest
 from scipy.stats import pearsonr, spearmanr
 
@@ -99,13 +98,7 @@ def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
     # of 4 emotions 2 pairs are of one sign: no rank order, and said so
     within = opening.table("growth").filter(**WHO, pairs="within_sign", n_units=3).row(0, named=True)
     assert within["reliability"] is None
-    assert within["reason"] == "2 pairs of labels of the same sign: no rank order"
-
-
-def test_pairs_within_a_sign_leave_out_labels_without_one():
-    norms = pl.DataFrame({"sign": ["positive", None, "positive", "negative"]})
-    kept = corpus.pairs_within_sign(corpus.Design.of(list("abcd"), list("tttt")), norms)
-    assert kept.tolist() == [False, True, False, False, False, False]
+    assert within["reason"] == "2 pairs of labels of the same sign of valence: no rank order"
 
 
 def test_a_condition_without_a_best_layer_has_no_rows(in_finished):

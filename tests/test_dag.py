@@ -17,7 +17,7 @@ from tests.conftest import ROOT, Project, copy_sources
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"params", "entries", "stimuli", "labels", "models", "residual", "store", "tables", "opening", "provenance"}
-GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "words", "conditions"}
+GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "pairwise", "words", "valence", "conditions", "sides"}
 
 
 def module_of(stage):
@@ -63,7 +63,7 @@ def test_ground_modules_import_no_stage_and_analysis_takes_only_the_ground():
     for name in GROUND:
         upstream = GRAPH.find_modules_directly_imported_by(f"pipeline.{name}")
         assert {m.split(".")[1] for m in upstream if "." in m} <= GROUND
-    for name in GROUND_OF_ANALYSIS - {"conditions", "words"}:
+    for name in GROUND_OF_ANALYSIS - {"conditions", "words", "valence", "sides"}:
         assert all(m.startswith("analysis") for m in GRAPH.find_upstream_modules(f"analysis.{name}"))
     for module in GRAPH.modules:
         if module.startswith("analysis"):

@@ -3,8 +3,11 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from analysis import inference, layers, rsa
-from analysis.inference import Reliability
+from analysis import gram, inference, layers, pairwise, rsa
+from analysis.conditions import Condition
+from analysis.inference import Halves, Reliability
+from analysis.rdm import EVERY
+from analysis.sides import Candidate, Plan, Side
 from pipeline import opening, store, tables
 from tests.conftest import Project, crossed
 from tests.reference import cosine_rdm
@@ -18,7 +21,7 @@ def pair(table, a, b, **at):
 
 def test_every_pair_stands_once_under_every_rule(in_finished):
     table = opening.table("rsa")
-    rules = 3 + 3  # paper, cv, cross-fitted, and three depths
+    rules = 3 + 3 + 1 + 3  # cv and paper with three kinds of pairs of labels, cross-fitted, three depths
     assert table.height == (7 * 6 // 2) * rules * 2 * 2  # six conditions and a reader of words
     ends = [pl.struct(f"{k}_{s}" for k in ("model", "seed", "precision")) for s in "ab"]
     assert table.filter(ends[0] == ends[1]).is_empty()
@@ -85,32 +88,87 @@ def test_two_precisions_of_one_model_agree_on_the_same_stories(in_finished):
     assert row["rho_same"] > 0.99
 
 
-def side(value, se, vector, reason=None):
-    half = np.stack([vector, vector])[None]
-    halves = inference.Halves(vector, half, half, np.ones((1, 2), bool), np.zeros((1, 2), bool))
-    return rsa.Side(0, halves, Reliability(value, se), reason)
-
-
-def test_rho_dis_is_null_with_a_reason_where_a_side_is_unreliable_and_never_clipped(rng):
-    x = rng.normal(size=10)
-    x = (x - x.mean()) / np.linalg.norm(x - x.mean())
-    good, bad = side(0.64, 0.01, x), side(0.2, 0.15, x)
-    assert rsa.compare(good, good)["rho_dis"] == pytest.approx(1 / 0.64)
-    row = rsa.compare(good, bad)
+def test_rho_dis_is_null_with_a_reason_where_a_side_is_unreliable(rng):
+    design = crossed(6, 4)
+    first = inference.halvings(4, 100, 0)
+    x = rng.normal(size=(6, 30))[design.label] + 0.1 * rng.normal(size=(24, 30))
+    halves = Halves.of(gram.cells(gram.gram(x), design), design, first)
+    found = pairwise.pairwise([halves, halves])
+    good, bad = Side(0, halves, Reliability(0.64, 0.01)), Side(0, halves, Reliability(0.2, 0.15))
+    assert rsa.numbers(found, (0, 1), good, good)["rho_dis"] == pytest.approx(1)
+    row = rsa.numbers(found, (0, 1), good, bad)
     assert row["rho_dis"] is None
     assert row["reason"] == "rho_dis: b: reliability 0.20 is within two standard errors (0.15) of 0"
     assert row["ceiling"] == pytest.approx(np.sqrt(0.64 * 0.2))
-    lost = rsa.Side(3, None, None, "not finite in 4 stories and 0 neutral texts")
-    row = rsa.compare(lost, good)
-    assert row["rho_same"] is row["rho_cross"] is None
-    assert row["reason"] == "a: not finite in 4 stories and 0 neutral texts"
-    assert row["layer_a"] == 3
+    assert row["rho_cross"] == pytest.approx(found.rho_cross.value[0, 1])
+
+
+def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
+    design = crossed(6, 4)
+    chosen = {layers.CV: 3, layers.PAPER: 3}
+    good, lost = (
+        Candidate(Condition(m, None, "fp16"), [], design, 8, chosen, [], grams, reasons)
+        for m, grams, reasons in (
+            ("a", {3: gram.gram(rng.normal(size=(24, 9)))}, {}),
+            ("b", {}, {3: "not finite in 4 stories and 0 neutral texts"}),
+        )
+    )
+    plan = Plan(inference.halvings(4, 100, 0), inference.bootstrap(4, 9, 0), np.zeros((1, 6), int), {"all": EVERY}, {})
+    rows, intervals, sides = rsa.grid([good, lost], (layers.CV, None), "all", plan, {"position": "p", "variant": "centred"})
+    assert rows[0]["rho_same"] is rows[0]["rho_cross"] is None
+    assert rows[0]["reason"] == "b: not finite in 4 stories and 0 neutral texts"
+    assert rows[0]["layer_a"] == rows[0]["layer_b"] == 3
+    assert intervals == []
+    assert sides[0].halves is not None
+
+
+def test_intervals_lie_around_their_estimates_and_those_over_both_are_widest(in_finished):
+    table = opening.table("intervals").filter(layer_rule=layers.CV, pairs="all", estimator="rho_same")
+    assert (table["ci_low"] + table["ci_high"] - 2 * table["estimate"]).abs().max() < 1e-12
+    width = table.with_columns((pl.col("ci_high") - pl.col("ci_low")).alias("width"))
+    keys = [k for k in tables.KEYS["intervals"] if k != "over"]
+    wide = width.pivot("over", index=keys, values="width")
+    assert wide.height == (7 * 6 // 2) * 2 * 2
+    assert (wide["topics_and_labels"] >= wide.select(pl.max_horizontal("topics", "labels")).to_series()).all()
+    same = opening.table("rsa").filter(layer_rule=layers.CV, pairs="all")
+    joined = table.filter(over="topics").join(same, on=tables.KEYS["rsa"], nulls_equal=True)
+    assert joined.height == same.height
+    assert (joined["estimate"] == joined["rho_same"]).all()
+
+
+def test_the_test_is_made_at_best_layer_cv_and_adjusted_over_the_declared_family_alone(in_finished):
+    table = opening.table("rsa")
+    tested = table.filter(pl.col("p_mantel_cross").is_not_null())
+    assert set(tested["layer_rule"]) == {layers.CV}
+    assert set(tested["pairs"]) == {"all"}
+    family = table.filter("in_family")
+    # two trained models of two lineages, at each of two precisions
+    assert family.group_by("position", "variant").len()["len"].to_list() == [2] * 4
+    assert (family["q_mantel_cross"] >= family["p_mantel_cross"]).all()
+    assert table.filter(~pl.col("in_family"))["q_mantel_cross"].null_count() == table.height - family.height
+    assert tested.filter((pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))).is_empty()
+    cka = table.filter(layer_rule=layers.CV, pairs="all")["cka"]
+    assert cka.null_count() == 0
+    assert cka.is_between(0, 1).all()
+
+
+def test_kinds_of_pairs_that_cannot_be_ranked_say_so(in_finished):
+    # of four emotions, two pairs are of one sign
+    rows = opening.table("rsa").filter(pairs="within_sign")
+    assert rows["rho_same"].null_count() == rows.height
+    assert rows["reason"].str.contains("2 pairs of labels of the same sign of valence: no rank order").all()
+    removed = opening.table("rsa").filter(pairs="valence_removed", layer_rule=layers.CV)
+    assert removed["rho_same"].null_count() == 0
+
+
+def test_the_noise_ceiling_asks_for_three_lineages(in_finished):
+    table = opening.table("noise_ceiling")
+    assert set(table["reason"]) == {"2 lineages; three are needed"}
+    assert set(table["precision"]) == {"fp32", "fp16"}
 
 
 def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng):
     # No emotion effect at all: two random linear "models" of the same stories.
-    from analysis import gram
-
     design = crossed(21, 4)
     first = inference.halvings(4, 100, 0)
     same, half, cross = [], [], []

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.layers import CV
+from analysis.rdm import ALL_PAIRS
 from pipeline import labels, opening, tables
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.params import Params, load_params
@@ -103,7 +104,7 @@ class View:
 
     def pairs(self, kind: str | None = None, rule: str = CV) -> pl.DataFrame:
         """`rsa` at the report's position and variant under one layer rule."""
-        rows = self.here(self.rsa).filter(layer_rule=rule)
+        rows = self.here(self.rsa).filter(layer_rule=rule, pairs=ALL_PAIRS)
         return rows if kind is None else rows.filter(kind=kind)
 
     def chosen(self, rule: str) -> pl.DataFrame:

@@ -1,0 +1,39 @@
+"""More than valence? Which entries of an RDM can say so: pairs of labels of one sign, and all pairs with valence taken out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from analysis import rdm
+from analysis.inference import FEWEST_PAIRS
+from analysis.rdm import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN, Entries
+from pipeline import labels
+
+
+def entries(emotions: list[str], norms: Path) -> tuple[dict[str, Entries], dict[str, str]]:
+    """The entries of each kind for RDMs over `emotions`, and for a kind without enough of them the reason.
+
+    `within_sign`: pairs whose valence has the same sign. `valence_removed`: pairs whose labels both have a norm, the ranks of
+    the absolute difference of their valence taken out. Raises InputError for a broken file of norms.
+    """
+    known = labels.emotions(norms, emotions)
+    i, j = rdm.pairs(len(emotions))
+    sign = known["sign"].fill_null("").to_numpy()
+    valence = known["valence"].to_numpy().astype(float)
+    difference = np.abs(valence[i] - valence[j])
+    rated = ~np.isnan(difference)
+    made, reasons = {ALL_PAIRS: rdm.EVERY}, {}
+    for name, found in (
+        (WITHIN_SIGN, Entries((sign[i] == sign[j]) & (sign[i] != ""))),
+        (VALENCE_REMOVED, Entries(rated, np.where(rated, difference, 0.0))),
+    ):
+        assert found.kept is not None
+        n = int(found.kept.sum())
+        if n >= FEWEST_PAIRS:
+            made[name] = found
+        else:
+            what = "of the same sign of valence" if name == WITHIN_SIGN else "with a norm of valence"
+            reasons[name] = f"{n} pairs of labels {what}: no rank order"
+    return made, reasons
