@@ -30,6 +30,7 @@ class Estimate:
     se_topic: Floats | None
     se_label: Floats | None
     without_label: Floats | None  # (E, C, C): the number without each label
+    without_topic: Floats | None = None  # (T, C, C): without each topic, dropped in place
 
     def intervals(self, n_units: int, n_labels: int, level: float = 0.95) -> dict[str, tuple[Floats, int]]:
         """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1, E - 1, and min(T, E) - 1 for both, whose variance
@@ -72,12 +73,13 @@ def pairwise(sides: Sequence[Halves]) -> Pairwise:
     return Pairwise(
         rho_same=_same(sides),
         rho_same_half=_mean_product(both, both),
-        rho_cross=Estimate(cross, _jackknife(topic), None if label is None else _jackknife(label), label),
+        rho_cross=Estimate(cross, jackknife_se(topic), None if label is None else jackknife_se(label), label, topic),
         rho_dis=Estimate(
             disattenuated(cross),
-            _jackknife(disattenuated(topic)),
-            None if label is None else _jackknife(disattenuated(label)),
+            jackknife_se(disattenuated(topic)),
+            None if label is None else jackknife_se(disattenuated(label)),
             None if label is None else disattenuated(label),
+            disattenuated(topic),
         ),
     )
 
@@ -128,10 +130,10 @@ def _same(sides: Sequence[Halves]) -> Estimate:
         return Estimate(value, None, None, None)
     draws = np.matmul(drawn.transpose(1, 0, 2), drawn.transpose(1, 2, 0))  # (B, C, C)
     label = np.matmul(fewer.transpose(1, 0, 2), fewer.transpose(1, 2, 0))
-    return Estimate(value, draws.std(axis=0, ddof=1), _jackknife(label), label)
+    return Estimate(value, draws.std(axis=0, ddof=1), jackknife_se(label), label)
 
 
-def _jackknife(theta: Floats) -> Floats:
+def jackknife_se(theta: Floats) -> Floats:
     """Delete-one jackknife standard errors from (K, C, C) values, each with one of K units left out."""
     k = len(theta)
     return np.asarray(np.sqrt((k - 1) / k * np.square(theta - theta.mean(axis=0)).sum(axis=0)))
@@ -206,3 +208,13 @@ def noise_ceiling(by_lineage: Sequence[Sequence[Halves]]) -> NoiseCeiling | None
 def _correlation(x: Floats, y: Floats) -> Floats:
     """Pearson's r of rows of x (N, P) with rows of y (N, P); mean ranks are centred already."""
     return np.asarray((x * y).sum(-1) / (np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)))
+
+
+def partial(r: Floats, control: int) -> Floats:
+    """r_AB.c = (r_AB - r_Ac r_Bc) / sqrt((1 - r_Ac^2)(1 - r_Bc^2)) of all pairs from matrices (..., C, C), given condition
+    `control`; NaN where a radicand is not positive, as disattenuated values allow."""
+    with_control = r[..., :, control]
+    left = 1 - np.square(with_control)
+    root = np.sqrt(np.where(left > 0, left, np.nan))
+    product = with_control[..., :, None] * with_control[..., None, :]
+    return np.asarray((r - product) / root[..., :, None] / root[..., None, :])

@@ -70,8 +70,9 @@ class Plan:
         )
 
 
-def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Params) -> Candidate:
-    """Gram matrices at every layer that a rule asks for. `chosen`: this condition's rows of the table `layers`."""
+def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Params, depths: bool = True) -> Candidate:
+    """Gram matrices at every layer that a rule asks for. `chosen`: this condition's rows of the table `layers`; with `depths`
+    also at the matched depths of params."""
     headline = Headline.of(readout, params.vectors.neutral_label)
     whole = chosen.filter(pl.col("halving").is_null())
     on_halves = chosen.filter(pl.col("halving").is_not_null()).sort("halving", "half")["layer"].to_list()
@@ -83,7 +84,7 @@ def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Para
         dict(whole.select("layer_rule", "layer").iter_rows()),
         on_halves,
     )
-    asked = {*made.chosen.values(), *on_halves, *(layers.layer_at(d, readout.n_layers) for d in params.rsa.depths)}
+    asked = {*made.chosen.values(), *on_halves, *(layers.layer_at(d, readout.n_layers) for d in params.rsa.depths if depths)}
     for index in sorted(layer for layer in asked if layer is not None):
         layer = readout.layer(index, params.vectors.neutral_variance, (variant,))
         if layer.grams is None:

@@ -172,6 +172,11 @@ class Rsa(Strict):
     permutations: int = Field(default=9999, ge=1)
 
 
+class Controls(Strict):
+    shuffles: int = Field(default=200, ge=2)
+    bootstrap: int = Field(default=1000, ge=2)
+
+
 class Report(Strict):
     position: Name
     variant: Literal["centred", "denoised"] = "centred"
@@ -190,6 +195,7 @@ class Params(Strict):
     corpus: Corpus
     geometry: Geometry
     rsa: Rsa
+    controls: Controls
     report: Report
 
     @model_validator(mode="after")

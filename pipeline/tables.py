@@ -172,6 +172,40 @@ GROWTH = pl.Schema(
     }
 )
 
+CONTROLS = pl.Schema(
+    {
+        **{key: dtype for key, dtype in _PAIR.items() if key not in ("layer_rule", "depth", "pairs")},
+        "control": pl.String,  # stimulus_floor; words:<reader>; untrained
+        "layer_a": pl.Int64,  # best_layer_cv
+        "layer_b": pl.Int64,
+        "rho_same": pl.Float64,
+        "floor_mean": pl.Float64,  # stimulus_floor: rho_same with labels shuffled within topics, alike on both sides
+        "floor_95": pl.Float64,
+        "rho_dis": pl.Float64,
+        "rho_dis_given": pl.Float64,  # others: partial correlation of the disattenuated values, given the control
+        "rho_dis_given_se": pl.Float64,  # delete-one-topic jackknife
+        "n_draws": pl.Int64,
+        "reason": pl.String,
+    }
+)
+
+HUMAN = pl.Schema(
+    {
+        **_CONDITION,
+        **_READOUT,
+        "norm": pl.String,  # valence, arousal, dominance, or all three
+        "layer": pl.Int64,
+        "depth": pl.Float64,
+        "n_emotions": pl.Int64,  # those with norms
+        "spearman": pl.Float64,  # of the model's RDM with the distances between norms
+        "se_topic": pl.Float64,
+        "se_label": pl.Float64,
+        "ci_low": pl.Float64,  # 95%, over topics and labels
+        "ci_high": pl.Float64,
+        "reason": pl.String,
+    }
+)
+
 SCHEMAS: dict[str, pl.Schema] = {
     "geometry": GEOMETRY,
     "layers": LAYERS,
@@ -181,6 +215,8 @@ SCHEMAS: dict[str, pl.Schema] = {
     "rsa": RSA,
     "intervals": INTERVALS,
     "noise_ceiling": NOISE_CEILING,
+    "controls": CONTROLS,
+    "human": HUMAN,
 }
 KEYS: dict[str, list[str]] = {
     "geometry": [*_CONDITION, *_READOUT, "layer"],
@@ -190,6 +226,8 @@ KEYS: dict[str, list[str]] = {
     "growth": [*_CONDITION, *_READOUT, "pairs", "n_units"],
     "rsa": [*_PAIR],
     "intervals": [*_PAIR, "estimator", "over"],
+    "controls": [*(k for k in _PAIR if k not in ("layer_rule", "depth", "pairs")), "control"],
+    "human": [*_CONDITION, *_READOUT, "norm", "layer"],
     "noise_ceiling": ["precision", *_READOUT, "layer_rule"],
 }
 

@@ -153,8 +153,8 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `corpus`, `rsa`, `report`."""
-        from analysis import corpus, geometry, rsa
+        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `report`."""
+        from analysis import controls, corpus, geometry, rsa
         from analysis.report import page
         from pipeline import read, store, vectors
 
@@ -168,7 +168,7 @@ class Project:
                 for model in params.models:
                     vectors.main([model])
             else:
-                {"geometry": geometry, "corpus": corpus, "rsa": rsa, "report": page}[stage].main([])
+                {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "report": page}[stage].main([])
 
 
 @pytest.fixture
@@ -184,7 +184,7 @@ def finished(tmp_path_factory, model_folders) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         project = Project(folder, model_folders)
-        project.run("read", "vectors", "geometry", "corpus", "rsa", "report")
+        project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "report")
     return project
 
 

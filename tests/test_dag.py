@@ -125,7 +125,7 @@ def stages_run(folder):
 
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
-AFTER = {"geometry", "corpus", "rsa", "report"}
+AFTER = {"geometry", "corpus", "rsa", "controls", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):

@@ -187,7 +187,7 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    from analysis import corpus, geometry
+    from analysis import controls, corpus, geometry
 
     before = {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS}
     layers_table = opening.table("layers")
@@ -197,6 +197,7 @@ def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeyp
     corpus.main([])
     assert opening.table("layers").equals(layers_table)
     rsa.main([])
+    controls.main([])
     assert {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS} == before
 
 

@@ -1,0 +1,232 @@
+"""Stage `controls`: what else the agreement of two conditions could be, at best_layer_cv. Labels that mean nothing, words,
+untrained networks; and each geometry beside that of human ratings. Tables `controls`, `human`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis import gram, inference, layers, pairwise, rdm
+from analysis.conditions import Headline, Readout, readouts
+from analysis.gram import Design, Floats
+from analysis.sides import Candidate, Plan, Side, candidate, side
+from pipeline import labels, opening, tables
+from pipeline.entries import ModelEntry, load_entries
+from pipeline.labels import NORMS
+from pipeline.params import STORIES, Params, load_params, run_stage
+
+Row = dict[str, Any]
+VARIANT = "centred"
+FLOOR, WORDS, UNTRAINED = "stimulus_floor", "words", "untrained"
+ALL_NORMS = "all"
+
+
+# --- labels that mean nothing: what the passages alone give --------------------------------------------------------------
+
+
+def shuffles(design: Design, wanted: int, seed: int) -> NDArray[np.int64]:
+    """Labels of the stories (shuffles, S), exchanged among the stories of a topic; each label keeps its number of them."""
+    rng = np.random.default_rng((seed, len(design.label)))
+    made = np.tile(design.label, (wanted, 1))
+    for u in range(len(design.units)):
+        own = np.flatnonzero(design.unit == u)
+        made[:, own] = rng.permuted(made[:, own], axis=1)
+    return made
+
+
+def shuffled_ranks(k: Floats, design: Design, assigned: NDArray[np.int64]) -> Floats:
+    """Standardised ranks (shuffles, P) of the RDMs from all stories under each assignment of labels."""
+    e = len(design.labels)
+    made = np.empty((len(assigned), e, e))
+    for n, label in enumerate(assigned):
+        weights = np.zeros((e, len(k)))
+        weights[label, np.arange(len(k))] = 1.0
+        weights /= weights.sum(axis=1, keepdims=True)
+        made[n] = weights @ k @ weights.T
+    return rdm.ranks(rdm.rdms(gram.centred_products(made)))
+
+
+def floors(grams: Sequence[Floats], design: Design, wanted: int, seed: int) -> Floats:
+    """rho_same of all pairs under labels shuffled alike on both sides, (shuffles, C, C)."""
+    assigned = shuffles(design, wanted, seed)
+    ranks = np.stack([shuffled_ranks(k, design, assigned) for k in grams], axis=1)  # (shuffles, C, P)
+    return np.asarray(ranks @ ranks.transpose(0, 2, 1))
+
+
+# --- words and untrained networks: what is left given them ---------------------------------------------------------------
+
+
+def control_rows(
+    candidates: list[Candidate], plan: Plan, params: Params, entries: dict[str, ModelEntry], keys: Row
+) -> list[Row]:
+    """Rows of `controls` for every pair of conditions that have a best layer."""
+    sides = [side(c, (layers.CV, None), plan) for c in candidates]
+    known = [(c, s) for c, s in zip(candidates, sides, strict=True) if s.halves is not None and s.layer is not None]
+    if not known:
+        return []
+    found = pairwise.pairwise([s.halves for _, s in known if s.halves is not None])
+    drawn = floors(
+        [c.grams[s.layer] for c, s in known if s.layer is not None],
+        known[0][0].design,
+        params.controls.shuffles,
+        params.geometry.seed,
+    )
+    controls = _controls(known, entries)
+    rows = []
+    for a, b in combinations(range(len(known)), 2):
+        base: Row = dict.fromkeys(tables.CONTROLS) | {
+            **known[a][0].condition.keys("_a"),
+            **known[b][0].condition.keys("_b"),
+            **keys,
+            "layer_a": known[a][1].layer,
+            "layer_b": known[b][1].layer,
+            "rho_same": _number(found.rho_same.value[a, b]),
+        }
+        null = drawn[:, a, b]
+        floor = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
+        rows.append(base | {"control": FLOOR} | floor)
+        for name, members in controls.items():
+            if not {a, b} & set(members):
+                rows.append(base | {"control": name} | _given(found, a, b, members, [known[i][1] for i in (a, b, *members)]))
+    return rows
+
+
+def _controls(known: list[tuple[Candidate, Side]], entries: dict[str, ModelEntry]) -> dict[str, list[int]]:
+    """By name, the conditions that stand for each control: one reader of words, or all untrained draws."""
+    made: dict[str, list[int]] = {}
+    for n, (c, _) in enumerate(known):
+        entry = entries.get(c.condition.model)
+        if entry is None:
+            made[f"{WORDS}:{c.condition.model}"] = [n]
+        elif entry.untrained:
+            made.setdefault(UNTRAINED, []).append(n)
+    return made
+
+
+def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: list[Side]) -> Row:
+    """The pair's rho_dis given a control (mean over its members), with its jackknife over topics."""
+    reasons = dict.fromkeys(s.reliability.reason for s in sides if s.reliability and s.reliability.reason)
+    if reasons:
+        return {"reason": "rho_dis: " + "; ".join(r for r in reasons if r)}
+    value = np.mean([pairwise.partial(found.rho_dis.value, c)[a, b] for c in members])
+    assert found.rho_dis.without_topic is not None
+    left_out = np.mean([pairwise.partial(found.rho_dis.without_topic, c)[:, a, b] for c in members], axis=0)
+    row: Row = {"rho_dis": _number(found.rho_dis.value[a, b]), "n_draws": len(members)}
+    if not np.isfinite(value) or not np.isfinite(left_out).all():
+        return row | {"reason": "a disattenuated value with the control is 1 or more: nothing is left to correlate"}
+    return row | {"rho_dis_given": float(value), "rho_dis_given_se": inference.jackknife_se(left_out)}
+
+
+# --- human ratings -------------------------------------------------------------------------------------------------------
+
+
+def norm_distances(emotions: list[str], params: Params) -> tuple[dict[str, Floats], list[int]]:
+    """Distances (P') between the norms of the labels that have them, by norm; and these labels' indices. All three: Euclidean,
+    each norm in standard deviations."""
+    norms = labels.emotions(params.corpus.emotions, emotions)
+    values = norms.select(NORMS).to_numpy().astype(float)
+    rated = [int(n) for n in np.flatnonzero(~np.isnan(values).any(axis=1))]
+    own = values[rated]
+    i, j = rdm.pairs(len(rated))
+    made = {name: np.abs(own[i, n] - own[j, n]) for n, name in enumerate(NORMS)}
+    z = (own - own.mean(axis=0)) / np.where((sd := own.std(axis=0)) > 0, sd, np.nan) if rated else own
+    return made | {ALL_NORMS: np.linalg.norm(z[i] - z[j], axis=1)}, rated
+
+
+def human_rows(readout: Readout, params: Params) -> list[Row]:
+    """Rows of `human` of one condition, every layer: its RDM over the labels with norms against the distances between norms.
+
+    Over topics the spread of bootstrap draws, over labels the jackknife, both with the distances as they are.
+    """
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    design = headline.design
+    distances, rated = norm_distances(design.labels, params)
+    draws = inference.bootstrap(len(design.units), params.controls.bootstrap, params.geometry.seed)
+    keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT}
+    dof = min(len(design.units), len(rated)) - 1
+    rows = []
+    for index in range(readout.n_layers):
+        base = keys | {"layer": index, "depth": index / readout.n_layers, "n_emotions": len(rated)}
+        values, reason = _against_norms(readout, index, headline, rated, draws, distances, params)
+        for name in distances:
+            row: Row = dict.fromkeys(tables.HUMAN) | base | {"norm": name, "reason": reason}
+            if values is not None:
+                value, drawn, fewer = values[name]
+                se_topic, se_label = float(drawn.std(ddof=1)), inference.jackknife_se(fewer)
+                half = float(stats.t.ppf(0.975, dof) * np.hypot(se_topic, se_label))
+                row |= {"spearman": value, "se_topic": se_topic, "se_label": se_label}
+                row |= {"ci_low": value - half, "ci_high": value + half}
+            rows.append(row)
+    return rows
+
+
+def _against_norms(
+    readout: Readout,
+    index: int,
+    headline: Headline,
+    rated: list[int],
+    draws: NDArray[np.int64],
+    distances: dict[str, Floats],
+    params: Params,
+) -> tuple[dict[str, tuple[float, Floats, Floats]] | None, str | None]:
+    """By norm: rho on all topics, on each draw (B), without each label (E'); or the reason why there is none."""
+    e, units = len(rated), len(headline.design.units)
+    if e < inference.FEWEST_UNITS or units < inference.FEWEST_UNITS or not headline.design.crossed:
+        return None, f"{e} labels with norms, {units} topics; {inference.FEWEST_UNITS} of each are needed, crossed"
+    layer = readout.layer(index, params.vectors.neutral_variance, (VARIANT,))
+    if layer.grams is None:
+        return None, layer.reason
+    weights = np.concatenate([np.ones((1, units)), draws])
+    products = gram.label_products(headline.cells(layer.grams[VARIANT]), headline.design, weights)
+    own = products[:, rated][:, :, rated]
+    ranks = rdm.ranks(rdm.rdms(gram.centred_products(own)))
+    if not np.isfinite(ranks).all():
+        return None, "a label's centred vector is zero"
+    left = [np.delete(np.arange(e), n) for n in range(e)]
+    fewer = [rdm.ranks(rdm.rdms(gram.centred_products(own[0][np.ix_(k, k)]))) for k in left]
+    made = {}
+    for name, distance in distances.items():
+        whole = rdm.ranks(distance)
+        without = [rdm.ranks(_without(distance, n, e)) for n in range(e)]
+        theta = np.array([float(x @ y) for x, y in zip(fewer, without, strict=True)])
+        made[name] = (float(ranks[0] @ whole), ranks[1:] @ whole, theta)
+    if not all(np.isfinite(v[0]) and np.isfinite(v[2]).all() for v in made.values()):
+        return None, "a norm is the same for all labels"
+    return made, None
+
+
+def _without(distance: Floats, label: int, n_labels: int) -> Floats:
+    i, j = rdm.pairs(n_labels)
+    return np.asarray(distance[(i != label) & (j != label)])
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def main(arguments: list[str]) -> None:
+    params = load_params()
+    entries = load_entries(params)
+    chosen = opening.table("layers")
+    made: dict[str, list[Row]] = {"controls": [], "human": []}
+    for position in params.readings[STORIES].positions:
+        candidates = []
+        for readout in readouts(params, entries, position):
+            keys = readout.condition.keys() | {"position": position, "variant": VARIANT, "layer_rule": layers.CV}
+            own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
+            candidates.append(candidate(readout, VARIANT, own.filter(pl.col("halving").is_null()), params, depths=False))
+            made["human"] += human_rows(readout, params)
+        plan = Plan.of(candidates[0].design, params)
+        made["controls"] += control_rows(candidates, plan, params, entries, {"position": position, "variant": VARIANT})
+    for name, rows in made.items():
+        tables.write_table(name, rows)
+
+
+if __name__ == "__main__":
+    run_stage(main)

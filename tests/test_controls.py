@@ -1,0 +1,122 @@
+"""The stage `controls` against numpy, and against data in which the truth was planted."""
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+
+from analysis import controls, gram, inference, layers, pairwise
+from analysis.inference import Halves
+from pipeline import labels, opening
+from pipeline.params import load_params
+from tests.conftest import crossed
+from tests.reference import cosine_rdm
+
+EMOTIONS = ["angry", "calm", "happy", "sad"]
+
+
+def test_shuffled_labels_stay_within_their_topic_and_keep_their_numbers():
+    design = crossed(5, 4, per_cell=2)
+    made = controls.shuffles(design, 50, seed=1)
+    for u in range(4):
+        own = made[:, design.unit == u]
+        assert (np.sort(own, axis=1) == np.sort(design.label[design.unit == u])).all()
+    assert len(np.unique(made, axis=0)) == 50
+    assert np.array_equal(made, controls.shuffles(design, 50, seed=1))
+
+
+def test_the_floor_is_rho_same_under_the_same_meaningless_labels_on_both_sides(rng):
+    design = crossed(6, 4)
+    x, y = rng.normal(size=(2, 24, 30))
+    found = controls.floors([gram.gram(x), gram.gram(y)], design, 20, seed=2)
+    for n, assigned in enumerate(controls.shuffles(design, 20, seed=2)):
+        expected = spearmanr(cosine_rdm(x, assigned), cosine_rdm(y, assigned)).statistic
+        assert found[n, 0, 1] == pytest.approx(expected)
+    assert np.allclose(found[:, 0, 0], 1)
+
+
+def test_the_floor_explains_what_passages_alone_share_and_not_what_emotions_do(rng):
+    design = crossed(20, 3)
+    stories = rng.normal(size=(60, 40))
+    emotions = (rng.normal(size=(20, 2)) @ rng.normal(size=(2, 40)))[design.label]  # two axes, as valence and arousal
+
+    def two_models(content):
+        states = [content @ np.linalg.qr(rng.normal(size=(200, 40)))[0].T for _ in range(2)]
+        same = spearmanr(*(cosine_rdm(x, design.label) for x in states)).statistic
+        return same, np.quantile(controls.floors([gram.gram(x) for x in states], design, 200, 0)[:, 0, 1], 0.95)
+
+    passages, floor = two_models(stories)
+    assert passages > 0.9  # no emotion at all, and yet
+    assert passages <= floor
+    noisy = [2 * emotions + 5 * rng.normal(size=(60, 40)) for _ in range(2)]  # what the two share is the labels alone
+    same = spearmanr(*(cosine_rdm(x, design.label) for x in noisy)).statistic
+    assert same > np.quantile(controls.floors([gram.gram(x) for x in noisy], design, 200, 0)[:, 0, 1], 0.95)
+
+
+def test_a_partial_value_is_the_correlation_of_residuals(rng):
+    data = rng.normal(size=(50, 4)) @ rng.normal(size=(4, 4))
+    data -= data.mean(0)
+    c = data[:, 3]
+    residuals = data[:, :3] - np.outer(c, c @ data[:, :3] / (c @ c))
+    found = pairwise.partial(np.corrcoef(data.T), 3)
+    assert np.allclose(found[:3, :3], np.corrcoef(residuals.T))
+    assert np.isnan(pairwise.partial(np.array([[1, 0.5, 1.2], [0.5, 1, 0.1], [1.2, 0.1, 1]]), 2)[0, 1])
+
+
+def test_what_is_left_given_words_is_on_disattenuated_values_with_a_jackknife(rng):
+    design = crossed(8, 6)
+    first = inference.halvings(6, 100, 0)
+    shared = rng.normal(size=(8, 30))[design.label]
+    sides = []
+    for _ in range(3):
+        x = shared + rng.normal(size=(8, 30))[design.label] + 0.3 * rng.normal(size=(48, 30))
+        sides.append(Halves.of(gram.cells(gram.gram(x), design), design, first))
+    found = pairwise.pairwise(sides)
+    row = controls._given(found, 0, 1, [2], [])
+
+    def left(dis):
+        r = [dis[0, 1], dis[0, 2], dis[1, 2]]
+        return (r[0] - r[1] * r[2]) / np.sqrt((1 - r[1] ** 2) * (1 - r[2] ** 2))
+
+    assert row["rho_dis_given"] == pytest.approx(left(found.rho_dis.value))
+    theta = np.array([left(dis) for dis in found.rho_dis.without_topic])
+    assert row["rho_dis_given_se"] == pytest.approx(np.sqrt(5 / 6 * np.square(theta - theta.mean()).sum()))
+
+
+def test_every_pair_has_its_floor_and_what_is_left_given_each_control(in_finished):
+    table = opening.table("controls").filter(position="mean50")
+    assert table.filter(control="stimulus_floor").height == 7 * 6 // 2
+    assert table.filter(control="words:tfidf").height == 6 * 5 // 2
+    assert table.filter(control="untrained").height == 5 * 4 // 2
+    same = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV, pairs="all")
+    keys = [k for k in same.columns if k.endswith(("_a", "_b")) and k.split("_")[0] in ("model", "seed", "precision")]
+    joined = table.filter(control="stimulus_floor").join(same, on=keys, nulls_equal=True)
+    assert joined.height == same.height
+    assert (joined["rho_same"] - joined["rho_same_right"]).abs().max() < 1e-12
+    twins = table.filter((pl.col("model_a") == pl.col("model_b")) & (pl.col("precision_a") != pl.col("precision_b")))
+    assert (twins.filter(control="stimulus_floor")["floor_mean"] > 0.9).all()  # two precisions: any labels agree
+
+
+def test_human_norms_are_compared_at_every_layer(in_finished):
+    params = load_params()
+    norms = labels.emotions(params.corpus.emotions, EMOTIONS)
+    found = opening.activations("tiny-qwen2.5", "fp32", "stories").sel(position="mean50", layer=2)
+    keep = found["emotion"].values != "neutral"
+    x = found["activation"].values[keep].astype(float)
+    label = np.array([EMOTIONS.index(e) for e in found["emotion"].values[keep]])
+    own = opening.table("human").filter(model="tiny-qwen2.5", precision="fp32", position="mean50", layer=2)
+    values = norms.select("valence", "arousal", "dominance").to_numpy()
+    z = (values - values.mean(0)) / values.std(0)
+    for name, distance in (("valence", pdist(values[:, :1])), ("all", pdist(z))):
+        row = own.filter(norm=name).row(0, named=True)
+        assert row["spearman"] == pytest.approx(spearmanr(cosine_rdm(x, label), distance).statistic)
+        left = [np.delete(np.arange(4), n) for n in range(4)]
+        theta = []
+        for n, k in enumerate(left):
+            inner = np.isin(label, k)
+            part = pdist(values[k][:, :1]) if name == "valence" else pdist(z[k])
+            theta.append(spearmanr(cosine_rdm(x[inner], np.searchsorted(k, label[inner])), part).statistic)
+        assert row["se_label"] == pytest.approx(np.sqrt(3 / 4 * np.square(np.array(theta) - np.mean(theta)).sum()))
+        assert row["ci_low"] < row["spearman"] < row["ci_high"]
+    assert opening.table("human").filter(position="mean50").height == (6 * 4 + 1) * 4
