@@ -113,7 +113,7 @@ def test_human_norms_are_compared_at_every_layer(in_finished):
         assert row["spearman"] == pytest.approx(spearmanr(cosine_rdm(x, label), distance).statistic)
         left = [np.delete(np.arange(4), n) for n in range(4)]
         theta = []
-        for n, k in enumerate(left):
+        for k in left:
             inner = np.isin(label, k)
             part = pdist(values[k][:, :1]) if name == "valence" else pdist(z[k])
             theta.append(spearmanr(cosine_rdm(x[inner], np.searchsorted(k, label[inner])), part).statistic)
