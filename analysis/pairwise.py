@@ -1,7 +1,6 @@
 """All pairs of conditions at once: a matrix product of standardised ranks is a matrix of Spearman's rhos.
 
-Every array here is (C, C) over conditions; entry (a, b) is the number of the pair. Interval rules: INFERENCE below, each
-function says which.
+Every array here is (C, C) over conditions; entry (a, b) is the number of the pair.
 """
 
 from __future__ import annotations
@@ -69,10 +68,10 @@ def pairwise(sides: Sequence[Halves]) -> Pairwise:
     topic = _without_each_topic(sides, halves)  # (T, C, C)
     labels = _stacked([s.fewer_halves for s in sides])  # (C, E, N, 2, P')
     label = None if labels is None else np.stack([_cross(labels[:, e]) for e in range(labels.shape[1])])
-    both = halves.reshape(len(sides), len(sides[0].first), -1)
+    each = halves.reshape(len(sides), 2 * len(sides[0].first), -1)
     return Pairwise(
         rho_same=_same(sides),
-        rho_same_half=_mean_product(both, both),
+        rho_same_half=_mean_product(each, each),
         rho_cross=Estimate(cross, jackknife_se(topic), None if label is None else jackknife_se(label), label, topic),
         rho_dis=Estimate(
             disattenuated(cross),

@@ -68,6 +68,8 @@ def test_every_number_of_every_pair_equals_brute_force(three):
                 rho(rdm_of(x, design, everything), rdm_of(y, design, everything))
             )
             assert found.rho_cross.value[i, j] == pytest.approx(cross(x, y, design, first))
+            half = [rho(rdm_of(x, design, u), rdm_of(y, design, u)) for h in first for u in map(np.flatnonzero, (h, ~h))]
+            assert found.rho_same_half[i, j] == pytest.approx(np.mean(half))
             dis = cross(x, y, design, first) / np.sqrt(cross(x, x, design, first) * cross(y, y, design, first))
             assert found.rho_dis.value[i, j] == pytest.approx(dis)
             fewer = [[cross(p, q, design, first, without=t) for t in range(T)] for p, q in ((x, y), (x, x), (y, y))]
