@@ -113,18 +113,20 @@ def against_words(m: Measured, words: Measured) -> Row:
 
 
 def components(m: Measured, norms: pl.DataFrame) -> Row:
-    """Share of variance of the first two principal components of the label vectors, and their |Pearson r| with human valence
-    (the first) and arousal (the second), over the labels that have norms. A component's sign is arbitrary."""
+    """Share of variance of the first principal components of the label vectors, and their |Pearson r| with human valence and
+    arousal over the labels that have norms. A component's sign is arbitrary."""
     draw = np.ones((1, len(m.design.units)))
     products = gram.centred_products(gram.label_products(m.cells, m.design, draw))[0]
     values, vectors = np.linalg.eigh(products)
     values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
-    row: Row = {"pc1_share": float(values[0] / values.sum()), "pc2_share": float(values[1] / values.sum())}
-    for name, norm, k in (("pc1_valence", "valence", 0), ("pc2_arousal", "arousal", 1)):
-        rated = norms[norm].to_numpy().astype(float)
-        known = ~np.isnan(rated)
-        enough = known.sum() >= inference.FEWEST_UNITS and np.ptp(rated[known]) > 0
-        row[name] = float(abs(np.corrcoef(vectors[known, k], rated[known])[0, 1])) if enough else None
+    row: Row = {}
+    for k in range(tables.N_COMPONENTS):
+        row[f"pc{k + 1}_share"] = float(values[k] / values.sum()) if k < len(values) else None
+        for norm in ("valence", "arousal"):
+            rated = norms[norm].to_numpy().astype(float)
+            known = ~np.isnan(rated)
+            enough = k < len(values) and known.sum() >= inference.FEWEST_UNITS and np.ptp(rated[known]) > 0
+            row[f"pc{k + 1}_{norm}"] = float(abs(np.corrcoef(vectors[known, k], rated[known])[0, 1])) if enough else None
     return row
 
 

@@ -125,6 +125,8 @@ NOISE_CEILING = pl.Schema(
     }
 )
 
+N_COMPONENTS = 3
+
 CORPUS = pl.Schema(
     {
         **_CONDITION,
@@ -139,10 +141,8 @@ CORPUS = pl.Schema(
         "where_words_fail": pl.Float64,  # accuracy on the stories that the reader of words gets wrong
         "where_words_fail_se": pl.Float64,
         "n_where_words_fail": pl.Int64,
-        "pc1_share": pl.Float64,
-        "pc2_share": pl.Float64,
-        "pc1_valence": pl.Float64,  # |Pearson r| of the first component with human valence; null without norms
-        "pc2_arousal": pl.Float64,
+        # of each principal component of the label vectors: share of variance, |Pearson r| with human norms; null without norms
+        **{f"pc{k + 1}_{x}": pl.Float64 for k in range(N_COMPONENTS) for x in ("share", "valence", "arousal")},
     }
 )
 

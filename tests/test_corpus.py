@@ -80,6 +80,7 @@ def test_components_are_the_principal_components_of_the_label_vectors(stored):
     norms = labels.emotions(load_params().corpus.emotions, EMOTIONS)
     assert row["pc1_share"] == pytest.approx(s[0] ** 2 / (s**2).sum())
     assert row["pc1_valence"] == pytest.approx(abs(pearsonr(u[:, 0], norms["valence"].to_numpy()).statistic))
+    assert row["pc3_valence"] == pytest.approx(abs(pearsonr(u[:, 2], norms["valence"].to_numpy()).statistic))
     assert row["pc2_arousal"] == pytest.approx(abs(pearsonr(u[:, 1], norms["arousal"].to_numpy()).statistic))
 
 

@@ -59,8 +59,8 @@ def similar(view: View) -> alt.HConcatChart:
 
     def grid(value: str, title: str, labels: bool) -> alt.LayerChart:
         base = alt.Chart(rows, title=alt.Title(title, anchor="start", fontSize=13)).encode(
-            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-40, grid=False)),
-            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(labels=labels, ticks=labels, grid=False)),
+            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90, grid=False)),
+            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(grid=False) if labels else None),
             tooltip=[
                 alt.Tooltip("condition_a:N", title="a"),
                 alt.Tooltip("condition_b:N", title="b"),
@@ -72,7 +72,7 @@ def similar(view: View) -> alt.HConcatChart:
             text=alt.Text(f"{value}:Q", format=".2f"),
             color=alt.condition(f"datum.{value} > 0.55", alt.value("white"), alt.value(INK)),
         )
-        both: alt.LayerChart = (cells + text).properties(width=alt.Step(44), height=alt.Step(30))
+        both: alt.LayerChart = (cells + text).properties(width=alt.Step(40), height=alt.Step(30))
         return both
 
     same = grid("rho_same", "same stories (rho_same)", labels=True)

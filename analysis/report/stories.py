@@ -11,6 +11,7 @@ from analysis.rdm import ALL_PAIRS, WITHIN_SIGN
 from analysis.report.figures import MUTED, RHO, colours, who
 from analysis.report.findings import Finding, number, units
 from analysis.report.view import WORDS, View
+from pipeline import tables
 
 CAPTION = (
     "Left: which label each story is given on a topic that was held out, at best_layer_cv; rows add up to the topics. Right:"
@@ -58,10 +59,14 @@ def finding(view: View) -> Finding:
                     f"Reliability of its RDM, {units(grown)} against as many, {what}:"
                     f" {_with_interval(grown['reliability'], grown['reliability_se'])}."
                 )
+        axes = [
+            f"PC{k} ({row[f'pc{k}_share']:.0%} of variance) {number(row[f'pc{k}_valence'])} and {number(row[f'pc{k}_arousal'])}"
+            for k in range(1, tables.N_COMPONENTS + 1)
+            if row[f"pc{k}_share"] is not None
+        ]
         lines.append(
-            f"The first principal component of its label vectors ({row['pc1_share']:.0%} of the variance) correlates with human"
-            f" valence at |r| {number(row['pc1_valence'])}, the second ({row['pc2_share']:.0%}) with arousal at"
-            f" {number(row['pc2_arousal'])}."
+            f"Principal components of its label vectors, |r| with human valence and arousal: {'; '.join(axes)}. The axes that"
+            " studies name valence and arousal need not be the first and second."
         )
         lines += _hardest(view, row)
         shorts.append(f"{model}: {row['accuracy']:.0%} named, words alone {row['words_accuracy']:.0%}")
