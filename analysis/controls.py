@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import gram, inference, layers, pairwise, rdm
+from analysis import gram, inference, layers, pairwise, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts
 from analysis.gram import Design, Floats
 from analysis.sides import Candidate, Plan, Side, candidate, side
@@ -55,7 +55,7 @@ def shuffled_ranks(k: Floats, design: Design, assigned: NDArray[np.int64]) -> Fl
 def floors(grams: Sequence[Floats], design: Design, wanted: int, seed: int) -> Floats:
     """rho_same of all pairs under labels shuffled alike on both sides, (shuffles, C, C)."""
     assigned = shuffles(design, wanted, seed)
-    ranks = np.stack([shuffled_ranks(k, design, assigned) for k in grams], axis=1)  # (shuffles, C, P)
+    ranks = np.stack(parallel.each(lambda k: shuffled_ranks(k, design, assigned), grams), axis=1)  # (shuffles, C, P)
     return np.asarray(ranks @ ranks.transpose(0, 2, 1))
 
 
@@ -66,7 +66,7 @@ def control_rows(
     candidates: list[Candidate], plan: Plan, params: Params, entries: dict[str, ModelEntry], keys: Row
 ) -> list[Row]:
     """Rows of `controls` for every pair of conditions that have a best layer."""
-    sides = [side(c, (layers.CV, None), plan) for c in candidates]
+    sides = parallel.each(lambda c: side(c, (layers.CV, None), plan), candidates)
     known = [(c, s) for c, s in zip(candidates, sides, strict=True) if s.halves is not None and s.layer is not None]
     if not known:
         return []
@@ -150,10 +150,11 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
     draws = inference.bootstrap(len(design.units), params.controls.bootstrap, params.geometry.seed)
     keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT}
     dof = min(len(design.units), len(rated)) - 1
-    rows = []
-    for index in range(readout.n_layers):
+
+    def at(index: int) -> list[Row]:
         base = keys | {"layer": index, "depth": index / readout.n_layers, "n_emotions": len(rated)}
         values, reason = _against_norms(readout, index, headline, rated, draws, distances, params)
+        rows = []
         for name in distances:
             row: Row = dict.fromkeys(tables.HUMAN) | base | {"norm": name, "reason": reason}
             if values is not None:
@@ -163,7 +164,9 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
                 row |= {"spearman": value, "se_topic": se_topic, "se_label": se_label}
                 row |= {"ci_low": value - half, "ci_high": value + half}
             rows.append(row)
-    return rows
+        return rows
+
+    return [row for rows in parallel.each(at, range(readout.n_layers)) for row in rows]
 
 
 def _against_norms(

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis import gram, inference, layers, rdm
+from analysis import gram, inference, layers, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
 from analysis.gram import Bools, Design, Floats
 from pipeline import store, tables
@@ -25,10 +25,10 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
     design = headline.design
     n_units = len(design.units)
     first = inference.halvings(n_units, params.geometry.halvings, params.geometry.seed) if n_units > 1 else None
-    described: list[Row] = []
-    folds: dict[str, list[Floats]] = {v: [] for v in store.VARIANTS}
-    for index in range(readout.n_layers):
+
+    def at(index: int) -> list[tuple[Row, Floats]]:
         layer = readout.layer(index, params.vectors.neutral_variance)
+        rows = []
         for variant in store.VARIANTS:
             row: Row = dict.fromkeys(tables.GEOMETRY) | {
                 **readout.condition.keys(),
@@ -50,12 +50,16 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
                 row |= shape(layer.grams[variant], headline, everything)
                 measured, held_out = noise(layer.grams[variant], headline, first)
                 row |= measured
-            described.append(row)
-            folds[variant].append(held_out)
+            rows.append((row, held_out))
+        return rows
+
+    by_layer = parallel.each(at, range(readout.n_layers))
+    described = [row for rows in by_layer for row, _ in rows]
     chosen: list[Row] = []
     for variant in store.VARIANTS:
         cosines = [r["mean_cosine_with_neutral"] for r in described if r["variant"] == variant]
-        chosen += choices(readout, variant, np.stack(folds[variant]), np.array(cosines, dtype=float))
+        folds = np.stack([held_out for rows in by_layer for row, held_out in rows if row["variant"] == variant])
+        chosen += choices(readout, variant, folds, np.array(cosines, dtype=float))
     return described, chosen
 
 

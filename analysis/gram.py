@@ -101,6 +101,9 @@ def membership(design: Design) -> Floats:
 def cells(k: Floats, design: Design) -> Floats:
     """Sums of K over the stories of each pair of cells: (E, T, E, T)."""
     e, t = len(design.labels), len(design.units)
+    if (design.counts == 1).all():  # a sum of one story each: only the order changes
+        order = np.argsort(design.label * t + design.unit)
+        return np.asarray(k[np.ix_(order, order)].reshape(e, t, e, t))
     member = membership(design)
     return (member @ k @ member.T).reshape(e, t, e, t)
 
@@ -116,13 +119,17 @@ def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating
     if (totals <= 0).any():
         raise ValueError("a draw leaves a label without stories")
     e, t = cell_sums.shape[:2]
-    # w' K w over the units of every pair of labels, as one matrix product with the draws' outer products
-    by_pair = cell_sums.transpose(0, 2, 1, 3).reshape(e * e, t * t)
+    # w' K w over the units of every pair of labels, as one matrix product with the draws' outer products. Both are symmetric:
+    # half of the pairs of labels, and half of the pairs of units, say all.
+    i, j = np.triu_indices(e)
+    t1, t2 = np.triu_indices(t)
+    by_pair = cell_sums[i[:, None], t1, j[:, None], t2] + np.where(t1 == t2, 0.0, cell_sums[i[:, None], t2, j[:, None], t1])
     products = np.empty((len(weights), e, e))
     for start in range(0, len(weights), chunk):
         w = weights[start : start + chunk]
-        outer = (w[:, :, None] * w[:, None, :]).reshape(len(w), t * t)
-        products[start : start + chunk] = (outer @ by_pair.T).reshape(len(w), e, e)
+        found = (w[:, t1] * w[:, t2]) @ by_pair.T
+        products[start : start + chunk, i, j] = found
+        products[start : start + chunk, j, i] = found
     return products / totals[:, :, None] / totals[:, None, :]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from scipy.stats import false_discovery_control
 
-from analysis import inference, layers, pairwise
+from analysis import inference, layers, pairwise, parallel
 from analysis.conditions import Condition, readouts
 from analysis.inference import Halves
 from analysis.rdm import ALL_PAIRS
@@ -27,7 +27,7 @@ def grid(candidates: list[Candidate], rule: Rule, pairs: str, plan: Plan, keys: 
     if pairs in plan.reasons:
         sides = [Side(c.layer(rule), reason=plan.reasons[pairs]) for c in candidates]
     else:
-        sides = [side(c, rule, plan, plan.entries[pairs]) for c in candidates]
+        sides = parallel.each(lambda c: side(c, rule, plan, plan.entries[pairs]), candidates)
     known = [n for n, s in enumerate(sides) if s.halves is not None]
     found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
     rows, intervals = [], []
@@ -181,22 +181,23 @@ def main(arguments: list[str]) -> None:
     rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
     for position in params.readings[STORIES].positions:
-        for variant in store.VARIANTS:
-            candidates = []
-            for readout in readouts(params, entries, position):
+        candidates: dict[str, list[Candidate]] = {variant: [] for variant in store.VARIANTS}
+        for readout in readouts(params, entries, position):
+            for variant, group in candidates.items():
                 keys = readout.condition.keys() | {"position": position, "variant": variant}
                 own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
-                candidates.append(candidate(readout, variant, own, params))
-            if any(c.stimuli != candidates[0].stimuli for c in candidates):
+                group.append(candidate(readout, variant, own, params))
+        for variant, group in candidates.items():
+            if any(c.stimuli != group[0].stimuli for c in group):
                 raise InputError("conditions read different stories; run `dvc repro`")
-            plan = Plan.of(candidates[0].design, params)
+            plan = Plan.of(group[0].design, params)
             keys = {"position": position, "variant": variant}
             for rule in rules:
                 for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
-                    rows, intervals, sides = grid(candidates, rule, pairs, plan, keys)
+                    rows, intervals, sides = grid(group, rule, pairs, plan, keys)
                     if rule[0] == layers.CV and pairs == ALL_PAIRS:
-                        add_tests(rows, candidates, sides, plan, entries)
-                        made["noise_ceiling"] += ceilings(candidates, sides, entries, keys)
+                        add_tests(rows, group, sides, plan, entries)
+                        made["noise_ceiling"] += ceilings(group, sides, entries, keys)
                     made["rsa"] += rows
                     made["intervals"] += intervals
     for name, rows in made.items():

@@ -17,7 +17,7 @@ from tests.conftest import ROOT, Project, copy_sources
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"params", "entries", "stimuli", "labels", "models", "residual", "store", "tables", "opening", "provenance"}
-GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "pairwise", "words", "valence", "conditions", "sides"}
+GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "words", "valence", "conditions", "sides"}
 
 
 def module_of(stage):
