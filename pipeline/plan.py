@@ -20,13 +20,14 @@ from rich.table import Table
 
 from pipeline import stimuli
 from pipeline.entries import ModelEntry, load_entries
+from pipeline.lint import lint
 from pipeline.params import NEUTRAL, QUANTISED, STORIES, InputError, load_params, one_line, run_stage
 from pipeline.store import activations_path
 
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
 START_SECONDS = 8  # of a stage: Python, torch, the model
 # Time of a pass relative to fp32 at the rate of `flops_per_second`. Measured on CPUs; fp16 without hardware support is slow.
-CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 3.5, "int8": 1.4, "nf4": 2.0}
+CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.4, "nf4": 2.0}
 
 
 def flops_per_second() -> float:
@@ -68,6 +69,8 @@ def main(arguments: list[str]) -> None:
         f"Profile [bold]{params.profile}[/]: {stories.height} stories ({stories['emotion'].n_unique()} labels,"
         f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
+    if warnings := len(lint(stories, params.corpus)):
+        out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
     tokens = sum(len(text) for frame in texts.values() for text in frame["text"]) * TOKENS_PER_CHARACTER
     rate = flops_per_second()
     grid = Table("reads", "precision", "weights", "about", box=None, pad_edge=False)
@@ -83,8 +86,8 @@ def main(arguments: list[str]) -> None:
     if grid.row_count:
         out.print(grid)
     out.print(
-        "then vectors, geometry, rsa, report: about a minute"
-        + (f"; {_minutes(total + 60)} in all on this CPU" if total else "")
+        "then vectors, geometry, corpus, rsa, controls, report: about two minutes"
+        + (f"; {_minutes(total + 120)} in all on this CPU" if total else "")
     )
 
 

@@ -50,6 +50,10 @@ def test_the_words_hold_the_tables_numbers(view):
     assert f"{two['rho_same'][0]:.4f} at their best layers" in " ".join(precision.words)
     corpus = opening.table("corpus").filter(position="mean50", model="tiny-qwen2.5", precision="fp32").row(0, named=True)
     assert f"{corpus['accuracy']:.0%} named, words alone {corpus['words_accuracy']:.0%}" in findings(view)["corpus"].short
+    floor = opening.table("controls").filter(
+        position="mean50", control="stimulus_floor", model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5"
+    )
+    assert f"(floor {floor.filter(precision_b='fp32')['floor_95'][0]:.2f})" in findings(view)["pair"].short
     growth = opening.table("growth").filter(position="mean50", model="tiny-qwen2.5", precision="fp32", pairs="all", n_units=3)
     assert f"3 topics against as many, over all pairs of labels: {growth['reliability'][0]:.2f}" in " ".join(
         findings(view)["corpus"].words
@@ -117,12 +121,13 @@ def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):
     missing = {c: pl.lit(None, pl.Float64).alias(c) for c in ("reliability", "accuracy")}
     geometry = read["geometry"].filter(one).with_columns(*missing.values(), pl.lit("why").alias("reason"))
     chosen = read["layers"].filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
-    rest = {name: read[name].clear() for name in ("rsa", "corpus", "confusion", "growth")}
+    rest = {name: read[name].clear() for name in ("rsa", "intervals", "controls", "corpus", "confusion", "growth")}
     params = params.model_copy(update={"words": []})
     view = View.of(params, {"tiny-qwen2.5": entries["tiny-qwen2.5"]}, rest | {"geometry": geometry, "layers": chosen})
     answers = findings(view)
     assert "not estimable" in answers["depth"].short
     assert "not estimable" in answers["corpus"].short
+    assert "no pair" in answers["pair"].short
     assert "one precision" in answers["precision"].short
     assert page.page(view, [])
 

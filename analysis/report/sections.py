@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.report import figures, findings, stories
+from analysis.report import figures, findings, pair, stories
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
@@ -27,6 +27,7 @@ class Section:
 
 SECTIONS = (
     Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
+    Section(pair.finding, pair.figure, pair.CAPTION),
     Section(stories.finding, stories.figure, stories.CAPTION),
     Section(findings.depth, figures.depth, figures.CAPTIONS["depth"]),
     Section(findings.noise, figures.noise, figures.CAPTIONS["noise"]),

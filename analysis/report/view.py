@@ -29,7 +29,8 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-VIEWED = ("geometry", "layers", "rsa", "corpus", "confusion", "growth")
+PAIRED = ("rsa", "intervals", "controls")
+VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth")
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class View:
     geometry: pl.DataFrame
     layers: pl.DataFrame
     rsa: pl.DataFrame
+    intervals: pl.DataFrame
+    controls: pl.DataFrame
     corpus: pl.DataFrame
     confusion: pl.DataFrame
     growth: pl.DataFrame
@@ -59,7 +62,7 @@ class View:
                 pl.col(f"precision{s}").eq_missing(pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
             )
 
-        both = described(described(read["rsa"], "_a"), "_b")
+        paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
         references = pl.col("is_reference_a") & pl.col("is_reference_b")
         same_weights = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
         n_words = pl.col("only_words_a").cast(pl.Int8) + pl.col("only_words_b").cast(pl.Int8)
@@ -79,8 +82,9 @@ class View:
             .then(pl.lit(SEEDS))
             .otherwise(pl.lit(OTHER))
         )
-        rest = {name: described(table) for name, table in read.items() if name != "rsa"}
-        return cls(params, entries, rsa=both.with_columns(kind.alias("kind")), **rest)
+        rest = {name: described(table) for name, table in read.items() if name not in PAIRED}
+        paired["rsa"] = paired["rsa"].with_columns(kind.alias("kind"))
+        return cls(params, entries, **paired, **rest)
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         report = self.params.report
