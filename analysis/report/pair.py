@@ -117,8 +117,8 @@ def figure(view: View) -> alt.LayerChart:
         x=alt.X("low:Q", title="Spearman's rho", scale=alt.Scale(zero=True)), x2="high:Q"
     )
     colour = alt.Color("kind:N", scale=alt.Scale(domain=["estimate", "bound"], range=[INK, MUTED]), legend=None)
-    shape = alt.Shape("kind:N", scale=alt.Scale(domain=["estimate", "bound"], range=["circle", "stroke"]), legend=None)
-    points = base.mark_point(filled=True, size=90, opacity=1, strokeWidth=3).encode(x="value:Q", color=colour, shape=shape)
+    shape = alt.Shape("kind:N", scale=alt.Scale(domain=["estimate", "bound"], range=["circle", "diamond"]), legend=None)
+    points = base.mark_point(filled=True, size=90, opacity=1).encode(x="value:Q", color=colour, shape=shape)
     text = base.mark_text(dx=0, dy=-11, fontSize=11).encode(x="value:Q", text=alt.Text("value:Q", format=".2f"), color=colour)
     chart: alt.LayerChart = (bars + points + text).properties(width=560, height=alt.Step(34))
     return chart
