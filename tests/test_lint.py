@@ -37,8 +37,10 @@ def found(stories, settings, check):
 # --- the repository's corpus ---------------------------------------------------------------------------------------------
 
 
-def test_the_repositorys_stories_pass_their_own_lint(corpus):
-    assert lint.lint(*corpus) == []
+def test_the_repositorys_stories_pass_their_own_lint_but_for_what_their_datasheet_says(corpus):
+    left = [(p.check, p.where) for p in lint.lint(*corpus)]
+    assert left == [("type-token ratio", "enthusiastic")]
+    assert "`enthusiastic` has a richer vocabulary" in (ROOT / "data/stimuli/README.md").read_text()
 
 
 def test_every_label_has_one_story_on_every_topic(corpus):

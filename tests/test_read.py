@@ -159,7 +159,7 @@ def test_a_text_shorter_than_a_position_needs_is_named(project):
     rows[4] |= {"text": "Far too short.", "id": "tiny"}
     project.write_csv("stories.csv", rows)
     with pytest.raises(
-        InputError, match=r"position 'mean50' needs 51 tokens or more, and in tiny-qwen2.5 .*shorter: tiny \(sad, 7 tokens\)"
+        InputError, match=r"position 'mean50' needs 51 tokens or more, and in tiny-qwen2.5 .*shorter: tiny \(angry, 7 tokens\)"
     ):
         read.main(["tiny-qwen2.5", "fp32", "stories"])
     assert not store.activations_path("tiny-qwen2.5", "fp32", "stories").exists()
@@ -218,7 +218,7 @@ def test_a_users_own_jsonl_with_other_labels_runs_unchanged(project):
     }
     project.params["vectors"]["neutral_label"] = None
     project.save()
-    project.run("read", "vectors", "geometry", "corpus", "rsa", "report")
+    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "report")
     assert set(opening.table("geometry")["n_emotions"]) == {3}
     vectors = opening.vectors()["tiny-qwen2.5/comprehension"]["vector"]
     assert vectors["emotion"].values.tolist() == ["gezellig", "hygge", "saudade"]
