@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from analysis import gram, words
@@ -69,6 +70,11 @@ class Readout:
     @property
     def n_layers(self) -> int:
         return int(self.states.shape[1])
+
+    def rows_of(self, table: pl.DataFrame, **more: str) -> pl.DataFrame:
+        """The rows of a table that are about this condition at this position, and whose other columns are as `more` says."""
+        keys = self.condition.keys() | {"position": self.position} | more
+        return table.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
 
     def layer(self, index: int, neutral_variance: float, variants: tuple[str, ...] = VARIANTS) -> Layer:
         """The Gram matrices of one layer. `denoised` is without the principal components of the neutral texts."""

@@ -15,6 +15,7 @@ from scipy import stats
 from analysis import gram, inference, layers, pairwise, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts
 from analysis.gram import Design, Floats
+from analysis.inference import finite_or_none
 from analysis.sides import Candidate, Plan, Side, candidate, side
 from pipeline import labels, opening, tables
 from pipeline.entries import ModelEntry, load_entries
@@ -86,7 +87,7 @@ def control_rows(
             **keys,
             "layer_a": known[a][1].layer,
             "layer_b": known[b][1].layer,
-            "rho_same": _number(found.rho_same.value[a, b]),
+            "rho_same": finite_or_none(found.rho_same.value[a, b]),
         }
         null = drawn[:, a, b]
         floor = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
@@ -117,7 +118,7 @@ def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: 
     value = np.mean([pairwise.partial(found.rho_dis.value, c)[a, b] for c in members])
     assert found.rho_dis.without_topic is not None
     left_out = np.mean([pairwise.partial(found.rho_dis.without_topic, c)[:, a, b] for c in members], axis=0)
-    row: Row = {"rho_dis": _number(found.rho_dis.value[a, b]), "n_draws": len(members)}
+    row: Row = {"rho_dis": finite_or_none(found.rho_dis.value[a, b]), "n_draws": len(members)}
     if not np.isfinite(value) or not np.isfinite(left_out).all():
         return row | {"reason": "a disattenuated value with the control is 1 or more: nothing is left to correlate"}
     return row | {"rho_dis_given": float(value), "rho_dis_given_se": inference.jackknife_se(left_out)}
@@ -209,10 +210,6 @@ def _without(distance: Floats, label: int, n_labels: int) -> Floats:
     return np.asarray(distance[(i != label) & (j != label)])
 
 
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
-
-
 def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
@@ -221,8 +218,7 @@ def main(arguments: list[str]) -> None:
     for position in params.readings[STORIES].positions:
         candidates = []
         for readout in readouts(params, entries, position):
-            keys = readout.condition.keys() | {"position": position, "variant": VARIANT, "layer_rule": layers.CV}
-            own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
+            own = readout.rows_of(chosen, variant=VARIANT, layer_rule=layers.CV)
             candidates.append(candidate(readout, VARIANT, own.filter(pl.col("halving").is_null()), params, depths=False))
             made["human"] += human_rows(readout, params)
         plan = Plan.of(candidates[0].design, params)

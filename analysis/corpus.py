@@ -146,11 +146,10 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
 
 def main(arguments: list[str]) -> None:
     params = load_params()
-    chosen = opening.table("layers").filter(pl.col("halving").is_null(), layer_rule=layers.CV, variant=VARIANT)
+    chosen = opening.table("layers").filter(pl.col("halving").is_null())
     measured = []
     for readout in readouts(params, load_entries(params)):
-        keys = readout.condition.keys() | {"position": readout.position}
-        own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())["layer"]
+        own = readout.rows_of(chosen, layer_rule=layers.CV, variant=VARIANT)["layer"]
         if len(own) and own[0] is not None and (found := measure(readout, own[0], params)) is not None:
             measured.append(found)
     for name, rows in all_rows(measured, params).items():

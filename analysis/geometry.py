@@ -11,6 +11,7 @@ import numpy as np
 from analysis import gram, inference, layers, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
 from analysis.gram import Bools, Design, Floats
+from analysis.inference import finite_or_none
 from pipeline import store, tables
 from pipeline.entries import load_entries
 from pipeline.params import Params, load_params, run_stage
@@ -98,16 +99,12 @@ def noise(k: Floats, headline: Headline, first: Bools | None) -> tuple[Row, Floa
     except ValueError as error:
         return {"reason": f"{error}: too few stories of some label"}, missing
     accuracy, se = layers.accuracy_and_se(folds[:1])
-    row: Row = {"accuracy": _number(accuracy[0]), "accuracy_se": _number(se[0])}
+    row: Row = {"accuracy": finite_or_none(accuracy[0]), "accuracy_se": finite_or_none(se[0])}
     if np.isfinite(reliability.value):
-        row |= {"reliability": reliability.value, "reliability_se": _number(reliability.se)}
+        row |= {"reliability": reliability.value, "reliability_se": finite_or_none(reliability.se)}
     else:
         row |= {"reason": reliability.reason}
     return row, folds
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> list[Row]:

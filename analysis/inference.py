@@ -181,6 +181,11 @@ def reliability(h: Halves) -> Reliability:
     return Reliability(value, jackknife_se(theta))
 
 
+def finite_or_none(value: float) -> float | None:
+    """A number as the tables hold it: what does not exist is null, never NaN."""
+    return float(value) if np.isfinite(value) else None
+
+
 def jackknife_se(theta: Floats) -> float:
     """Standard error from the values `theta` (T) of an estimate with one unit left out: se^2 = (T-1)/T sum (theta - mean)^2."""
     t = len(theta)

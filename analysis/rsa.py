@@ -7,12 +7,11 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import polars as pl
 from scipy.stats import false_discovery_control
 
 from analysis import inference, layers, pairwise, parallel
 from analysis.conditions import Condition, readouts
-from analysis.inference import Halves
+from analysis.inference import Halves, finite_or_none
 from analysis.rdm import ALL_PAIRS
 from analysis.sides import IN_FULL, Candidate, Plan, Rule, Side, candidate, side
 from pipeline import opening, store, tables
@@ -73,20 +72,23 @@ def numbers(found: pairwise.Pairwise, at: tuple[int, int], a: Side, b: Side) -> 
     assert a.reliability is not None
     assert b.reliability is not None
     row: Row = {
-        "rho_same": _number(found.rho_same.value[at]),
-        "rho_same_half": _number(found.rho_same_half[at]),
-        "rho_cross": _number(found.rho_cross.value[at]),
-        "reliability_a": _number(a.reliability.value),
-        "reliability_b": _number(b.reliability.value),
+        "rho_same": finite_or_none(found.rho_same.value[at]),
+        "rho_same_half": finite_or_none(found.rho_same_half[at]),
+        "rho_cross": finite_or_none(found.rho_cross.value[at]),
+        "reliability_a": finite_or_none(a.reliability.value),
+        "reliability_b": finite_or_none(b.reliability.value),
         "ceiling": inference.ceiling(a.reliability, b.reliability),
     }
     reasons = [f"{n}: {s.reliability.reason}" for n, s in (("a", a), ("b", b)) if s.reliability and s.reliability.reason]
     row["reason"] = "rho_dis: " + "; ".join(reasons) if reasons else None
-    row["rho_dis"] = None if reasons else _number(found.rho_dis.value[at])
+    row["rho_dis"] = None if reasons else finite_or_none(found.rho_dis.value[at])
     for name, estimate in (("rho_same", found.rho_same), ("rho_dis", found.rho_dis)):
         if estimate.without_label is not None and row[name] is not None:
             left_out = estimate.without_label[:, at[0], at[1]]
-            row |= {f"{name}_without_label_low": _number(left_out.min()), f"{name}_without_label_high": _number(left_out.max())}
+            row |= {
+                f"{name}_without_label_low": finite_or_none(left_out.min()),
+                f"{name}_without_label_high": finite_or_none(left_out.max()),
+            }
     return row
 
 
@@ -101,10 +103,6 @@ def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, n_uni
                 ends = {"ci_low": row[name] - float(half[at]), "ci_high": row[name] + float(half[at])}
                 made.append({"estimator": name, "over": over, "estimate": row[name], "dof": dof, **ends})
     return made
-
-
-def _number(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def add_tests(
@@ -184,9 +182,7 @@ def main(arguments: list[str]) -> None:
         candidates: dict[str, list[Candidate]] = {variant: [] for variant in store.VARIANTS}
         for readout in readouts(params, entries, position):
             for variant, group in candidates.items():
-                keys = readout.condition.keys() | {"position": position, "variant": variant}
-                own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
-                group.append(candidate(readout, variant, own, params))
+                group.append(candidate(readout, variant, readout.rows_of(chosen, variant=variant), params))
         for variant, group in candidates.items():
             if any(c.stimuli != group[0].stimuli for c in group):
                 raise InputError("conditions read different stories; run `dvc repro`")
