@@ -225,9 +225,8 @@ def main(arguments: list[str]) -> None:
     stories = stimuli.load(reading)
     found = lint(stories, params.corpus)
     n = [stories[c].n_unique() for c in ("emotion", "topic")]
-    print(
-        f"{reading.path}: {stories.height} stories, {n[0]} labels, {n[1]} topics; {len(found) or 'no'} warning{'s' * (len(found) != 1)}"
-    )
+    counted = f"{len(found) or 'no'} warning{'s' * (len(found) != 1)}"
+    print(f"{reading.path}: {stories.height} stories, {n[0]} labels, {n[1]} topics; {counted}")
     for check, group in groupby(found, key=lambda p: p.check):
         print(f"\n{check}")
         for problem in group:
