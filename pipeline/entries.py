@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from pipeline.params import PARAMS, QUANTISED, InputError, Params, Strict, load_yaml, nearest
+from pipeline.checked import InputError, Strict, load_yaml, nearest
+from pipeline.params import PARAMS, QUANTISED, Params
 
 MODELS = Path("data/models")
 

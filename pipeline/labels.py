@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.params import InputError, one_line
+from pipeline.checked import InputError, one_line
 
 NORMS = ("valence", "arousal", "dominance")
 SIGNS = ("positive", "negative", "neutral")

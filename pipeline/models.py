@@ -43,8 +43,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from pipeline.checked import InputError, one_line
 from pipeline.entries import MODELS, Gguf, Hub, ModelEntry
-from pipeline.params import QUANTISED, InputError, one_line
+from pipeline.params import QUANTISED
 from pipeline.provenance import digest_of
 from pipeline.store import SCRATCH, whole_or_nothing
 

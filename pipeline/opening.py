@@ -12,7 +12,7 @@ import polars as pl
 import xarray as xr
 
 from pipeline import store, tables
-from pipeline.params import InputError, one_line
+from pipeline.checked import InputError, one_line
 
 
 def activations(model: str, precision: str, reading: str) -> xr.Dataset:
@@ -33,14 +33,18 @@ def activations(model: str, precision: str, reading: str) -> xr.Dataset:
 def check_activations(dataset: xr.Dataset, path: Path) -> None:
     """Raise InputError unless the Dataset has the store's dimensions and is NaN exactly where `finite` says so."""
     lead = ("seed",) if "seed" in dataset.dims else ()
-    for name, dims, dtype in (("activation", store.ACTIVATION_DIMS, np.float32), ("finite", store.FINITE_DIMS, np.bool_)):
+    for name, dims, dtype in (
+        ("activation", store.ACTIVATION_DIMS, np.float32),
+        ("finite", store.FINITE_DIMS, np.bool_),
+        ("embedding", store.EMBEDDING_DIMS, np.float32),
+    ):
         if name not in dataset:
             raise InputError(f"{path}: has no array '{name}'; remove it and run `dvc repro`")
         if dataset[name].dims != (*lead, *dims) or dataset[name].dtype != dtype:
             found = f"{dataset[name].dims} {dataset[name].dtype}"
             raise InputError(f"{path}: '{name}' has {found}, not {(*lead, *dims)} {np.dtype(dtype)}")
     finite = np.isfinite(dataset["activation"].values).all(axis=-1)
-    if not np.array_equal(finite, dataset["finite"].values):
+    if not np.array_equal(finite, dataset["finite"].values) or not np.isfinite(dataset["embedding"].values).all():
         raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and run `dvc repro`")
 
 

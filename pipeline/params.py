@@ -1,107 +1,40 @@
-"""What a user may ask for: `params.yaml`, checked before anything runs; and how a user's mistake is answered.
-
-The file is read with the parser that DVC uses (YAML 1.2), so that a value means the same to both.
-Every mistake becomes an `InputError`: lines that name the file and the key, and say what to do.
-"""
+"""What a user may ask for: `params.yaml`."""
 
 from __future__ import annotations
 
-import difflib
-import sys
-from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, get_args
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
+
+from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
+from pipeline.writings import CONTEXTS, Writings
 
 PARAMS = Path("params.yaml")
 
-Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]
+Precision = Literal["fp32", "bf16", "fp16", "int8", "nf4"]  # the most exact first
 WordReader = Literal["tfidf", "char_ngrams"]
 QUANTISED: frozenset[str] = frozenset({"int8", "nf4"})
 
 STORIES, NEUTRAL = "stories", "neutral"
 """The readings that every profile has."""
 
-
-class InputError(Exception):
-    """A user's mistake, said in lines that name the file, row or key, and what to do."""
-
-
-def one_line(error: object, limit: int = 300) -> str:
-    """The first line of what a library said, short enough to end our own line with."""
-    lines = str(error).strip().splitlines()
-    return lines[0][:limit] if lines else repr(error)[:limit]
-
-
-def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
-    """A hint at the known word that a user may have meant; `otherwise` where none is near."""
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"did you mean '{near[0]}'?" if near else otherwise
-
-
-def run_stage(main: Callable[[list[str]], None]) -> None:
-    """Run a stage's `main(arguments)`: a user's mistake ends in its message and exit status 1, never in a traceback."""
-    try:
-        main(sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"error: {error}")
-    except KeyboardInterrupt:
-        sys.exit("stopped; what was finished is kept and the next run goes on from there")
-
-
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _keys_are_known(cls, data: Any) -> Any:
-        for key in data if isinstance(data, dict) else ():
-            if key not in cls.model_fields:
-                hint = nearest(str(key), cls.model_fields, f"known keys: {', '.join(cls.model_fields)}")
-                raise PydanticCustomError("unknown_key", "unknown key '{key}'; {hint}", {"key": str(key), "hint": hint})
-        return data
-
-
-def _is_a_name(name: str) -> str:
-    if not name or name in {".", ".."} or not all(c.isalnum() or c in "._-" for c in name):
-        raise PydanticCustomError("name", "'{name}' may hold letters, digits, '.', '_' and '-' only", {"name": name})
-    return name
-
-
-def _without_repeats(values: list[str]) -> list[str]:
-    repeated = sorted({value for value in values if values.count(value) > 1})
-    if repeated:
-        raise PydanticCustomError("repeated", "named twice: {names}", {"names": ", ".join(repeated)})
-    return values
-
-
-Name = Annotated[str, AfterValidator(_is_a_name)]
-Names = Annotated[list[Name], AfterValidator(_without_repeats)]
-Precisions = Annotated[list[Precision], Field(min_length=1), AfterValidator(_without_repeats)]
+Precisions = Annotated[list[Precision], Field(min_length=1), AfterValidator(without_repeats)]
+Bos = Literal["native", "other", "always", "as_published", "never"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Position(Strict):
     """Which tokens of a text are read. Tokens are counted from 0 at the first token of the text itself."""
 
-    rule: Literal["last", "mean"]
+    rule: Literal["last", "middle", "mean"]
     start: int = Field(default=0, ge=0, description="mean: the first token counted")
 
     @model_validator(mode="after")
     def _start_belongs_to_mean(self) -> Position:
-        if self.rule == "last" and self.start:
+        if self.rule != "mean" and self.start:
             raise PydanticCustomError("start", "'start' belongs to the rule 'mean'")
         return self
 
@@ -109,8 +42,13 @@ class Position(Strict):
     def tokens_needed(self) -> int:
         return self.start + 1
 
+    def span(self, length: int) -> tuple[int, int]:
+        """The first token that counts and the one after the last, in a text of `length` tokens."""
+        first = {"last": length - 1, "middle": length // 2, "mean": self.start}[self.rule]
+        return first, length if self.rule == "mean" else first + 1
+
     def in_words(self) -> str:
-        return "last token" if self.rule == "last" else f"mean over the tokens from {self.start} on"
+        return f"mean over the tokens from {self.start} on" if self.rule == "mean" else f"{self.rule} token"
 
 
 class Columns(Strict):
@@ -129,7 +67,24 @@ class Reading(Strict):
     columns: Columns = Columns()
     emotions: Literal["all"] | list[str] = "all"
     positions: Annotated[Names, Field(min_length=1)]
-    bos: Literal["native", "always", "never"] = "native"
+    bos: Bos = "native"
+
+
+class Varied(Strict):
+    """The stories read once more by the trained models, at one precision, with an option changed: a control."""
+
+    name: Name
+    precision: Precision
+    positions: Annotated[Names, Field(min_length=1)]
+    bos: Bos = "native"
+    batch_texts: int | None = Field(default=None, ge=1, description="texts that share a pass, even in a quantised model")
+
+
+class Second(Reading):
+    """Another source's stories with labels in common, read by the trained models at one precision."""
+
+    name: Name
+    precision: Precision
 
 
 class Read(Strict):
@@ -157,11 +112,12 @@ class Corpus(Strict):
     topics: Path | None = None
     label_words: Path | None = None
     length: tuple[int, int] | None = None
-    topics_per_half: list[Annotated[int, Field(ge=2)]] = []
+    topics_per_half: list[Annotated[int, Field(ge=2)]] = Field(default=[])
     draws: int = Field(default=100, ge=1)
 
 
 class Geometry(Strict):
+    positions: Annotated[Names, Field(min_length=1)]
     halvings: int = Field(default=100, ge=1)
     seed: int = Field(default=0, ge=0)
 
@@ -170,6 +126,7 @@ class Rsa(Strict):
     depths: list[Share]
     bootstrap: int = Field(default=1000, ge=2)
     permutations: int = Field(default=9999, ge=1)
+    equivalence: float = Field(default=0.1, gt=0, description="margin within which two numbers count as one")
 
 
 class Controls(Strict):
@@ -182,15 +139,27 @@ class Report(Strict):
     variant: Literal["centred", "denoised"] = "centred"
 
 
-class Params(Strict):
+def _are_among(names: list[str], known: list[str], place: str, where: str) -> None:
+    for name in names:
+        if name not in known:
+            raise PydanticCustomError(
+                "position",
+                "{place}: '{name}' is not among {where} ({known})",
+                {"place": place, "name": name, "where": where, "known": ", ".join(known)},
+            )
+
+
+class Params(Writings):
     """The whole of `params.yaml`; each section belongs to the stage of its name."""
 
     profile: str
     positions: dict[Name, Position]
     readings: dict[Name, Reading]
+    varied: list[Varied]
+    second: list[Second]
     read: Read
     read_untrained: ReadUntrained
-    words: Annotated[list[WordReader], AfterValidator(_without_repeats)]
+    words: Annotated[list[WordReader], AfterValidator(without_repeats)]
     vectors: Vectors
     corpus: Corpus
     geometry: Geometry
@@ -203,15 +172,14 @@ class Params(Strict):
         for wanted in (STORIES, NEUTRAL):
             if wanted not in self.readings:
                 raise PydanticCustomError("reading", "readings: '{name}' is missing", {"name": wanted})
-        for name, reading in self.readings.items():
-            for position in reading.positions:
-                if position not in self.positions:
-                    raise PydanticCustomError(
-                        "position",
-                        "readings.{name}.positions: '{position}' is not among positions ({known})",
-                        {"name": name, "position": position, "known": ", ".join(self.positions)},
-                    )
-        for position in self.readings[STORIES].positions:
+        places: dict[str, list[str]] = {f"readings.{k}.positions": list(r.positions) for k, r in self.readings.items()}
+        places |= {f"varied.{r.name}.positions": list(r.positions) for r in self.varied}
+        places |= {f"second.{r.name}.positions": list(r.positions) for r in self.second}
+        places |= {"write.positions": list(self.write.positions)}
+        for place, names in places.items():
+            _are_among(names, list(self.positions), place, "positions")
+        stories = self.readings[STORIES].positions
+        for position in stories:
             if position not in self.readings[NEUTRAL].positions:
                 raise PydanticCustomError(
                     "position",
@@ -219,27 +187,78 @@ class Params(Strict):
                     " since anisotropy and the neutral components come from it",
                     {"position": position},
                 )
-        if self.report.position not in self.readings[STORIES].positions:
-            raise PydanticCustomError(
-                "position",
-                "report.position: '{position}' is not among readings.stories.positions",
-                {"position": self.report.position},
-            )
+        _are_among(self.geometry.positions, stories, "geometry.positions", "readings.stories.positions")
+        _are_among([self.report.position], self.geometry.positions, "report.position", "geometry.positions")
+        more = [(r.name, r.precision) for r in self.more]
+        for name, precision in more:
+            if name in self.readings or more.count((name, precision)) > 1:
+                raise PydanticCustomError(
+                    "reading",
+                    "'{name}' at {precision} is read twice; give one reading another name",
+                    {"name": name, "precision": precision},
+                )
+            if precision not in self.read.precisions:
+                raise PydanticCustomError(
+                    "reading",
+                    "'{name}': {precision} is not among read.precisions, where the stories are read that it is compared with;"
+                    " add it there, or take '{name}' out",
+                    {"name": name, "precision": precision},
+                )
         lists: dict[str, list[str]] = {
             "read.models": self.read.models,
             "read_untrained.models": self.read_untrained.models,
             "words": [*self.words],
         }
-        for (one, names), (other, more) in combinations(lists.items(), 2):
-            if both := sorted(set(names) & set(more)):
+        for (one, names), (other, names_too) in combinations(lists.items(), 2):
+            if both := sorted(set(names) & set(names_too)):
                 raise PydanticCustomError(
                     "models", "{names}: in {one} and in {other}", {"names": ", ".join(both), "one": one, "other": other}
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _writers_read_the_stories(self) -> Params:
+        if strangers := sorted(set(self.write.models) - set(self.read.models)):
+            raise PydanticCustomError("models", "write.models: {names}: not among read.models", {"names": ", ".join(strangers)})
+        for name in [p for r in self.writings_read for p in (r.read, r.written)]:
+            if name not in self.read.precisions:
+                raise PydanticCustomError(
+                    "precision",
+                    "writings_read: {precision} is not among read.precisions, whose stories its layers come from",
+                    {"precision": name},
                 )
         return self
 
     def precisions_of(self, model: str) -> list[str]:
         """The precisions that `model` is read at, in the order of params.yaml."""
         return list(self.read.precisions if model in self.read.models else self.read_untrained.precisions)
+
+    def reference_of(self, model: str) -> str:
+        """The precision that stands for `model` where precision is not the question: the most exact that it is read at."""
+        return min(self.precisions_of(model), key=get_args(Precision).index)
+
+    def readings_of(self, model: str, precision: str) -> list[str]:
+        """What `model` reads at `precision`, by name."""
+        own = list(self.readings) if precision in self.precisions_of(model) else []
+        more = self.more if model in self.read.models else []
+        read = self.writings_read if model in self.write.models else []
+        written = [r.name(context) for r in read if r.read == precision for context in CONTEXTS]
+        return own + [r.name for r in more if r.precision == precision] + written
+
+    def reading(self, name: str, precision: str) -> Reading | None:
+        """The reading of a name: of `readings`, of `second`, or the stories with the options of `varied`."""
+        for second in self.second:
+            if (second.name, second.precision) == (name, precision):
+                return second
+        for varied in self.varied:
+            if (varied.name, varied.precision) == (name, precision):
+                return self.readings[STORIES].model_copy(update={"positions": varied.positions, "bos": varied.bos})
+        return self.readings.get(name)
+
+    @property
+    def more(self) -> list[Varied | Second]:
+        """What trained models read beside `readings`, each at one precision."""
+        return [*self.varied, *self.second]
 
     @property
     def models(self) -> list[str]:
@@ -249,24 +268,6 @@ class Params(Strict):
     def cells(self) -> list[tuple[str, str]]:
         """Every (model, precision) that is read."""
         return [(model, precision) for model in self.models for precision in self.precisions_of(model)]
-
-
-_Schema = TypeVar("_Schema", bound=BaseModel)
-
-
-def load_yaml(path: Path, schema: type[_Schema]) -> _Schema:
-    """Read a YAML file and check it against a schema; raises InputError, one line per mistake."""
-    try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:300]}") from None
-    try:
-        return schema.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
-        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
 
 
 def load_params(path: Path = PARAMS) -> Params:

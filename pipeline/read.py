@@ -23,8 +23,9 @@ import xarray as xr
 from tqdm import tqdm
 
 from pipeline import models, residual, stimuli, store
+from pipeline.checked import InputError, run_stage
 from pipeline.entries import ModelEntry, load_entry
-from pipeline.params import PARAMS, QUANTISED, InputError, Params, Position, Reading, load_params, run_stage
+from pipeline.params import PARAMS, QUANTISED, Params, Position, Reading, load_params
 from pipeline.provenance import code_digest, digest_of, versions
 
 
@@ -37,8 +38,11 @@ class BatchPlan:
     texts: int
 
     @classmethod
-    def of(cls, params: Params, precision: str) -> BatchPlan:
-        return cls(0, 1) if precision in QUANTISED else cls(params.read.batch_tokens, params.read.batch_texts)
+    def of(cls, params: Params, precision: str, asked: int | None = None) -> BatchPlan:
+        """`asked`: how many texts a reading wants to share a pass, whatever the precision."""
+        if asked is None and precision in QUANTISED:
+            return cls(0, 1)
+        return cls(params.read.batch_tokens, asked or params.read.batch_texts)
 
     def batches(self, lengths: Sequence[int]) -> list[list[int]]:
         """Indices of the texts of each batch: sorted by length, no more than `texts` of them or `tokens` with padding."""
@@ -81,42 +85,38 @@ def read(
     plan: BatchPlan,
     scratch: Path,
     progress: tqdm[Any],
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`.
-
-    Returns float32 (stimulus, position, layer, hidden) and bool (stimulus, position, layer), in the order of `ids`.
-    """
+) -> residual.Pooled:
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`."""
     scratch.mkdir(parents=True, exist_ok=True)
     batches = plan.batches([len(text) for text in ids])
     for number, batch in enumerate(batches):
         kept = scratch / f"{number:05}.npz"
         if not kept.exists():
-            pooled, finite = residual.read_batch(model.body, [ids[i] for i in batch], positions, bos)
+            pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, bos)
             unfinished = kept.with_suffix(".tmp")
             with unfinished.open("wb") as file:
-                np.savez(file, pooled=pooled, finite=finite)
+                np.savez(file, **pooled._asdict())
             os.replace(unfinished, kept)
         progress.update(sum(len(ids[i]) for i in batch))
-    with np.load(scratch / "00000.npz") as first:
-        shape = first["pooled"].shape[1:]
-    activation = np.empty((len(ids), *shape), dtype=np.float32)
-    good = np.empty((len(ids), *shape[:2]), dtype=bool)
+    whole: dict[str, np.ndarray] = {}
     for number, batch in enumerate(batches):
         with np.load(scratch / f"{number:05}.npz") as kept_batch:
-            activation[batch], good[batch] = kept_batch["pooled"], kept_batch["finite"]
-    return activation, good
+            for name in residual.Pooled._fields:
+                part = kept_batch[name]
+                whole.setdefault(name, np.empty((len(ids), *part.shape[1:]), dtype=part.dtype))[batch] = part
+    return residual.Pooled(**whole)
 
 
 def dataset(
-    activation: np.ndarray,
-    finite: np.ndarray,
+    pooled: residual.Pooled,
     frame: pl.DataFrame,
     n_tokens: Sequence[int],
     positions: Sequence[str],
     attributes: dict[str, Any],
     seeds: list[int] | None = None,
 ) -> xr.Dataset:
-    """The Dataset of one reading (see `store`): activations, where they are finite, and the labels of every stimulus."""
+    """The Dataset of one reading (see `store`): activations, where they are finite, the input embeddings, and the labels of
+    every stimulus. With `seeds`, every array has that dimension first."""
     lead = ("seed",) if seeds is not None else ()
     coords: dict[str, Any] = {
         "stimulus": ("stimulus", np.array(frame["id"].to_list(), dtype=store.STRING)),
@@ -124,18 +124,16 @@ def dataset(
         "topic": ("stimulus", np.array(frame["topic"].to_list(), dtype=store.STRING)),
         "n_tokens": ("stimulus", np.array(n_tokens, dtype=np.int64)),
         "position": ("position", np.array(positions, dtype=store.STRING)),
-        "layer": ("layer", np.arange(activation.shape[-2])),
+        "layer": ("layer", np.arange(pooled.activation.shape[-2])),
     }
     if seeds is not None:
         coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
-    return xr.Dataset(
-        {
-            "activation": ((*lead, *store.ACTIVATION_DIMS), activation.astype(np.float32, copy=False)),
-            "finite": ((*lead, *store.FINITE_DIMS), finite),
-        },
-        coords=coords,
-        attrs=attributes,
-    )
+    arrays = {
+        "activation": ((*lead, *store.ACTIVATION_DIMS), pooled.activation.astype(np.float32, copy=False)),
+        "finite": ((*lead, *store.FINITE_DIMS), pooled.finite),
+        "embedding": ((*lead, *store.EMBEDDING_DIMS), pooled.embedding.astype(np.float32, copy=False)),
+    }
+    return xr.Dataset(arrays, coords=coords, attrs=attributes)
 
 
 def overflow_in_words(finite: np.ndarray, precision: str) -> str:
@@ -167,8 +165,12 @@ class Source:
     positions: dict[str, Position]
 
     @classmethod
-    def of(cls, name: str, params: Params) -> Source:
-        reading = params.readings[name]
+    def of(cls, name: str, precision: str, params: Params) -> Source:
+        """What params say of a reading. Raises InputError for a name that they lack."""
+        reading = params.reading(name, precision)
+        if reading is None:
+            known = ", ".join(params.readings_of(params.read.models[0], precision)) if params.read.models else "none"
+            raise InputError(f"{PARAMS}: no reading '{name}' at {precision}; there are {known}")
         return cls(name, reading, stimuli.load(reading), {p: params.positions[p] for p in reading.positions})
 
 
@@ -194,8 +196,7 @@ def attributes_of(source: Source, model: models.Model, precision: str, bos: bool
 class Part:
     """One source as one model, or one draw of a twin, read it."""
 
-    activation: np.ndarray
-    finite: np.ndarray
+    pooled: residual.Pooled
     n_tokens: list[int]
     attributes: dict[str, Any]
     scratch: Path
@@ -215,21 +216,21 @@ def read_source(
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
     # tqdm stays quiet (disable=None) where the output is not a terminal.
     with tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None) as progress:
-        activation, finite = read(model, ids, list(source.positions.values()), bos, plan, scratch, progress)
-    return Part(activation, finite, lengths, attributes, scratch)
+        pooled = read(model, ids, list(source.positions.values()), bos, plan, scratch, progress)
+    return Part(pooled, lengths, attributes, scratch)
 
 
 def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str) -> None:
     """Put the parts of one source together, one per seed of a twin, and write its store."""
-    activation, finite = np.stack([p.activation for p in parts]), np.stack([p.finite for p in parts])
-    if entry.seeds is None:
-        activation, finite = activation[0], finite[0]
-    not_finite = overflow_in_words(finite, precision)
+    pooled = parts[0].pooled
+    if entry.seeds is not None:
+        pooled = residual.Pooled(*(np.stack(draws) for draws in zip(*(p.pooled for p in parts), strict=True)))
+    not_finite = overflow_in_words(pooled.finite, precision)
     if not_finite:
         print(f"{name} {precision} {source.name}: {not_finite}; recorded, not averaged", file=sys.stderr)
     last = parts[-1]
     attributes = last.attributes | {"not_finite": not_finite}
-    result = dataset(activation, finite, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
+    result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
     store.write_activations(result, store.activations_path(name, precision, source.name))
     for part in parts:
         shutil.rmtree(part.scratch)
@@ -238,13 +239,15 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
 def main(arguments: list[str]) -> None:
     name, precision, *readings = arguments
     params, entry = load_params(), load_entry(name)
-    sources = [Source.of(reading, params) for reading in readings]
-    plan, device = BatchPlan.of(params, precision), models.pick_device(params.read.device)
+    sources = [Source.of(reading, precision, params) for reading in readings]
+    device = models.pick_device(params.read.device)
+    batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == precision}
     parts: dict[str, list[Part]] = {reading: [] for reading in readings}
     for seed in entry.draws:
         # loaded once for all sources: of a large model, loading and quantising take longer than reading
         model = models.load(name, entry, precision, device, seed)
         for source in sources:
+            plan = BatchPlan.of(params, precision, batch_texts.get(source.name))
             parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
     for source in sources:
         write(source, parts[source.name], name, entry, precision)

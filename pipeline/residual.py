@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
-from pipeline.params import InputError, Position
+from pipeline.checked import InputError
+from pipeline.params import Position
 
 LAYER_IN_WORDS = "layer l = residual stream after block l, counted from 0, before any final norm"
 
@@ -37,29 +38,30 @@ def tokenise(
 ) -> tuple[list[list[int]], bool]:
     """Token ids of each text, and whether they begin with BOS.
 
-    `bos` is `native` (as the family's tokenizer does, `native_bos`), `always` or `never`. BOS is prepended here and nowhere
-    else, so it cannot stand twice. Raises InputError for `always` where the tokenizer has no BOS.
+    `bos` is `native` (as the family's tokenizer does, `native_bos`), `other` (the opposite), `always`, `as_published` (the
+    same: TransformerLens prepends it for every family) or `never`. BOS is prepended here and nowhere else, so it cannot stand
+    twice. A tokenizer without BOS gives its end-of-text token, as TransformerLens does; raises InputError where it has neither.
     """
-    begins = native_bos if bos == "native" else bos == "always"
+    begins = {"native": native_bos, "other": not native_bos}.get(bos, bos != "never")
     ids: list[list[int]] = tokenizer(list(texts), add_special_tokens=False).input_ids
     if not begins:
         return ids, False
-    if tokenizer.bos_token_id is None:
-        raise InputError("bos: always, but this model's tokenizer has no BOS token; set bos: native")
-    return [[tokenizer.bos_token_id, *text] for text in ids], True
+    first = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    if first is None:
+        raise InputError(f"bos: {bos}, but this model's tokenizer has neither a BOS nor an end token; set bos: native")
+    return [[first, *text] for text in ids], True
 
 
-def pooling_weights(lengths: Sequence[int], positions: Sequence[Position], bos: bool) -> Tensor:
-    """Weights (text, position, token), float32, each row summing to 1; BOS and padding weigh nothing.
+def pooling_weights(lengths: Sequence[int], positions: Sequence[Position], skip: Sequence[int]) -> Tensor:
+    """Weights (text, position, token), float32, each row summing to 1; padding and the first `skip` tokens weigh nothing.
 
-    `lengths` count all tokens of each text, BOS included where there is one.
+    `lengths` count all tokens of each text, those of `skip` included.
     """
-    first = int(bos)
     weights = torch.zeros(len(lengths), len(positions), max(lengths))
-    for i, length in enumerate(lengths):
+    for i, (length, first) in enumerate(zip(lengths, skip, strict=True)):
         for p, position in enumerate(positions):
-            start = length - 1 if position.rule == "last" else first + position.start
-            weights[i, p, start:length] = 1.0 / (length - start)
+            start, end = position.span(length - first)
+            weights[i, p, first + start : first + end] = 1.0 / (end - start)
     return weights
 
 
@@ -103,28 +105,37 @@ def hooked(modules: Sequence[nn.Module], see: Callable[[int, Tensor], None]) -> 
             handle.remove()
 
 
+class Pooled(NamedTuple):
+    """What one batch gives: float32 (text, position, layer, hidden), bool (text, position, layer) and, of the input
+    embeddings, float32 (text, position, hidden). See `pool`."""
+
+    activation: np.ndarray
+    finite: np.ndarray
+    embedding: np.ndarray
+
+
 def read_batch(
-    body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], bos: bool
-) -> tuple[np.ndarray, np.ndarray]:
+    body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], skip: int | Sequence[int]
+) -> Pooled:
     """Read one batch of token ids: one forward pass, right padding, no attention mask.
 
+    `skip` is how many tokens at the beginning of each text never count (BOS, a prompt), one number for all or one each.
     A causal model's states never depend on what stands to their right, so right padding needs no mask.
-
-    Returns float32 (text, position, layer, hidden) and bool (text, position, layer), see `pool`.
     """
     device = next(body.parameters()).device
     lengths = [len(text) for text in ids]
     batch = torch.zeros(len(ids), max(lengths), dtype=torch.long)
     for i, text in enumerate(ids):
         batch[i, : len(text)] = torch.tensor(text)
-    weights = pooling_weights(lengths, positions, bos).to(device)
-    layers = blocks(body)
-    pooled: list[Tensor] = [torch.empty(0)] * len(layers)
-    finite: list[Tensor] = [torch.empty(0)] * len(layers)
+    weights = pooling_weights(lengths, positions, [skip] * len(ids) if isinstance(skip, int) else skip).to(device)
+    stream = [body.get_input_embeddings(), *blocks(body)]  # type: ignore[operator]
+    pooled: list[Tensor] = [torch.empty(0)] * len(stream)
+    finite: list[Tensor] = [torch.empty(0)] * len(stream)
 
-    def see(layer: int, states: Tensor) -> None:
-        pooled[layer], finite[layer] = pool(states, weights)
+    def see(place: int, states: Tensor) -> None:
+        pooled[place], finite[place] = pool(states, weights)
 
-    with torch.inference_mode(), hooked(list(layers), see):
+    with torch.inference_mode(), hooked(stream, see):
         body(input_ids=batch.to(device), use_cache=False)
-    return torch.stack(pooled, dim=2).cpu().numpy(), torch.stack(finite, dim=2).cpu().numpy()
+    activation, whole = torch.stack(pooled[1:], dim=2).cpu().numpy(), torch.stack(finite[1:], dim=2).cpu().numpy()
+    return Pooled(activation, whole, pooled[0].cpu().numpy())

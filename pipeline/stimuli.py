@@ -8,7 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.params import Columns, InputError, Reading, nearest, one_line
+from pipeline.checked import InputError, nearest, one_line
+from pipeline.params import Columns, Reading
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
 

@@ -20,7 +20,8 @@ import xarray as xr
 import zarr
 from zarr.codecs import BloscCodec
 
-from pipeline.params import STORIES, Params, load_params, run_stage
+from pipeline.checked import run_stage
+from pipeline.params import STORIES, Params, load_params
 
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
@@ -32,6 +33,7 @@ STRING = np.dtypes.StringDType()
 # An untrained twin's arrays carry `seed` before these dimensions.
 ACTIVATION_DIMS = ("stimulus", "position", "layer", "hidden")
 FINITE_DIMS = ("stimulus", "position", "layer")
+EMBEDDING_DIMS = ("stimulus", "position", "hidden")  # of the input embeddings: what enters block 0
 VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
@@ -103,8 +105,10 @@ def prune(params: Params) -> list[Path]:
     for model in _folders(ACTIVATIONS):
         if model.name not in params.models:
             stale.append(model)
-        else:
-            stale += [p for p in _folders(model) if p.name not in params.precisions_of(model.name)]
+            continue
+        for precision in _folders(model):
+            readings = {f"{r}.zarr" for r in params.readings_of(model.name, precision.name)}
+            stale += [p for p in _folders(precision) if p.name not in readings] if readings else [precision]
     for path in stale:
         shutil.rmtree(path)
     return stale

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.gram import neutral_components
 from pipeline import opening, store
-from pipeline.params import NEUTRAL, STORIES, InputError, Params, load_params, run_stage
+from pipeline.checked import InputError, run_stage
+from pipeline.params import NEUTRAL, STORIES, Params, load_params
 from pipeline.provenance import code_digest
 
 # Attributes that differ between the precisions of one model; the others are said once.

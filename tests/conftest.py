@@ -128,17 +128,40 @@ class Project:
         self.folder, self.models = folder, models_
         self.params = YAML(typ="safe").load((ROOT / "profiles/default.yaml").read_text())
         self.params["read"] |= {"models": ["tiny-llama-3.2", "tiny-qwen2.5"], "precisions": ["fp32", "fp16"], "device": "cpu"}
+        for varied, precision in zip(self.params["varied"], ("fp32", "fp16"), strict=True):
+            varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
         self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
+        self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
         self.entry("tiny-untrained", "smollm2", seeds=[0, 1])
         (folder / "data/stimuli").mkdir(parents=True)
         self.write_csv("stories.csv", [s for s in stories() if s["emotion"] in self.emotions])
-        for name in ("emotions.csv", "topics.csv", "label_words.csv"):
+        for name in ("emotions.csv", "topics.csv", "label_words.csv", "prompts.csv"):
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
+
+    def writes(self, *models: str) -> None:
+        """Let models write few and short texts, at both precisions, and read them."""
+        write = self.params["write"] | {"models": list(models), "fewest_tokens": 2}
+        for setting in write["settings"].values():
+            setting |= {"max_new_tokens": 12}
+        self.params["write"] = write
+        self.params["writings"] = [
+            {"setting": "matched", "precision": "fp32"},
+            {"setting": "matched", "precision": "fp16"},
+            {"setting": "reliable", "precision": "fp32"},
+        ]
+        read = [
+            ("matched", "fp32", "fp32"),
+            ("matched", "fp16", "fp16"),
+            ("matched", "fp16", "fp32"),
+            ("reliable", "fp32", "fp32"),
+        ]
+        self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
+        self.save()
 
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)
@@ -156,8 +179,9 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order: `read`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `report`."""
-        from analysis import controls, corpus, geometry, rsa
+        """Run stages in this process, in order:
+        `read`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `report`."""
+        from analysis import choices, controls, corpus, geometry, rsa
         from analysis.report import page
         from pipeline import read, store, vectors
 
@@ -165,13 +189,14 @@ class Project:
         for stage in stages:
             if stage == "read":
                 for model, precision in params.cells:
-                    read.main([model, precision, "stories", "neutral"])
+                    read.main([model, precision, *params.readings_of(model, precision)])
             elif stage == "vectors":
                 store.main([])
                 for model in params.models:
                     vectors.main([model])
             else:
-                {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "report": page}[stage].main([])
+                by_name = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
+                (by_name | {"report": page})[stage].main([])
 
 
 @pytest.fixture
@@ -187,7 +212,7 @@ def finished(tmp_path_factory, model_folders) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         project = Project(folder, model_folders)
-        project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "report")
+        project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "report")
     return project
 
 

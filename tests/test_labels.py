@@ -1,7 +1,7 @@
 import pytest
 
 from pipeline import labels
-from pipeline.params import InputError
+from pipeline.checked import InputError
 
 HEAD = "emotion,family,sign,rated_word,valence,arousal,dominance\n"
 

@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 
 from pipeline import labels, lint, stimuli
-from pipeline.params import STORIES, InputError, load_params
+from pipeline.checked import InputError
+from pipeline.params import STORIES, load_params
 from tests.conftest import ROOT, neutral_texts
 
 LABELS = [

@@ -13,8 +13,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pipeline import models, residual
+from pipeline.checked import InputError
 from pipeline.entries import Folder, ModelEntry, load_entry
-from pipeline.params import InputError, Position
+from pipeline.params import Position
 from tests.conftest import FAMILIES, ROOT
 
 CPU = torch.device("cpu")
@@ -27,7 +28,7 @@ def entry(family="llama-3.2", **source):
 
 
 def states(model):
-    return residual.read_batch(model.body, IDS, [Position(rule="mean")], bos=False)[0][0, 0].astype(np.float64)
+    return residual.read_batch(model.body, IDS, [Position(rule="mean")], skip=0)[0][0, 0].astype(np.float64)
 
 
 def lowest_cosine(a, b):

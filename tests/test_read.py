@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
 from pipeline import models, opening, read, residual, stimuli, store
+from pipeline.checked import InputError
 from pipeline.entries import Folder, load_entry
-from pipeline.params import InputError, load_params
+from pipeline.params import load_params
 from tests.conftest import ROOT, stories
 
 
@@ -75,7 +76,7 @@ def test_reading_twice_gives_the_same_bytes(project):
 
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
 def test_a_quantised_story_does_not_depend_on_the_others(precision, project):
-    project.params["read"]["precisions"] = [precision]
+    project.params |= {"read": project.params["read"] | {"precisions": [precision]}, "varied": []}
     project.save()
     read.main(["tiny-llama-3.2", precision, "stories"])
     all_ = opening.activations("tiny-llama-3.2", precision, "stories")
@@ -96,7 +97,7 @@ def test_int8_of_the_real_model_is_close_to_fp32_and_is_not_fp32(real_folder):
     for precision in ("fp32", "int8"):
         model = models.load("m", source, precision, torch.device("cpu"))
         ids, bos = residual.tokenise([text], model.tokenizer, False, "native")
-        states, _ = residual.read_batch(model.body, ids, [load_params(ROOT / "params.yaml").positions["mean50"]], bos)
+        states, *_ = residual.read_batch(model.body, ids, [load_params(ROOT / "params.yaml").positions["mean50"]], bos)
         read_[precision] = states[0, 0].astype(np.float64)
     a, b = read_["fp32"], read_["int8"]
     cosines = (a * b).sum(-1) / np.linalg.norm(a, axis=-1) / np.linalg.norm(b, axis=-1)
@@ -218,7 +219,7 @@ def test_a_users_own_jsonl_with_other_labels_runs_unchanged(project):
     }
     project.params["vectors"]["neutral_label"] = None
     project.save()
-    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "report")
+    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "report")
     assert set(opening.table("geometry")["n_emotions"]) == {3}
     vectors = opening.vectors()["tiny-qwen2.5/comprehension"]["vector"]
     assert vectors["emotion"].values.tolist() == ["gezellig", "hygge", "saudade"]

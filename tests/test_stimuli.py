@@ -4,7 +4,8 @@ import json
 import pytest
 
 from pipeline import stimuli
-from pipeline.params import Columns, InputError, Reading
+from pipeline.checked import InputError
+from pipeline.params import Columns, Reading
 
 
 def load(path, emotions="all", **columns):

@@ -4,7 +4,8 @@ import pytest
 import xarray as xr
 
 from pipeline import opening, store, tables
-from pipeline.params import InputError, load_params
+from pipeline.checked import InputError
+from pipeline.params import load_params
 
 
 def test_an_out_is_written_whole_or_not_at_all(tmp_path, monkeypatch):

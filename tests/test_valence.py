@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from analysis import rdm, valence
-from pipeline.params import InputError
+from pipeline.checked import InputError
 
 HEAD = "emotion,family,sign,rated_word,valence,arousal,dominance\n"
 
