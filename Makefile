@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile lint-corpus lint locks image repro-in-image clean-scratch
+.PHONY: help repro test plan profile lint-corpus backends lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -49,6 +49,17 @@ profile:
 
 lint-corpus: .venv/ready
 	@python -m pipeline.lint
+
+# TransformerLens beside our hooks, in an environment of its own that sees this one's packages
+.venv-backends/ready: .venv/ready locks/backends.txt
+	@rm -rf .venv-backends; python -m venv .venv-backends
+	@python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-backends/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
+	@.venv-backends/bin/python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps -r locks/backends.txt
+	@touch $@
+
+backends: .venv-backends/ready
+	@.venv-backends/bin/python -m pytest -m backends tests/test_backends.py
+	@.venv-backends/bin/python -m benchmarks.backends
 
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy

@@ -8,27 +8,36 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import xarray as xr
 from numpy.typing import NDArray
 
 from analysis import gram, words
 from analysis.gram import Design, Floats
 from pipeline import opening, stimuli
 from pipeline.entries import ModelEntry
-from pipeline.params import NEUTRAL, STORIES, Params
+from pipeline.params import NEUTRAL, STORIES, Params, Second
 from pipeline.store import METHODS, VARIANTS
+
+INPUT_EMBEDDINGS = "input_embeddings"
+"""The reading of one who knows a model's input embeddings and nothing of its blocks: words again, as this model has them."""
 
 
 @dataclass(frozen=True)
 class Condition:
     """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading.
 
-    A reader of words alone stands in the place of the model; it has no precision.
+    A reader of words alone stands in the place of the model; it has no precision, unless it reads a model's input embeddings.
     """
 
     model: str
     seed: int | None
     precision: str | None
     reading: str = STORIES
+
+    @property
+    def reader(self) -> str | None:
+        """The name of a reader of words alone; None for a model."""
+        return self.model if self.precision is None else INPUT_EMBEDDINGS if self.reading == INPUT_EMBEDDINGS else None
 
     def keys(self, suffix: str = "") -> dict[str, Any]:
         """The table columns that name this condition."""
@@ -62,6 +71,7 @@ class Readout:
     emotions: list[str]
     topics: list[str]
     stimuli: list[str]
+    n_tokens: NDArray[np.int64]  # (S,), BOS not counted; of a reader of words, characters
     states: NDArray[np.float32]  # (S, L, H)
     finite: NDArray[np.bool_]  # (S, L)
     neutral: NDArray[np.float32]  # (N, L, H)
@@ -96,40 +106,69 @@ def mean_cosine(vectors: NDArray[np.floating]) -> float:
 
 
 def readouts(params: Params, entries: dict[str, ModelEntry], position: str | None = None) -> Iterator[Readout]:
-    """Every condition at every position of its reading (or at one), models first, then the readers of words."""
-    positions = params.readings[STORIES].positions if position is None else [position]
+    """Every condition that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
+    embeddings of the trained ones, then the readers of words."""
+    positions = params.geometry.positions if position is None else [position]
     for model, precision in params.cells:
         stories = opening.activations(model, precision, STORIES)
         neutral = opening.activations(model, precision, NEUTRAL)
         for seed in entries[model].draws:
-            at = {} if seed is None else {"seed": seed}
             for here in positions:
-                s, n = (d.sel(at).sel(position=here) for d in (stories, neutral))
-                yield Readout(
-                    condition=Condition(model, seed, precision),
-                    position=here,
-                    emotions=[str(x) for x in s["emotion"].values],
-                    topics=[str(x) for x in s["topic"].values],
-                    stimuli=[str(x) for x in s["stimulus"].values],
-                    states=s["activation"].values,
-                    finite=s["finite"].values,
-                    neutral=n["activation"].values,
-                    neutral_finite=n["finite"].values,
-                )
-    yield from _word_readouts(params, positions)
+                yield readout(Condition(model, seed, precision), stories, neutral, here)
+    for model in params.read.models:
+        precision = params.reference_of(model)
+        stories = opening.activations(model, precision, STORIES)
+        neutral = opening.activations(model, precision, NEUTRAL)
+        for here in positions:
+            yield readout(Condition(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
+    texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
+    yield from _word_readouts(params, positions, STORIES, *texts)
 
 
-def _word_readouts(params: Params, positions: list[str]) -> Iterator[Readout]:
-    stories, neutral = (stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL))
+def second_words(source: Second, params: Params, position: str) -> list[Readout]:
+    """The readers of words alone on a second source's stories; vocabulary and frequencies are that source's own."""
+    texts = stimuli.load(source), stimuli.load(params.readings[NEUTRAL])
+    return list(_word_readouts(params, [position], source.name, *texts))
+
+
+def readout(condition: Condition, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
+    """One condition at one position, from the Datasets that `opening.activations` gives."""
+    at: dict[str, Any] = {"position": position} if condition.seed is None else {"position": position, "seed": condition.seed}
+    s, n = stories.sel(at), neutral.sel(at)
+
+    def states(of: xr.Dataset) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        if condition.reading != INPUT_EMBEDDINGS:
+            return of["activation"].values, of["finite"].values
+        return of["embedding"].values[:, None], np.ones((of.sizes["stimulus"], 1), dtype=bool)
+
+    own, calm = states(s), states(n)
+    return Readout(
+        condition=condition,
+        position=position,
+        emotions=[str(x) for x in s["emotion"].values],
+        topics=[str(x) for x in s["topic"].values],
+        stimuli=[str(x) for x in s["stimulus"].values],
+        n_tokens=s["n_tokens"].values,
+        states=own[0],
+        finite=own[1],
+        neutral=calm[0],
+        neutral_finite=calm[1],
+    )
+
+
+def _word_readouts(
+    params: Params, positions: list[str], reading: str, stories: pl.DataFrame, neutral: pl.DataFrame
+) -> Iterator[Readout]:
     for reader in params.words:
         own, other = words.features(reader, stories["text"].to_list(), neutral["text"].to_list())
         for position in positions:
             yield Readout(
-                condition=Condition(reader, None, None),
+                condition=Condition(reader, None, None, reading),
                 position=position,
                 emotions=stories["emotion"].to_list(),
                 topics=stories["topic"].to_list(),
                 stimuli=stories["id"].to_list(),
+                n_tokens=stories["text"].str.len_chars().cast(pl.Int64).to_numpy(),
                 states=own[:, None],
                 finite=np.ones((len(own), 1), dtype=bool),
                 neutral=other[:, None],

@@ -13,14 +13,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import gram, inference, layers, pairwise, parallel, rdm
-from analysis.conditions import Headline, Readout, readouts
+from analysis.conditions import INPUT_EMBEDDINGS, Headline, Readout, readouts
 from analysis.gram import Design, Floats
 from analysis.inference import finite_or_none
 from analysis.sides import Candidate, Plan, Side, candidate, side
 from pipeline import labels, opening, tables
+from pipeline.checked import run_stage
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.labels import NORMS
-from pipeline.params import STORIES, Params, load_params, run_stage
+from pipeline.params import Params, load_params
 
 Row = dict[str, Any]
 VARIANT = "centred"
@@ -81,7 +82,7 @@ def control_rows(
     controls = _controls(known, entries)
     rows = []
     for a, b in combinations(range(len(known)), 2):
-        base: Row = dict.fromkeys(tables.CONTROLS) | {
+        base: Row = dict.fromkeys(tables.SCHEMAS["controls"]) | {
             **known[a][0].condition.keys("_a"),
             **known[b][0].condition.keys("_b"),
             **keys,
@@ -93,21 +94,27 @@ def control_rows(
         floor = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
         rows.append(base | {"control": FLOOR} | floor)
         for name, members in controls.items():
-            if not {a, b} & set(members):
-                rows.append(base | {"control": name} | _given(found, a, b, members, [known[i][1] for i in (a, b, *members)]))
+            own = _own(members, {known[n][0].condition.model for n in (a, b)}, known)
+            if not {a, b} & set(own):
+                rows.append(base | {"control": name} | _given(found, a, b, own, [known[i][1] for i in (a, b, *own)]))
     return rows
 
 
 def _controls(known: list[tuple[Candidate, Side]], entries: dict[str, ModelEntry]) -> dict[str, list[int]]:
-    """By name, the conditions that stand for each control: one reader of words, or all untrained draws."""
+    """By name, the conditions that stand for each control: a reader of words, all input embeddings, all untrained draws."""
     made: dict[str, list[int]] = {}
     for n, (c, _) in enumerate(known):
-        entry = entries.get(c.condition.model)
-        if entry is None:
-            made[f"{WORDS}:{c.condition.model}"] = [n]
-        elif entry.untrained:
+        if c.condition.reader is not None:
+            made.setdefault(f"{WORDS}:{c.condition.reader}", []).append(n)
+        elif entries[c.condition.model].untrained:
             made.setdefault(UNTRAINED, []).append(n)
     return made
+
+
+def _own(members: list[int], models: set[str], known: list[tuple[Candidate, Side]]) -> list[int]:
+    """Of several input embeddings, those of a pair's own models where it has any."""
+    own = [m for m in members if known[m][0].condition.model in models]
+    return own if known[members[0]][0].condition.reader == INPUT_EMBEDDINGS and own else members
 
 
 def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: list[Side]) -> Row:
@@ -121,7 +128,10 @@ def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: 
     row: Row = {"rho_dis": finite_or_none(found.rho_dis.value[a, b]), "n_draws": len(members)}
     if not np.isfinite(value) or not np.isfinite(left_out).all():
         return row | {"reason": "a disattenuated value with the control is 1 or more: nothing is left to correlate"}
-    return row | {"rho_dis_given": float(value), "rho_dis_given_se": inference.jackknife_se(left_out)}
+    se = inference.jackknife_se(left_out)
+    half = float(stats.t.ppf(0.975, len(left_out) - 1)) * se
+    ends = {"ci_low": float(value) - half, "ci_high": float(value) + half}
+    return row | {"rho_dis_given": float(value), "rho_dis_given_se": se, **ends}
 
 
 # --- human ratings -------------------------------------------------------------------------------------------------------
@@ -157,7 +167,7 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
         values, reason = _against_norms(readout, index, headline, rated, draws, distances, params)
         rows = []
         for name in distances:
-            row: Row = dict.fromkeys(tables.HUMAN) | base | {"norm": name, "reason": reason}
+            row: Row = dict.fromkeys(tables.SCHEMAS["human"]) | base | {"norm": name, "reason": reason}
             if values is not None:
                 value, drawn, fewer = values[name]
                 se_topic, se_label = float(drawn.std(ddof=1)), inference.jackknife_se(fewer)
@@ -215,7 +225,7 @@ def main(arguments: list[str]) -> None:
     entries = load_entries(params)
     chosen = opening.table("layers")
     made: dict[str, list[Row]] = {"controls": [], "human": []}
-    for position in params.readings[STORIES].positions:
+    for position in params.geometry.positions:
         candidates = []
         for readout in readouts(params, entries, position):
             own = readout.rows_of(chosen, variant=VARIANT, layer_rule=layers.CV)

@@ -14,8 +14,10 @@ from analysis import gram, inference, layers, rdm, valence
 from analysis.conditions import Headline, Readout, readouts
 from analysis.gram import Design, Floats
 from pipeline import labels, opening, tables
+from pipeline.checked import run_stage
 from pipeline.entries import load_entries
-from pipeline.params import Params, load_params, run_stage
+from pipeline.params import Params, load_params
+from pipeline.schemas.stories import N_COMPONENTS
 
 Row = dict[str, Any]
 VARIANT = "centred"
@@ -120,7 +122,7 @@ def components(m: Measured, norms: pl.DataFrame) -> Row:
     values, vectors = np.linalg.eigh(products)
     values, vectors = np.clip(values[::-1], 0, None), vectors[:, ::-1]
     row: Row = {}
-    for k in range(tables.N_COMPONENTS):
+    for k in range(N_COMPONENTS):
         row[f"pc{k + 1}_share"] = float(values[k] / values.sum()) if k < len(values) else None
         for norm in ("valence", "arousal"):
             rated = norms[norm].to_numpy().astype(float)

@@ -1,5 +1,5 @@
 """Stage `geometry`: each condition by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry` and `layers`."""
+the layers that each rule chooses. Tables `geometry`, `layers` and `distances`."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ import numpy as np
 
 from analysis import gram, inference, layers, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
+from analysis.distances import UNREADABLE, cross_validated
 from analysis.gram import Bools, Design, Floats
 from analysis.inference import finite_or_none
 from pipeline import store, tables
+from pipeline.checked import run_stage
 from pipeline.entries import load_entries
-from pipeline.params import Params, load_params, run_stage
+from pipeline.params import Params, load_params
 
 Row = dict[str, Any]
 
@@ -31,7 +33,7 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
         layer = readout.layer(index, params.vectors.neutral_variance)
         rows = []
         for variant in store.VARIANTS:
-            row: Row = dict.fromkeys(tables.GEOMETRY) | {
+            row: Row = dict.fromkeys(tables.SCHEMAS["geometry"]) | {
                 **readout.condition.keys(),
                 "position": readout.position,
                 "variant": variant,
@@ -62,6 +64,40 @@ def of_readout(readout: Readout, params: Params) -> tuple[list[Row], list[Row]]:
         folds = np.stack([held_out for rows in by_layer for row, held_out in rows if row["variant"] == variant])
         chosen += choices(readout, variant, folds, np.array(cosines, dtype=float))
     return described, chosen
+
+
+def distances(readout: Readout, chosen: list[Row], params: Params) -> list[Row]:
+    """Rows of `distances`: every pair of emotions at best_layer_cv, plain and cross-validated."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    design = headline.design
+    i, j = rdm.pairs(len(design.labels))
+    rows = []
+    for choice in chosen:
+        if choice["layer_rule"] != layers.CV or choice["halving"] is not None or choice["layer"] is None:
+            continue
+        variant, index = choice["variant"], choice["layer"]
+        k = headline.cells((readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {})[variant])
+        plain = rdm.rdms(gram.centred_products(_means(k, design)))
+        first = inference.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+        found = cross_validated(k, design, first)
+        for n, (a, b) in enumerate(zip(i, j, strict=True)):
+            rows.append(
+                {
+                    **readout.condition.keys(),
+                    "position": readout.position,
+                    "variant": variant,
+                    "emotion_a": design.labels[a],
+                    "emotion_b": design.labels[b],
+                    "layer": index,
+                    "cosine_distance": finite_or_none(plain[n]),
+                    "cos_cv": finite_or_none(found.cos_cv[n]) if found.readable[n] else None,
+                    "cos_cv_se": finite_or_none(found.cos_cv_se[n]) if found.readable[n] else None,
+                    "euclid_cv": finite_or_none(found.euclid_cv[n]),
+                    "euclid_cv_se": finite_or_none(found.euclid_cv_se[n]),
+                    "reason": None if found.readable[n] else f"cos_cv: {UNREADABLE}",
+                }
+            )
+    return rows
 
 
 def shape(k: Floats, headline: Headline, everything: Design) -> Row:
@@ -139,15 +175,19 @@ def main(arguments: list[str]) -> None:
     params = load_params()
     described: list[Row] = []
     chosen: list[Row] = []
+    between: list[Row] = []
     said = ""
     for readout in readouts(params, load_entries(params)):
         if (words := uncrossed_in_words(readout)) != said:
             print(f"{params.readings['stories'].path}: {words}", file=sys.stderr)
             said = words
-        for rows, more in zip((described, chosen), of_readout(readout, params), strict=True):
-            rows.extend(more)
+        rows, choices_ = of_readout(readout, params)
+        described += rows
+        chosen += choices_
+        between += distances(readout, choices_, params)
     tables.write_table("geometry", described)
     tables.write_table("layers", chosen)
+    tables.write_table("distances", between)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,14 @@ Centring over labels is redone inside every half and every deletion.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import combinations
 from math import comb, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis import gram, rdm
 from analysis.gram import Bools, Design, Floats
@@ -91,8 +93,10 @@ class Halves:
         second: Bools | None = None,
         entries: Entries = rdm.EVERY,
         draws: NDArray[np.int64] | None = None,
+        transform: Callable[[Floats], Floats] = gram.centred_products,
     ) -> Halves:
         """`entries`: which entries of the RDMs count. `draws` (B, T) of `bootstrap` ask for `drawn` and `fewer_...`.
+        `transform`: how inner products of label means become those of the vectors that are compared.
 
         Raises ValueError where a half without a unit leaves a label without stories.
         """
@@ -104,7 +108,7 @@ class Halves:
             return gram.label_products(cell_sums, design, weights)
 
         def ranks(products: Floats, entries: Entries = entries) -> Floats:
-            return entries.ranks(rdm.rdms(gram.centred_products(products)))
+            return entries.ranks(rdm.rdms(transform(products)))
 
         def fewer(products: Floats) -> Floats:
             left = [np.delete(np.arange(e), label) for label in range(e)]
@@ -176,9 +180,17 @@ class Reliability:
 def reliability(h: Halves) -> Reliability:
     """Split-half reliability of an RDM, with its jackknife standard error."""
     value = float(np.mean((h.halves[:, 0] * h.halves[:, 1]).sum(-1)))
-    other = np.where(h.first[:, :, None], h.halves[:, 1][:, None], h.halves[:, 0][:, None])  # (N, T, P)
-    theta = (h.deleted * other).sum(-1).mean(axis=0)  # (T,)
-    return Reliability(value, jackknife_se(theta))
+    return Reliability(value, jackknife_se(reliability_without_each(h)))
+
+
+def other_halves(h: Halves) -> Floats:
+    """For each halving and unit, the half that does not hold the unit: (N, T, P)."""
+    return np.where(h.first[:, :, None], h.halves[:, 1][:, None], h.halves[:, 0][:, None])
+
+
+def reliability_without_each(h: Halves) -> Floats:
+    """Reliability without each unit, dropped in place from its half: (T,)."""
+    return np.asarray((h.deleted * other_halves(h)).sum(-1).mean(axis=0))
 
 
 def finite_or_none(value: float) -> float | None:
@@ -212,3 +224,15 @@ def ceiling(a: Reliability, b: Reliability) -> float | None:
     """sqrt(rel_a rel_b), what rho_cross would be if both geometries were one; None where a reliability is not positive."""
     product = a.value * b.value
     return sqrt(product) if a.value > 0 and b.value > 0 and np.isfinite(product) else None
+
+
+def equivalence_p(difference: float, se: float, margin: float, dof: int) -> float:
+    """p of two one-sided t tests (TOST; Schuirmann 1987): the difference is not within +-`margin`. Small: it is within."""
+    if se == 0:
+        return float(abs(difference) >= margin)
+    return float(max(stats.t.sf((margin + difference) / se, dof), stats.t.sf((margin - difference) / se, dof)))
+
+
+def smallest_visible(se: float, dof: int, level: float = 0.05, power: float = 0.8) -> float:
+    """The smallest difference that a two-sided t test at `level` finds with probability `power`, at this standard error."""
+    return float((stats.t.ppf(1 - level / 2, dof) + stats.t.ppf(power, dof)) * se)

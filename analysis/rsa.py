@@ -1,22 +1,25 @@
 """Stage `rsa`: every pair of conditions. Spearman's rho of their RDMs, on the same stories and across disjoint ones, with
-intervals, a permutation test and controls for valence. Tables `rsa`, `intervals`, `noise_ceiling`."""
+intervals, a permutation test and controls for valence. Tables `rsa`, `intervals`, `lineages`, `noise_ceiling`."""
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
+from scipy import stats
 from scipy.stats import false_discovery_control
 
-from analysis import inference, layers, pairwise, parallel
+from analysis import inference, layers, lineages, pairwise, parallel
 from analysis.conditions import Condition, readouts
+from analysis.gram import Design
 from analysis.inference import Halves, finite_or_none
 from analysis.rdm import ALL_PAIRS
 from analysis.sides import IN_FULL, Candidate, Plan, Rule, Side, candidate, side
 from pipeline import opening, store, tables
+from pipeline.checked import InputError, run_stage
 from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import STORIES, InputError, load_params, run_stage
+from pipeline.params import load_params
 
 Row = dict[str, Any]
 
@@ -47,13 +50,13 @@ def grid(candidates: list[Candidate], rule: Rule, pairs: str, plan: Plan, keys: 
                 reasons = ("rho_same: a layer chosen on one half has no value on all stories", row["reason"])
                 row["reason"] = "; ".join(filter(None, reasons))
             design = candidates[a].design
-            intervals += [own | more for more in interval_rows(found, at, row, len(design.units), len(design.labels))]
+            intervals += [own | more for more in interval_rows(found, at, row, design, plan.margin)]
         rows.append(row)
     return rows, intervals, sides
 
 
 def _described(a: Candidate, one: Side, other: Side) -> Row:
-    empty = dict.fromkeys(set(tables.RSA) - set(tables.KEYS["rsa"]))
+    empty = dict.fromkeys(set(tables.SCHEMAS["rsa"]) - set(tables.KEYS["rsa"]))
     why = "; ".join(f"{n}: {s.reason}" for n, s in (("a", one), ("b", other)) if s.reason)
     return empty | {
         "layer_a": one.layer,
@@ -92,26 +95,34 @@ def numbers(found: pairwise.Pairwise, at: tuple[int, int], a: Side, b: Side) -> 
     return row
 
 
-def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, n_units: int, n_labels: int) -> list[Row]:
+def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, design: Design, margin: float) -> list[Row]:
     """Rows of `intervals` of one pair: for each of its rhos that is not null, over topics, labels, and both."""
     made = []
     for name, estimate in (("rho_same", found.rho_same), ("rho_cross", found.rho_cross), ("rho_dis", found.rho_dis)):
         if row[name] is None:
             continue
-        for over, (half, dof) in estimate.intervals(n_units, n_labels).items():
+        for over, (half, dof) in estimate.intervals(len(design.units), len(design.labels)).items():
             if np.isfinite(half[at]):
                 ends = {"ci_low": row[name] - float(half[at]), "ci_high": row[name] + float(half[at])}
-                made.append({"estimator": name, "over": over, "estimate": row[name], "dof": dof, **ends})
+                se = float(half[at] / stats.t.ppf(0.975, dof))
+                p = inference.equivalence_p(row[name] - 1, se, margin, dof) if name == "rho_dis" else None
+                tested = {"smallest_visible": inference.smallest_visible(se, dof), "p_equivalent_to_one": p}
+                made.append({"estimator": name, "over": over, "estimate": row[name], "dof": dof, **ends, **tested})
     return made
 
 
 def add_tests(
-    rows: list[Row], candidates: list[Candidate], sides: list[Side], plan: Plan, entries: dict[str, ModelEntry]
+    rows: list[Row],
+    candidates: list[Candidate],
+    sides: list[Side],
+    plan: Plan,
+    entries: dict[str, ModelEntry],
+    reference: dict[str, str],
 ) -> None:
     """Add p_mantel_cross, its q over the declared family, and linear CKA to the rows of one grid, in place.
 
     The family: pairs of trained models of different lineages at one precision. Other pairs at the models' reference precision
-    get a p without a q.
+    (`reference`, by model) get a p without a q.
     """
     declared = []
     for row, (a, b) in zip(rows, combinations(range(len(candidates)), 2), strict=True):
@@ -121,10 +132,11 @@ def add_tests(
             assert other_layer is not None
             row["cka"] = pairwise.linear_cka(one.grams[layer], other.grams[other_layer])
         x, y = sides[a].halves, sides[b].halves
-        if x is None or y is None or row["rho_cross"] is None or _same_weights(one.condition, other.condition):
+        row["in_family"] = lineages.across(row, entries)
+        asked = row["in_family"] or all(c.precision in (None, reference.get(c.model)) for c in (one.condition, other.condition))
+        if x is None or y is None or row["rho_cross"] is None or not asked or _same_reader(one.condition, other.condition):
             continue
         row["p_mantel_cross"] = pairwise.mantel_cross(x, y, len(one.design.labels), plan.permutations)
-        row["in_family"] = _in_family(one.condition, other.condition, entries)
         if row["in_family"]:
             declared.append(row)
     if declared:
@@ -133,27 +145,23 @@ def add_tests(
             row["q_mantel_cross"] = float(q)
 
 
-def _same_weights(a: Condition, b: Condition) -> bool:
-    return (a.model, a.seed) == (b.model, b.seed)
-
-
-def _in_family(a: Condition, b: Condition, entries: dict[str, ModelEntry]) -> bool:
-    known = [entries.get(c.model) for c in (a, b)]
-    one, other = known
-    if one is None or other is None or one.untrained or other.untrained:
-        return False
-    return one.lineage != other.lineage and a.precision == b.precision
+def _same_reader(a: Condition, b: Condition) -> bool:
+    return (a.model, a.seed, a.reading) == (b.model, b.seed, b.reading)
 
 
 def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, ModelEntry], keys: Row) -> list[Row]:
     """Rows of `noise_ceiling`: over the lineages of trained models, at each precision."""
     rows = []
-    trained = {m for m, entry in entries.items() if not entry.untrained}
-    for precision in dict.fromkeys(c.condition.precision for c in candidates if c.condition.model in trained):
+    trained = [
+        (c.condition, s)
+        for c, s in zip(candidates, sides, strict=True)
+        if c.condition.reader is None and not entries[c.condition.model].untrained
+    ]
+    for precision in dict.fromkeys(c.precision for c, _ in trained):
         members: dict[str, list[Halves]] = {}
-        for c, s in zip(candidates, sides, strict=True):
-            if c.condition.model in trained and c.condition.precision == precision and s.halves is not None:
-                members.setdefault(entries[c.condition.model].lineage, []).append(s.halves)
+        for c, s in trained:
+            if c.precision == precision and s.halves is not None:
+                members.setdefault(entries[c.model].lineage, []).append(s.halves)
         found = pairwise.noise_ceiling(list(members.values()))
         rows.append(
             {
@@ -175,27 +183,29 @@ def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
     chosen = opening.table("layers")
+    reference = {model: params.reference_of(model) for model in params.models}
     rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
     rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
-    for position in params.readings[STORIES].positions:
-        candidates: dict[str, list[Candidate]] = {variant: [] for variant in store.VARIANTS}
-        for readout in readouts(params, entries, position):
-            for variant, group in candidates.items():
-                group.append(candidate(readout, variant, readout.rows_of(chosen, variant=variant), params))
-        for variant, group in candidates.items():
-            if any(c.stimuli != group[0].stimuli for c in group):
-                raise InputError("conditions read different stories; run `dvc repro`")
-            plan = Plan.of(group[0].design, params)
-            keys = {"position": position, "variant": variant}
-            for rule in rules:
-                for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
-                    rows, intervals, sides = grid(group, rule, pairs, plan, keys)
-                    if rule[0] == layers.CV and pairs == ALL_PAIRS:
-                        add_tests(rows, group, sides, plan, entries)
-                        made["noise_ceiling"] += ceilings(group, sides, entries, keys)
-                    made["rsa"] += rows
-                    made["intervals"] += intervals
+    # one variant at a time: the Gram matrices of many conditions fill a memory
+    for position, variant in product(params.geometry.positions, store.VARIANTS):
+        group = [
+            candidate(readout, variant, readout.rows_of(chosen, variant=variant), params)
+            for readout in readouts(params, entries, position)
+        ]
+        if any(c.stimuli != group[0].stimuli for c in group):
+            raise InputError("conditions read different stories; run `dvc repro`")
+        plan = Plan.of(group[0].design, params)
+        keys = {"position": position, "variant": variant}
+        for rule in rules:
+            for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
+                rows, intervals, sides = grid(group, rule, pairs, plan, keys)
+                if rule[0] == layers.CV and pairs == ALL_PAIRS:
+                    add_tests(rows, group, sides, plan, entries, reference)
+                    made["noise_ceiling"] += ceilings(group, sides, entries, keys)
+                made["rsa"] += rows
+                made["intervals"] += intervals
+    made["lineages"] = lineages.summaries([r for r in made["rsa"] if r["layer_rule"] in IN_FULL], entries)
     for name, rows in made.items():
         tables.write_table(name, rows)
 

@@ -57,6 +57,7 @@ class Plan:
     permutations: NDArray[np.int64]
     entries: dict[str, Entries]
     reasons: dict[str, str]  # why a kind of entries cannot be had
+    margin: float  # of equivalence
 
     @classmethod
     def of(cls, design: Design, params: Params) -> Plan:
@@ -67,6 +68,7 @@ class Plan:
             inference.bootstrap(n, params.rsa.bootstrap, seed),
             pairwise.label_permutations(len(design.labels), params.rsa.permutations, seed),
             *valence.entries(design.labels, params.corpus.emotions),
+            params.rsa.equivalence,
         )
 
 

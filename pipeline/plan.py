@@ -12,6 +12,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -19,9 +20,10 @@ from rich.console import Console
 from rich.table import Table
 
 from pipeline import stimuli
+from pipeline.checked import InputError, one_line, run_stage
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.lint import lint
-from pipeline.params import NEUTRAL, QUANTISED, STORIES, InputError, load_params, one_line, run_stage
+from pipeline.params import NEUTRAL, QUANTISED, STORIES, Params, Second, Varied, load_params
 from pipeline.store import activations_path
 
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
@@ -47,6 +49,18 @@ def seconds(entry: ModelEntry, precision: str, tokens: float, rate: float) -> fl
     return START_SECONDS + passes / (0.67 * rate)
 
 
+def readings(params: Params) -> Iterator[tuple[str, str, str, list[str]]]:
+    """Every stage that reads: its name in DVC, model, precision, and what it reads."""
+    for model, precision in params.cells:
+        stage = "read" if model in params.read.models else "read_untrained"
+        yield f"{stage}@{model}-{precision}", model, precision, [STORIES, NEUTRAL]
+    lists: dict[str, list[Varied | Second]] = {"varied": [*params.varied], "second": [*params.second]}
+    for stage, more in lists.items():
+        for model in params.read.models:
+            for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
+                yield f"read_{stage}@{model}-{stage}{n}", model, reading.precision, [reading.name]
+
+
 def changed_stages() -> list[str]:
     """Names of the stages that DVC finds changed; [] when all is up to date."""
     asked = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
@@ -59,6 +73,8 @@ def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
     texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
+    texts |= {second.name: stimuli.load(second) for second in params.second}
+    texts |= {varied.name: texts[STORIES] for varied in params.varied}
     changed = changed_stages()
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 100)
     if not changed:
@@ -71,23 +87,23 @@ def main(arguments: list[str]) -> None:
     )
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
-    tokens = sum(len(text) for frame in texts.values() for text in frame["text"]) * TOKENS_PER_CHARACTER
     rate = flops_per_second()
-    grid = Table("reads", "precision", "weights", "about", box=None, pad_edge=False)
+    grid = Table("reads", "precision", "texts", "weights", "about", box=None, pad_edge=False)
     total = 0.0
-    for model, precision in params.cells:
-        entry = entries[model]
-        stage = f"@{model}-{precision}"
-        if not any(name.endswith(stage) for name in changed) and activations_path(model, precision, STORIES).exists():
+    for stage, model, precision, names in readings(params):
+        entry, path = entries[model], activations_path(model, precision, names[0])
+        if stage not in changed and path.exists():
             continue
+        tokens = sum(len(text) for name in names for text in texts[name]["text"]) * TOKENS_PER_CHARACTER
         total += (about := seconds(entry, precision, tokens, rate))
         weights = f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M parameters"
-        grid.add_row(model, precision + (", one text at a time" if precision in QUANTISED else ""), weights, _minutes(about))
+        alone = ", one text at a time" if precision in QUANTISED and names[0] == STORIES else ""
+        grid.add_row(model, precision + alone, ", ".join(names), weights, _minutes(about))
     if grid.row_count:
         out.print(grid)
     out.print(
-        "then vectors, geometry, corpus, rsa, controls, report: about two minutes"
-        + (f"; {_minutes(total + 120)} in all on this CPU" if total else "")
+        "then vectors, geometry, corpus, rsa, controls, choices, report: about three minutes"
+        + (f"; {_minutes(total + 180)} in all on this CPU" if total else "")
     )
 
 

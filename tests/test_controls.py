@@ -86,16 +86,32 @@ def test_what_is_left_given_words_is_on_disattenuated_values_with_a_jackknife(rn
 
 def test_every_pair_has_its_floor_and_what_is_left_given_each_control(in_finished):
     table = opening.table("controls").filter(position="mean50")
-    assert table.filter(control="stimulus_floor").height == 7 * 6 // 2
-    assert table.filter(control="words:tfidf").height == 6 * 5 // 2
-    assert table.filter(control="untrained").height == 5 * 4 // 2
+    assert table.filter(control="stimulus_floor").height == 10 * 9 // 2
+    assert table.filter(control="words:tfidf").height == table.filter(control="words:char_ngrams").height == 9 * 8 // 2
+    assert table.filter(control="untrained").height == 8 * 7 // 2
     same = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV, pairs="all")
-    keys = [k for k in same.columns if k.endswith(("_a", "_b")) and k.split("_")[0] in ("model", "seed", "precision")]
+    keys = [
+        k for k in same.columns if k.endswith(("_a", "_b")) and k.split("_")[0] in ("model", "seed", "precision", "setting")
+    ]
     joined = table.filter(control="stimulus_floor").join(same, on=keys, nulls_equal=True)
     assert joined.height == same.height
     assert (joined["rho_same"] - joined["rho_same_right"]).abs().max() < 1e-12
-    twins = table.filter((pl.col("model_a") == pl.col("model_b")) & (pl.col("precision_a") != pl.col("precision_b")))
+    twins = table.filter(
+        (pl.col("model_a") == pl.col("model_b")) & (pl.col("precision_a") != pl.col("precision_b")),
+        setting_a="stories",
+        setting_b="stories",
+    )
     assert (twins.filter(control="stimulus_floor")["floor_mean"] > 0.9).all()  # two precisions: any labels agree
+
+
+def test_a_pair_is_held_against_the_input_embeddings_of_its_own_models(in_finished):
+    own = opening.table("controls").filter(position="mean50", control="words:input_embeddings", setting_a="stories")
+    one = own.filter(model_a="tiny-llama-3.2", model_b="tiny-untrained", precision_a="fp32", seed_b=0)
+    both = own.filter(model_a="tiny-llama-3.2", model_b="tiny-qwen2.5", precision_a="fp32", precision_b="fp32")
+    assert one["n_draws"].to_list() in ([1], [None])
+    assert both["n_draws"].to_list() in ([2], [None])
+    assert one.height == both.height == 1
+    assert (one["rho_dis_given"].is_null() == one["reason"].is_not_null()).all()
 
 
 def test_human_norms_are_compared_at_every_layer(in_finished):
@@ -106,6 +122,7 @@ def test_human_norms_are_compared_at_every_layer(in_finished):
     x = found["activation"].values[keep].astype(float)
     label = np.array([EMOTIONS.index(e) for e in found["emotion"].values[keep]])
     own = opening.table("human").filter(model="tiny-qwen2.5", precision="fp32", position="mean50", layer=2)
+    own = own.filter(setting="stories")
     values = norms.select("valence", "arousal", "dominance").to_numpy()
     z = (values - values.mean(0)) / values.std(0)
     for name, distance in (("valence", pdist(values[:, :1])), ("all", pdist(z))):
@@ -119,4 +136,4 @@ def test_human_norms_are_compared_at_every_layer(in_finished):
             theta.append(spearmanr(cosine_rdm(x[inner], np.searchsorted(k, label[inner])), part).statistic)
         assert row["se_label"] == pytest.approx(np.sqrt(3 / 4 * np.square(np.array(theta) - np.mean(theta)).sum()))
         assert row["ci_low"] < row["spearman"] < row["ci_high"]
-    assert opening.table("human").filter(position="mean50").height == (6 * 4 + 1) * 4
+    assert opening.table("human").filter(position="mean50").height == (6 * 4 + 4) * 4

@@ -16,8 +16,26 @@ from tests.conftest import ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {"params", "entries", "stimuli", "labels", "models", "residual", "store", "tables", "opening", "provenance"}
-GROUND_OF_ANALYSIS = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "words", "valence", "conditions", "sides"}
+GROUND = {
+    "checked",
+    "params",
+    "schemas",
+    "entries",
+    "stimuli",
+    "labels",
+    "models",
+    "residual",
+    "store",
+    "tables",
+    "opening",
+    "provenance",
+}
+FOR_ANALYSIS = {
+    f"pipeline.{n}"
+    for n in ("checked", "params", "entries", "stimuli", "labels", "store", "schemas.stories", "tables", "opening")
+}
+PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel"}
+GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
 
 
 def module_of(stage):
@@ -63,14 +81,12 @@ def test_ground_modules_import_no_stage_and_analysis_takes_only_the_ground():
     for name in GROUND:
         upstream = GRAPH.find_modules_directly_imported_by(f"pipeline.{name}")
         assert {m.split(".")[1] for m in upstream if "." in m} <= GROUND
-    for name in GROUND_OF_ANALYSIS - {"conditions", "words", "valence", "sides"}:
+    for name in PURE:
         assert all(m.startswith("analysis") for m in GRAPH.find_upstream_modules(f"analysis.{name}"))
     for module in GRAPH.modules:
         if module.startswith("analysis"):
             theirs = {m for m in GRAPH.find_modules_directly_imported_by(module) if m.startswith("pipeline.")}
-            assert theirs <= {
-                f"pipeline.{n}" for n in ("params", "entries", "stimuli", "labels", "store", "tables", "opening")
-            }, module
+            assert theirs <= FOR_ANALYSIS, module
 
 
 def test_analysis_never_imports_torch():
@@ -125,12 +141,13 @@ def stages_run(folder):
 
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
-AFTER = {"geometry", "corpus", "rsa", "controls", "report"}
+VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
+AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-    assert cloned.ran == READS | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
+    assert cloned.ran == READS | VARIED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
     assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
@@ -139,7 +156,7 @@ def test_one_repro_runs_the_whole_dag(cloned):
 def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dropped_model_leaves_no_trace(cloned):
     assert "up to date" in dvc(cloned.folder, "repro")
     cloned.entry("tiny-qwen2.5", "qwen2.5", tuning="instruct")
-    assert stages_run(cloned.folder) == {s for s in READS if "qwen" in s} | {"vectors@tiny-qwen2.5"} | AFTER
+    assert stages_run(cloned.folder) == {s for s in READS | VARIED if "qwen" in s} | {"vectors@tiny-qwen2.5"} | AFTER
     cloned.params["read"]["models"] = ["tiny-llama-3.2"]
     cloned.save()
     ran = stages_run(cloned.folder)

@@ -23,10 +23,10 @@ def states(model, precision, position, layer, reading="stories"):
 
 def test_every_condition_has_every_layer_once(in_finished):
     table = opening.table("geometry")
-    models = table.filter(pl.col("model") != "tfidf")
+    models = table.filter(setting="stories").drop_nulls("precision")
     assert models.height == (2 * 2 + 2) * 2 * 2 * 4  # conditions x positions x variants x layers
-    assert table.height - models.height == 2 * 2  # a reader of words has one layer
-    assert table["reason"].null_count() == table.height
+    assert table.height - models.height == 4 * 2 * 2  # two readers of words and two input embeddings have one layer each
+    assert models["reason"].null_count() == models.height
 
 
 def test_shape_and_reliability_equal_numpy_on_the_stored_activations(in_finished):
@@ -69,7 +69,7 @@ def test_the_denoised_variant_equals_the_rdm_of_the_stored_vectors(in_finished):
 
 def test_best_layers_follow_their_rules(in_finished):
     table, chosen = opening.table("geometry"), opening.table("layers")
-    keys = ["model", "seed", "precision", "position", "variant"]
+    keys = ["model", "seed", "precision", "setting", "position", "variant"]
     for key, rows in table.group_by(keys):
         at = [pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(keys, key, strict=True)]
         by_layer = rows.sort("layer")
@@ -105,7 +105,8 @@ def planted(rng, strength=2.0, n_topics=6, layers_=3, bad_layer=None):
     if bad_layer is not None:
         x[3, bad_layer], finite[3, bad_layer] = np.nan, False
     neutral = rng.normal(size=(12, layers_, 30)) + 20
-    arguments = emotions, topics, [str(i) for i in range(len(emotions))], x.astype(np.float32), finite
+    ids, tokens = [str(i) for i in range(len(emotions))], np.full(len(emotions), 120)
+    arguments = emotions, topics, ids, tokens, x.astype(np.float32), finite
     return Readout(Condition("m", None, "fp32"), "last", *arguments, neutral.astype(np.float32), np.ones((12, layers_), bool))
 
 
@@ -175,6 +176,25 @@ def test_mean_cosine_is_its_definition(rng):
 
 def test_conditions_come_from_params(in_finished):
     found = {readout.condition for readout in readouts(load_params(), load_entries(load_params()))}
-    assert len(found) == 2 * 2 + 2 + 1
+    assert len(found) == 2 * 2 + 2 + 2 + 2
     assert Condition("tfidf", None, None) in found
+    assert Condition("tiny-qwen2.5", None, "fp32", "input_embeddings") in found
     assert Condition("tiny-untrained", 1, "fp32") in found
+
+
+def test_distances_are_the_rdm_at_the_best_layer_and_its_cross_validated_twin(in_finished):
+    table = opening.table("distances").filter(model="tiny-qwen2.5", precision="fp32", setting="stories", position="mean50")
+    own = table.filter(variant="centred").sort("emotion_a", "emotion_b")
+    assert own.select("emotion_a", "emotion_b").rows() == [(a, b) for n, a in enumerate(EMOTIONS) for b in EMOTIONS[n + 1 :]]
+    x, emotions, topics = states("tiny-qwen2.5", "fp32", "mean50", own["layer"][0])
+    keep = np.array([e in EMOTIONS for e in emotions])
+    x, label = x[keep], np.array([EMOTIONS.index(e) for e in emotions if e in EMOTIONS])
+    unit = np.unique(np.array(topics)[keep], return_inverse=True)[1]
+    assert np.allclose(own["cosine_distance"], cosine_rdm(x, label))
+    squared = []
+    for half in inference.halvings(6, 100, 20260):
+        one, two = (np.stack([x[(label == e) & m[unit]].mean(0) for e in range(4)]) for m in (half, ~half))
+        i, j = np.triu_indices(4, 1)
+        squared.append(((one[i] - one[j]) * (two[i] - two[j])).sum(1))
+    assert np.allclose(own["euclid_cv"], np.mean(squared, axis=0))
+    assert (table["cos_cv"].is_null() == table["reason"].is_not_null()).all()

@@ -37,7 +37,7 @@ def test_every_question_is_answered_with_words_and_a_figure(view):
 
 def test_pairs_are_told_apart(view):
     kinds = {kind: view.pairs(kind).height for kind in (BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS)}
-    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2, WORDS: 2}
+    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2, WORDS: 8}
 
 
 def test_the_words_hold_the_tables_numbers(view):
@@ -46,9 +46,10 @@ def test_the_words_hold_the_tables_numbers(view):
     similar = findings(view)["similar"]
     assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
     precision = findings(view)["precision"]
-    two = table.filter(pl.col("model_a") == pl.col("model_b"), model_a="tiny-qwen2.5")
+    two = table.filter(pl.col("model_a") == pl.col("model_b"), model_a="tiny-qwen2.5", setting_a="stories", setting_b="stories")
     assert f"{two['rho_same'][0]:.4f} at their best layers" in " ".join(precision.words)
-    corpus = opening.table("corpus").filter(position="mean50", model="tiny-qwen2.5", precision="fp32").row(0, named=True)
+    corpus = opening.table("corpus").filter(position="mean50", model="tiny-qwen2.5", precision="fp32", words="tfidf")
+    corpus = corpus.filter(setting="stories").row(0, named=True)
     assert f"{corpus['accuracy']:.0%} named, words alone {corpus['words_accuracy']:.0%}" in findings(view)["corpus"].short
     floor = opening.table("controls").filter(
         position="mean50", control="stimulus_floor", model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5"
@@ -121,7 +122,7 @@ def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):
     missing = {c: pl.lit(None, pl.Float64).alias(c) for c in ("reliability", "accuracy")}
     geometry = read["geometry"].filter(one).with_columns(*missing.values(), pl.lit("why").alias("reason"))
     chosen = read["layers"].filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
-    rest = {name: read[name].clear() for name in ("rsa", "intervals", "controls", "corpus", "confusion", "growth")}
+    rest = {name: table.clear() for name, table in read.items() if name not in ("geometry", "layers")}
     params = params.model_copy(update={"words": []})
     view = View.of(params, {"tiny-qwen2.5": entries["tiny-qwen2.5"]}, rest | {"geometry": geometry, "layers": chosen})
     answers = findings(view)

@@ -19,11 +19,14 @@ def pair(table, a, b, **at):
     return table.filter(model_a=a[0], precision_a=a[1], model_b=b[0], precision_b=b[1], **at).row(0, named=True)
 
 
+PAIRS = 10 * 9 // 2  # two models at two precisions, two draws of a twin, two input embeddings, two readers of words
+
+
 def test_every_pair_stands_once_under_every_rule(in_finished):
     table = opening.table("rsa")
     rules = 3 + 3 + 1 + 3  # cv and paper with three kinds of pairs of labels, cross-fitted, three depths
-    assert table.height == (7 * 6 // 2) * rules * 2 * 2  # six conditions and a reader of words
-    ends = [pl.struct(f"{k}_{s}" for k in ("model", "seed", "precision")) for s in "ab"]
+    assert table.height == PAIRS * rules * 2 * 2
+    ends = [pl.struct(f"{k}_{s}" for k in ("model", "seed", "precision", "setting")) for s in "ab"]
     assert table.filter(ends[0] == ends[1]).is_empty()
 
 
@@ -113,7 +116,7 @@ def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
             ("b", {}, {3: "not finite in 4 stories and 0 neutral texts"}),
         )
     )
-    plan = Plan(inference.halvings(4, 100, 0), inference.bootstrap(4, 9, 0), np.zeros((1, 6), int), {"all": EVERY}, {})
+    plan = Plan(inference.halvings(4, 100, 0), inference.bootstrap(4, 9, 0), np.zeros((1, 6), int), {"all": EVERY}, {}, 0.1)
     rows, intervals, sides = rsa.grid([good, lost], (layers.CV, None), "all", plan, {"position": "p", "variant": "centred"})
     assert rows[0]["rho_same"] is rows[0]["rho_cross"] is None
     assert rows[0]["reason"] == "b: not finite in 4 stories and 0 neutral texts"
@@ -123,14 +126,14 @@ def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
 
 
 def test_intervals_lie_around_their_estimates_and_those_over_both_are_widest(in_finished):
-    table = opening.table("intervals").filter(layer_rule=layers.CV, pairs="all", estimator="rho_same")
+    table = opening.table("intervals").filter(layer_rule=layers.CV, pairs="all", estimator="rho_same", position="mean50")
     assert (table["ci_low"] + table["ci_high"] - 2 * table["estimate"]).abs().max() < 1e-12
     width = table.with_columns((pl.col("ci_high") - pl.col("ci_low")).alias("width"))
     keys = [k for k in tables.KEYS["intervals"] if k != "over"]
     wide = width.pivot("over", index=keys, values="width")
-    assert wide.height == (7 * 6 // 2) * 2 * 2
+    assert wide.height == PAIRS * 2
     assert (wide["topics_and_labels"] >= wide.select(pl.max_horizontal("topics", "labels")).to_series()).all()
-    same = opening.table("rsa").filter(layer_rule=layers.CV, pairs="all")
+    same = opening.table("rsa").filter(layer_rule=layers.CV, pairs="all", position="mean50")
     joined = table.filter(over="topics").join(same, on=tables.KEYS["rsa"], nulls_equal=True)
     assert joined.height == same.height
     assert (joined["estimate"] == joined["rho_same"]).all()
@@ -146,8 +149,10 @@ def test_the_test_is_made_at_best_layer_cv_and_adjusted_over_the_declared_family
     assert family.group_by("position", "variant").len()["len"].to_list() == [2] * 4
     assert (family["q_mantel_cross"] >= family["p_mantel_cross"]).all()
     assert table.filter(~pl.col("in_family"))["q_mantel_cross"].null_count() == table.height - family.height
-    assert tested.filter((pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))).is_empty()
-    cka = table.filter(layer_rule=layers.CV, pairs="all")["cka"]
+    same_model = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
+    assert tested.filter(same_model & (pl.col("setting_a") == pl.col("setting_b"))).is_empty()
+    assert set(tested.filter(~pl.col("in_family"))["precision_a"].drop_nulls()) == {"fp32"}
+    cka = table.filter(layer_rule=layers.CV, pairs="all", position="mean50")["cka"]
     assert cka.null_count() == 0
     assert cka.is_between(0, 1).all()
 
@@ -157,7 +162,7 @@ def test_kinds_of_pairs_that_cannot_be_ranked_say_so(in_finished):
     rows = opening.table("rsa").filter(pairs="within_sign")
     assert rows["rho_same"].null_count() == rows.height
     assert rows["reason"].str.contains("2 pairs of labels of the same sign of valence: no rank order").all()
-    removed = opening.table("rsa").filter(pairs="valence_removed", layer_rule=layers.CV)
+    removed = opening.table("rsa").filter(pairs="valence_removed", layer_rule=layers.CV, position="mean50")
     assert removed["rho_same"].null_count() == 0
 
 
@@ -187,9 +192,10 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    from analysis import controls, corpus, geometry
+    from analysis import choices, controls, corpus, geometry
 
-    before = {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS}
+    made = [name for name in tables.SCHEMAS if tables.table_path(name).exists()]
+    before = {name: tables.table_path(name).read_bytes() for name in made}
     layers_table = opening.table("layers")
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(store, "SCRATCH", tmp_path / "scratch")
@@ -198,8 +204,9 @@ def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeyp
     assert opening.table("layers").equals(layers_table)
     rsa.main([])
     controls.main([])
-    assert {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS} == before
+    choices.main([])
+    assert {name: tables.table_path(name).read_bytes() for name in made} == before
 
 
 def test_the_table_has_the_schema_of_the_store(in_finished):
-    assert opening.table("rsa").schema == tables.RSA
+    assert opening.table("rsa").schema == tables.SCHEMAS["rsa"]

@@ -96,12 +96,12 @@ def who() -> pl.Expr:
 
 def names(view: View) -> list[str]:
     """All such names in their order: models, readers of words, untrained draws."""
-    return [*view.trained, *view.params.words, *([UNTRAINED] if len(view.trained) < len(view.entries) else [])]
+    return [*view.trained, *view.readers, *([UNTRAINED] if len(view.trained) < len(view.entries) else [])]
 
 
 def colours(view: View) -> alt.Scale:
     """One colour for each name, the same in every figure."""
-    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(view.trained)} | dict.fromkeys(view.params.words, INK)
+    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(view.trained)} | dict.fromkeys(view.readers, INK)
     return alt.Scale(domain=names(view), range=[(known | {UNTRAINED: MUTED})[name] for name in names(view)])
 
 

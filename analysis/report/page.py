@@ -14,7 +14,7 @@ from analysis.report.findings import number, units
 from analysis.report.sections import SECTIONS
 from analysis.report.view import View, load_view
 from pipeline import opening, store
-from pipeline.params import run_stage
+from pipeline.checked import run_stage
 
 TITLE = "One geometry of emotions, or the same passages?"
 CONDITION_COLUMNS = {

@@ -21,7 +21,7 @@ CAPTION = (
 FLOOR = "stimulus_floor"
 
 
-def _pair(view: View) -> dict[str, Any] | None:
+def shown(view: View) -> dict[str, Any] | None:
     """The pair of two trained models that is first in the tables; else a trained model and an untrained draw; else two
     precisions."""
     for kind in (BETWEEN, TWINS, PRECISIONS):
@@ -61,15 +61,14 @@ def _steps(view: View, pair: dict[str, Any]) -> list[dict[str, Any]]:
     ]
     for name, row in by_control.items():
         if name != FLOOR:
-            value, se = row["rho_dis_given"], row["rho_dis_given_se"]
-            interval = None if value is None or se is None else (value - 2 * se, value + 2 * se)
-            made.append(step(f"... given {name.replace(':', ': ')}", value, interval))
+            interval = None if row["ci_low"] is None else (row["ci_low"], row["ci_high"])
+            made.append(step(f"... given {name.replace(':', ': ')}", row["rho_dis_given"], interval))
     return made
 
 
 def finding(view: View) -> Finding:
     question = "For one pair: what is left when each other explanation is taken away?"
-    pair = _pair(view)
+    pair = shown(view)
     if pair is None:
         return Finding("pair", question, "no pair to look at", ["One condition was read."])
     steps = {s["step"]: s for s in _steps(view, pair)}
@@ -106,7 +105,7 @@ def _estimate(steps: dict[str, dict[str, Any]], key: str) -> str:
 
 
 def figure(view: View) -> alt.LayerChart:
-    pair = _pair(view)
+    pair = shown(view)
     rows = [] if pair is None else _steps(view, pair)
     schema = {"step": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64, "kind": pl.String}
     frame = pl.DataFrame(rows, schema=schema, orient="row")

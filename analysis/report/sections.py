@@ -10,12 +10,12 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.report import figures, findings, pair, stories
+from analysis.report import choices, figures, findings, pair, stories
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
 from pipeline import store, tables
-from pipeline.params import run_stage
+from pipeline.checked import run_stage
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Section:
 SECTIONS = (
     Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
     Section(pair.finding, pair.figure, pair.CAPTION),
+    Section(choices.finding, choices.figure, choices.CAPTION),
     Section(stories.finding, stories.figure, stories.CAPTION),
     Section(findings.depth, figures.depth, figures.CAPTIONS["depth"]),
     Section(findings.noise, figures.noise, figures.CAPTIONS["noise"]),

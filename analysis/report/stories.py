@@ -11,7 +11,7 @@ from analysis.rdm import ALL_PAIRS, WITHIN_SIGN
 from analysis.report.figures import MUTED, RHO, colours, who
 from analysis.report.findings import Finding, number, units
 from analysis.report.view import WORDS, View
-from pipeline import tables
+from pipeline.schemas.stories import N_COMPONENTS
 
 CAPTION = (
     "Left: which label each story is given on a topic that was held out, at best_layer_cv; rows add up to the topics. Right:"
@@ -61,7 +61,7 @@ def finding(view: View) -> Finding:
                 )
         axes = [
             f"PC{k} ({row[f'pc{k}_share']:.0%} of variance) {number(row[f'pc{k}_valence'])} and {number(row[f'pc{k}_arousal'])}"
-            for k in range(1, tables.N_COMPONENTS + 1)
+            for k in range(1, N_COMPONENTS + 1)
             if row[f"pc{k}_share"] is not None
         ]
         lines.append(

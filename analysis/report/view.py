@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import polars as pl
 
+from analysis.conditions import INPUT_EMBEDDINGS
 from analysis.layers import CV
 from analysis.rdm import ALL_PAIRS
 from pipeline import labels, opening, tables
 from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import Params, load_params
+from pipeline.params import Params, Precision, load_params
 
-# Which precision stands for a model where precision is not the question: the most exact that was read.
-REFERENCE = ("fp32", "bf16", "fp16", "int8", "nf4")
 BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS, OTHER = (
     "two trained models",
     "trained and untrained",
@@ -29,7 +29,8 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-PAIRED = ("rsa", "intervals", "controls")
+PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second")
+EMBEDDINGS_OF = ", input embeddings"
 VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth")
 
 
@@ -44,6 +45,9 @@ class View:
     rsa: pl.DataFrame
     intervals: pl.DataFrame
     controls: pl.DataFrame
+    choices: pl.DataFrame
+    layer_map: pl.DataFrame
+    second: pl.DataFrame
     corpus: pl.DataFrame
     confusion: pl.DataFrame
     growth: pl.DataFrame
@@ -51,16 +55,19 @@ class View:
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
         """`read`: the tables by name."""
-        reference = {m: min(params.precisions_of(m), key=REFERENCE.index) for m in entries} | dict.fromkeys(params.words)
+        reference = {m: params.reference_of(m) for m in entries} | dict.fromkeys(params.words)
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
         def described(table: pl.DataFrame, s: str = "") -> pl.DataFrame:
+            embeddings = pl.col(f"setting{s}") == INPUT_EMBEDDINGS
+            # a reader's place in the page is its own, beside the model whose embeddings it reads
+            reader = pl.col(f"model{s}") + pl.when(embeddings).then(pl.lit(EMBEDDINGS_OF)).otherwise(pl.lit(""))
             return table.with_columns(
-                _name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"condition{s}"),
-                pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
-                pl.col(f"model{s}").is_in(params.words).alias(f"only_words{s}"),
                 pl.col(f"precision{s}").eq_missing(pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
-            )
+                pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
+                (pl.col(f"model{s}").is_in(params.words) | embeddings).alias(f"only_words{s}"),
+                reader.alias(f"model{s}"),
+            ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"condition{s}"))
 
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
         references = pl.col("is_reference_a") & pl.col("is_reference_b")
@@ -98,7 +105,7 @@ class View:
             rows = [
                 r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
             ]
-        rank, precisions = [*self.entries, *self.params.words], [*REFERENCE, None]
+        rank, precisions = [*self.entries, *self.readers], [*get_args(Precision), None]
         rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, precisions.index(r["precision"])))
         return [r["condition"] for r in rows]
 
@@ -128,6 +135,11 @@ class View:
         order = {sign: rank for rank, sign in enumerate(labels.SIGNS)}
         rows = sorted(norms.iter_rows(named=True), key=lambda r: (order.get(r["sign"], 9), r["family"] or "", r["emotion"]))
         return [row["emotion"] for row in rows]
+
+    @property
+    def readers(self) -> list[str]:
+        """The readers of words alone: each trained model's input embeddings, then those of params."""
+        return [*(m + EMBEDDINGS_OF for m in self.trained), *self.params.words]
 
     @property
     def trained(self) -> list[str]:

@@ -1,0 +1,201 @@
+"""Stage `choices`: what the numbers owe to choices that could have been made otherwise: position, layer, scaling, BOS,
+batch-mates, length; and to the author of the stories. Tables `choices`, `layer_map`, `second`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis import gram, inference, layer_map, layers, otherwise, pairwise, parallel, second
+from analysis.conditions import Condition, Headline, Readout, readout, readouts, second_words
+from analysis.gram import Design, Floats
+from analysis.inference import Halves, Reliability, finite_or_none
+from pipeline import opening, tables
+from pipeline.checked import run_stage
+from pipeline.entries import ModelEntry, load_entries
+from pipeline.params import NEUTRAL, STORIES, Params, Second, load_params
+
+Row = dict[str, Any]
+VARIANT = "centred"
+POSITION, READING = "position:", "reading:"
+
+
+@dataclass(frozen=True)
+class Side:
+    """One condition at its best layer, as chosen and with every choice made otherwise that it can be given."""
+
+    readout: Readout
+    layer: int
+    as_chosen: Halves
+    otherwise: dict[str, Halves]
+
+
+def halves_of(k: Floats, design: Design, params: Params) -> Halves | None:
+    """None where there are too few units, or a half leaves a label without stories."""
+    if len(design.units) < inference.FEWEST_UNITS:
+        return None
+    first = inference.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+    try:
+        return Halves.of(gram.cells(k, design), design, first)
+    except ValueError:
+        return None
+
+
+def grams_otherwise(here: Readout, headline: Headline, layer: int, others: dict[str, Readout]) -> Iterator[tuple[str, Floats]]:
+    """K over the headline stories for every choice that this readout can be given, by name. `others`: the same condition at
+    other positions and in other readings of the same stories."""
+    for choice in otherwise.WITHIN:
+        if (k := otherwise.within(here, headline, layer, choice)) is not None:
+            yield choice, k
+    for choice, other in others.items():
+        if other.finite[:, layer].all():
+            yield choice, headline.gram(gram.gram(other.states[:, layer]))
+
+
+def others_of(here: Readout, params: Params) -> dict[str, Readout]:
+    """The same condition at the stories' other positions, and in the varied readings of its precision."""
+    c = here.condition
+    if c.precision is None:
+        return {}
+    neutral = opening.activations(c.model, c.precision, NEUTRAL)
+    stories = opening.activations(c.model, c.precision, STORIES)
+    made = {f"{POSITION}{p}": readout(c, stories, neutral, p) for p in params.readings[STORIES].positions if p != here.position}
+    if c.reader is not None or c.model not in params.read.models:
+        return made
+    for varied in params.varied:
+        if varied.precision == c.precision and here.position in varied.positions:
+            read = opening.activations(c.model, c.precision, varied.name)
+            made[f"{READING}{varied.name}"] = readout(c, read, neutral, here.position)
+    return made
+
+
+def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) -> list[Row]:
+    """Rows of `choices` under one choice: each condition that can be given it against itself, and each pair with such a one."""
+    able = [n for n, s in enumerate(sides) if choice in s.otherwise]
+    everyone = [s.as_chosen for s in sides] + [sides[n].otherwise[choice] for n in able]
+    found = pairwise.pairwise(everyone)
+    reliable = [inference.reliability(h) for h in everyone]
+    moved = {n: len(sides) + i for i, n in enumerate(able)}
+    made = []
+    for a, b in [*((n, n) for n in able), *combinations(range(len(sides)), 2)]:
+        if a != b and not {a, b} & set(able):
+            continue
+        at = (a, moved[b]) if a == b else (moved.get(a, a), moved.get(b, b))
+        changed = "b" if a == b else "both" if {a, b} <= set(able) else "a" if a in able else "b"
+        own = {
+            **sides[a].readout.condition.keys("_a"),
+            **sides[b].readout.condition.keys("_b"),
+            **keys,
+            "choice": choice,
+            "changed": changed,
+            "layer_a": sides[a].layer,
+            "layer_b": sides[b].layer,
+        }
+        made.append(dict.fromkeys(tables.SCHEMAS["choices"]) | own | _numbers(found, reliable, at, (a, b), params))
+    return made
+
+
+def _numbers(
+    found: pairwise.Pairwise, reliable: list[Reliability], at: tuple[int, int], before: tuple[int, int], params: Params
+) -> Row:
+    """The four numbers, and the change of rho_dis with its jackknife over topics: a difference of paired values."""
+    row: Row = {
+        "rho_same": finite_or_none(found.rho_same.value[at]),
+        "rho_cross": finite_or_none(found.rho_cross.value[at]),
+        "reliability_a": finite_or_none(reliable[at[0]].value),
+        "reliability_b": finite_or_none(reliable[at[1]].value),
+    }
+    if reasons := list(dict.fromkeys(r for n in (*at, *before) if (r := reliable[n].reason))):
+        return row | {"reason": "rho_dis: " + "; ".join(reasons)}
+    row["rho_dis"] = finite_or_none(found.rho_dis.value[at])
+    assert found.rho_dis.without_topic is not None
+    change = found.rho_dis.value[at] - found.rho_dis.value[before]
+    left_out = found.rho_dis.without_topic[:, at[0], at[1]] - found.rho_dis.without_topic[:, before[0], before[1]]
+    if np.isfinite(change) and np.isfinite(left_out).all():
+        se = inference.jackknife_se(left_out)
+        p = inference.equivalence_p(float(change), se, params.rsa.equivalence, len(left_out) - 1)
+        row |= {"rho_dis_change": float(change), "rho_dis_change_se": se, "p_equivalent": p}
+    return row
+
+
+def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], params: Params, keys: Row) -> list[Row]:
+    """Rows of `second` for one source: every condition on our stories against every one on theirs."""
+    theirs: list[tuple[Condition, int, Readout]] = []
+    for side in ours:
+        c = side.readout.condition
+        if c.model in params.read.models and c.precision == of.precision and c.reader is None:
+            read = opening.activations(c.model, of.precision, of.name)
+            neutral = opening.activations(c.model, of.precision, NEUTRAL)
+            theirs.append(
+                (c, side.layer, readout(Condition(c.model, None, c.precision, of.name), read, neutral, keys["position"]))
+            )
+    theirs += [(r.condition, 0, r) for r in second_words(of, params, keys["position"])]
+    made = []
+    for a in ours:
+        if a.readout.condition not in {c for c, _, _ in theirs} and a.readout.condition.precision is not None:
+            continue
+        for _, layer_b, b in theirs:
+            own = {e for e in a.readout.emotions if e != params.vectors.neutral_label}
+            labels = own & set(b.emotions)
+            cells = [common_or_reason(r, layer, labels, params) for r, layer in ((a.readout, a.layer), (b, layer_b))]
+            at = {**a.readout.condition.keys("_a"), **b.condition.keys("_b"), **keys, "layer_a": a.layer, "layer_b": layer_b}
+            made.append(second.row(at, cells[0], cells[1], len(labels)))
+    return made
+
+
+def common_or_reason(r: Readout, layer: int, labels: set[str], params: Params) -> tuple[Halves, Design] | str:
+    """Halves of one side over the labels in common; where they cannot be had, the reason."""
+    if len(labels) < second.FEWEST_LABELS:
+        return f"{len(labels)} labels in common; {second.FEWEST_LABELS} are needed"
+    if not r.finite[:, layer].all():
+        return f"layer {layer} is not finite in some story"
+    k = gram.gram(r.states[:, layer])
+    try:
+        return second.common(k, r.emotions, r.topics, labels, params.geometry.halvings, params.geometry.seed)
+    except ValueError as error:
+        return str(error)
+
+
+def main(arguments: list[str]) -> None:
+    params = load_params()
+    entries = load_entries(params)
+    chosen = opening.table("layers").filter(pl.col("halving").is_null(), layer_rule=layers.CV, variant=VARIANT)
+    keys: Row = {"position": params.report.position, "variant": VARIANT}
+    sides: list[Side] = []
+    stacks: list[layer_map.Stack] = []
+    for here in readouts(params, entries, params.report.position):
+        layer = here.rows_of(chosen)["layer"]
+        headline = Headline.of(here, params.vectors.neutral_label)
+        if len(layer) == 0 or layer[0] is None or not here.finite[:, layer[0]].all():
+            continue
+        own = halves_of(headline.gram(gram.gram(here.states[:, layer[0]])), headline.design, params)
+        if own is None:
+            continue
+        made = list(grams_otherwise(here, headline, layer[0], others_of(here, params)))
+        found = parallel.each(lambda item, h=headline: halves_of(item[1], h.design, params), made)  # type: ignore[misc]
+        sides.append(Side(here, layer[0], own, {n: h for (n, _), h in zip(made, found, strict=True) if h is not None}))
+        if _on_the_map(here.condition, params, entries):
+            untrained = entries[here.condition.model].untrained
+            stacks.append(layer_map.stack(here, headline, untrained, own.first, params.vectors.neutral_variance, VARIANT))
+    rows = []
+    for choice in dict.fromkeys(name for s in sides for name in s.otherwise):
+        rows += rows_of_choice(choice, sides, params, keys)
+    tables.write_table("choices", rows)
+    tables.write_table("layer_map", layer_map.rows(stacks, keys))
+    tables.write_table("second", [row for of in params.second for row in second_rows(of, sides, entries, params, keys)])
+
+
+def _on_the_map(c: Condition, params: Params, entries: dict[str, ModelEntry]) -> bool:
+    """Models at their reference precision, and the first draw of each twin."""
+    if c.reader is not None or c.precision != params.reference_of(c.model):
+        return False
+    return c.seed == entries[c.model].draws[0]
+
+
+if __name__ == "__main__":
+    run_stage(main)

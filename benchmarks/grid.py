@@ -1,0 +1,113 @@
+"""The grid of a paper's size: time and memory of the stages `rsa` and `controls` on synthetic activations.
+
+    python -m benchmarks.grid [--models 12] [--precisions 3] [--methods 4] [--stories 504]
+
+Every model is one of its size in the published twelve (layers, width); activations are drawn as they are asked for, so that
+no disk is needed; the time of drawing them is measured and taken off. Methods stand as further models of the same lineage.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from analysis import controls, layers, rsa
+from analysis.conditions import Condition, Readout
+from pipeline import stimuli, store, tables
+from pipeline.entries import ModelEntry
+from pipeline.params import STORIES, load_params
+
+SIZES = [(28, 1536), (24, 2048), (28, 3072), (26, 1152), (32, 4096), (32, 4096)]  # layers and width, two models each
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def synthetic(condition: Condition, size: tuple[int, int], frame, position: str, spent: list[float]) -> Readout:
+    """Activations with a common emotion geometry of 20 dimensions, topic and noise, at a true size."""
+    start = time.perf_counter()
+    n_layers, width = size
+    rng = np.random.default_rng(abs(hash((condition.model, condition.precision, position))) % 2**32)
+    emotions, topics = frame["emotion"].to_list(), frame["topic"].to_list()
+    label, topic = (np.unique(x, return_inverse=True)[1] for x in (emotions, topics))
+    common = np.random.default_rng(0).normal(size=(label.max() + 1, 20))
+    axes = rng.normal(size=(20, width)).astype(np.float32)
+    base = (common[label] @ axes + rng.normal(size=(topic.max() + 1, width))[topic]).astype(np.float32)
+    states = rng.standard_normal((len(emotions), n_layers, width), dtype=np.float32) * 4 + base[:, None]
+    neutral = rng.standard_normal((64, n_layers, width), dtype=np.float32)
+    whole = np.ones((len(emotions), n_layers), dtype=bool)
+    ids, tokens = frame["id"].to_list(), np.full(len(emotions), 140)
+    spent[0] += time.perf_counter() - start
+    return Readout(condition, position, emotions, topics, ids, tokens, states, whole, neutral, whole[:64])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, value in (("models", 12), ("precisions", 3), ("methods", 4), ("stories", 504)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    options = parser.parse_args()
+    params = load_params(ROOT / "params.yaml")
+    frame = stimuli.load(params.readings[STORIES].model_copy(update={"path": ROOT / params.readings[STORIES].path}))
+    frame = frame.head(options.stories)
+    precisions = ["fp32", "bf16", "fp16", "int8"][: options.precisions]
+    names = [f"model{m:02}-method{k}" for m in range(options.models) for k in range(options.methods)]
+    sizes = {n: SIZES[int(n[5:7]) // 2 % len(SIZES)] for n in names}
+    entry = {"family": "f", "tuning": "base", "bos": False, "parameters": 1e9, "folder": {"path": "."}}
+    entries = {n: ModelEntry.model_validate(entry | {"lineage": f"lineage{int(n[5:7]) // 2}"}) for n in names}
+    read = params.read.model_copy(update={"models": names, "precisions": precisions})
+    twins = params.read_untrained.model_copy(update={"models": []})
+    norms = params.corpus.model_copy(update={"emotions": ROOT / params.corpus.emotions})
+    params = params.model_copy(update={"read": read, "read_untrained": twins, "words": [], "corpus": norms})
+    conditions = [Condition(n, None, p) for n in names for p in precisions]
+    spent = [0.0]
+
+    def readouts(_params, _entries, position: str) -> Iterator[Readout]:
+        for condition in conditions:
+            yield synthetic(condition, sizes[condition.model], frame, position, spent)
+
+    n_halvings = params.geometry.halvings
+    rows = []
+    for c in conditions:
+        for position in params.geometry.positions:
+            for variant in store.VARIANTS:
+                at = {
+                    **c.keys(),
+                    "position": position,
+                    "variant": variant,
+                    "plateau_low": 9,
+                    "plateau_high": 20,
+                    "reason": None,
+                }
+                middle = sizes[c.model][0] // 2
+                halves = [(h, k) for h in range(n_halvings) for k in (1, 2)]
+                rows += [
+                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (layers.CV, layers.PAPER)
+                ]
+                rows += [at | {"layer_rule": layers.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
+    folder = Path(tempfile.mkdtemp(prefix="grid-"))
+    tables.TABLES, store.SCRATCH = folder / "tables", folder / "scratch"
+    tables.write_table("layers", rows)
+    pairs = len(conditions) * (len(conditions) - 1) // 2
+    print(f"{len(conditions)} conditions, {pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
+    for stage in (rsa, controls):
+        spent[0], start = 0.0, time.perf_counter()
+        for name, value in (("load_params", lambda: params), ("load_entries", lambda _: entries), ("readouts", readouts)):
+            setattr(stage, name, value)
+        stage.main([])
+        took = time.perf_counter() - start - spent[0]
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+        print(
+            f"{stage.__name__}: {took:.0f} s ({1000 * took / pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s more;"
+            f" peak memory {peak:.1f} GiB",
+            flush=True,
+        )
+    shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
