@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile lint-corpus backends lint locks image repro-in-image clean-scratch
+.PHONY: help repro test plan profile lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -50,16 +50,18 @@ profile:
 lint-corpus: .venv/ready
 	@python -m pipeline.lint
 
-# TransformerLens beside our hooks, in an environment of its own that sees this one's packages
-.venv-backends/ready: .venv/ready locks/backends.txt
-	@rm -rf .venv-backends; python -m venv .venv-backends
-	@python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(.venv-backends/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/project.pth"
-	@.venv-backends/bin/python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps -r locks/backends.txt
+# The tests and benchmarks that hold us against peers (TransformerLens, rsatoolbox), in an environment that sees this one's
+.venv-peers/ready: .venv/ready locks/peers.txt
+	@rm -rf .venv-peers; python -m venv .venv-peers
+	@site='import sysconfig; print(sysconfig.get_path("purelib"))'; \
+	python -c "$$site" > "$$(.venv-peers/bin/python -c "$$site")/project.pth"
+	@.venv-peers/bin/python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps -r locks/peers.txt
 	@touch $@
 
-backends: .venv-backends/ready
-	@.venv-backends/bin/python -m pytest -m backends tests/test_backends.py
-	@.venv-backends/bin/python -m benchmarks.backends
+peers: .venv-peers/ready
+	@.venv-peers/bin/python -m pytest tests/test_backends.py tests/test_to_rsatoolbox.py
+	@.venv-peers/bin/python -m benchmarks.backends
+	@.venv-peers/bin/python -m benchmarks.bootstrap
 
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy

@@ -87,7 +87,7 @@ def disattenuated(cross: Floats) -> Floats:
     """rho_cross / sqrt(rel_a rel_b) from matrices (..., C, C) whose diagonal is the reliability; never clipped; NaN where a
     reliability is not positive."""
     own = np.diagonal(cross, axis1=-2, axis2=-1)
-    root = np.sqrt(np.where(own > 0, own, np.nan))
+    root = np.sqrt(np.where(own > 1e-12, own, np.nan))  # what rounding leaves of 0 is no reliability
     return np.asarray(cross / root[..., :, None] / root[..., None, :])
 
 

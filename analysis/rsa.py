@@ -11,6 +11,7 @@ from scipy import stats
 from scipy.stats import false_discovery_control
 
 from analysis import inference, layers, lineages, pairwise, parallel
+from analysis.ceilings import same_story_noise_ceiling
 from analysis.conditions import Condition, readouts
 from analysis.gram import Design
 from analysis.inference import Halves, finite_or_none
@@ -163,6 +164,8 @@ def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, 
             if c.precision == precision and s.halves is not None:
                 members.setdefault(entries[c.model].lineage, []).append(s.halves)
         found = pairwise.noise_ceiling(list(members.values()))
+        whole = [h.whole for halves in members.values() for h in halves]
+        same = same_story_noise_ceiling(np.stack(whole)) if len(whole) > 1 else (None, None)
         rows.append(
             {
                 "precision": precision,
@@ -173,6 +176,8 @@ def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, 
                 "lower_se": found and found.lower_se,
                 "upper": found and found.upper,
                 "upper_se": found and found.upper_se,
+                "same_story_lower": same[0],
+                "same_story_upper": same[1],
                 "reason": None if found else f"{len(members)} lineage{'s' * (len(members) != 1)}; three are needed",
             }
         )

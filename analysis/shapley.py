@@ -154,11 +154,14 @@ def _gone(distances: Sequence[Floats], n: int) -> Bools:
 def _to_blame(gone: Bools) -> tuple[int, ...]:
     """Cells for which a needed distance does not exist; none where all do.
 
-    A cell without any distance takes those of other cells with it, which are not to blame.
+    A cell that has no distance to itself, or to any cell that has one, takes those of other cells with it, which are not to
+    blame.
     """
     if not (gone[0].any() or gone[-1].any()):
         return ()
-    blamed = gone.diagonal() | (gone | np.eye(len(gone), dtype=bool)).all(axis=1)
+    blamed = gone.diagonal()
+    left = gone & ~blamed[:, None] & ~blamed
+    blamed = blamed | ((left | blamed | np.eye(len(gone), dtype=bool)).all(axis=1) & left.any(axis=1))
     unexplained = gone & ~blamed[:, None] & ~blamed
     blamed = blamed | unexplained[0] | unexplained[-1]
     return tuple(int(cell) for cell in np.flatnonzero(blamed))

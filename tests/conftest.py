@@ -132,7 +132,6 @@ class Project:
             varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
         self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
-        self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
@@ -142,26 +141,6 @@ class Project:
         for name in ("emotions.csv", "topics.csv", "label_words.csv", "prompts.csv"):
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
-
-    def writes(self, *models: str) -> None:
-        """Let models write few and short texts, at both precisions, and read them."""
-        write = self.params["write"] | {"models": list(models), "fewest_tokens": 2}
-        for setting in write["settings"].values():
-            setting |= {"max_new_tokens": 12}
-        self.params["write"] = write
-        self.params["writings"] = [
-            {"setting": "matched", "precision": "fp32"},
-            {"setting": "matched", "precision": "fp16"},
-            {"setting": "reliable", "precision": "fp32"},
-        ]
-        read = [
-            ("matched", "fp32", "fp32"),
-            ("matched", "fp16", "fp16"),
-            ("matched", "fp16", "fp32"),
-            ("reliable", "fp32", "fp32"),
-        ]
-        self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
-        self.save()
 
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)

@@ -170,6 +170,19 @@ def test_the_noise_ceiling_asks_for_three_lineages(in_finished):
     table = opening.table("noise_ceiling")
     assert set(table["reason"]) == {"2 lineages; three are needed"}
     assert set(table["precision"]) == {"fp32", "fp16"}
+    # on the same stories two models are enough; leaving one out leaves the other
+    own = table.filter(precision="fp32", position="mean50", variant="centred").row(0, named=True)
+    row = pair(
+        opening.table("rsa"),
+        ("tiny-llama-3.2", "fp32"),
+        ("tiny-qwen2.5", "fp32"),
+        position="mean50",
+        variant="centred",
+        layer_rule=layers.CV,
+        pairs="all",
+    )
+    assert own["same_story_lower"] == pytest.approx(row["rho_same"])
+    assert own["same_story_upper"] == pytest.approx(np.sqrt((1 + row["rho_same"]) / 2), abs=0.02)
 
 
 def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng):

@@ -97,6 +97,8 @@ NOISE_CEILING = pl.Schema(
         "lower_se": pl.Float64,
         "upper": pl.Float64,
         "upper_se": pl.Float64,
+        "same_story_lower": pl.Float64,  # over models, on the same stories, whose noise it counts as agreement
+        "same_story_upper": pl.Float64,
         "reason": pl.String,
     }
 )
