@@ -18,7 +18,7 @@ import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import transformers
@@ -62,13 +62,16 @@ HUB_FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
 
 @dataclass(frozen=True)
 class Model:
-    """A model ready to be read: the blocks without the LM head, and its tokenizer."""
+    """A model ready to be read: the blocks without the LM head, and its tokenizer. Of one that writes, the head too, and its
+    generation config, which names the tokens that end a text."""
 
     name: str
     body: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     device: torch.device
     attributes: dict[str, Any]
+    head: torch.nn.Module | None = None
+    generation_config: Any = None
 
 
 def quiet() -> None:
@@ -87,28 +90,33 @@ def pick_device(wanted: str) -> torch.device:
     return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
 
 
-def load(name: str, entry: ModelEntry, precision: str, device: torch.device, seed: int | None = None) -> Model:
-    """Load the model of an entry at a precision; `seed` draws the weights of an untrained twin.
+def load(
+    name: str, entry: ModelEntry, precision: str, device: torch.device, seed: int | None = None, *, writes: bool = False
+) -> Model:
+    """Load the model of an entry at a precision, with its head if it `writes`; `seed` draws the weights of an untrained twin.
 
     Raises InputError for whatever the user can mend: a file or hub id that is missing, gated or broken, weights that the file
-    lacks, a tokenizer whose BOS habit is not what the entry says.
+    lacks, a tokenizer whose BOS habit is not what the entry says, an untrained twin that is to write.
     """
     quiet()
     where = MODELS / f"{name}.yaml"
+    if writes and entry.untrained:
+        raise InputError(f"{where}: an untrained twin (seeds) does not write; take {name} out of write.models")
     folder = locate(entry, where)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         _config_is_readable(config, where)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        body = _untrained(config, precision, seed) if entry.untrained else _trained(folder, precision, device, where)
+        untrained = entry.untrained
+        whole = _untrained(config, precision, seed) if untrained else _trained(folder, precision, device, where, writes)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(f"{where}: cannot load the model from {folder}: {one_line(error)}") from error
     _bos_is_as_declared(tokenizer, entry, where)
     if precision not in QUANTISED:
-        body = body.to(device)  # type: ignore[arg-type]
+        whole = whole.to(device)  # type: ignore[arg-type]
     if precision == "fp16" and device.type == "cpu":
-        _round_to_half(body)
-    body.eval().requires_grad_(False)
+        _round_to_half(whole)
+    whole.eval().requires_grad_(False)
     attributes = {
         "model": name,
         "family": entry.family,
@@ -120,7 +128,10 @@ def load(name: str, entry: ModelEntry, precision: str, device: torch.device, see
         "compute_dtype": str(DTYPES[precision]).removeprefix("torch."),
         "quantisation": {"int8": "bitsandbytes LLM.int8, threshold 6.0", "nf4": "bitsandbytes NF4"}.get(precision, "none"),
     }
-    return Model(name, body, tokenizer, device, attributes)
+    if not writes:
+        return Model(name, whole, tokenizer, device, attributes)
+    blocks, head = cast(PreTrainedModel, whole.base_model), whole.get_output_embeddings()
+    return Model(name, blocks, tokenizer, device, attributes, head, whole.generation_config)
 
 
 def locate(entry: ModelEntry, where: Path) -> Path:
@@ -198,7 +209,7 @@ def _config_is_readable(config: Any, where: Path) -> None:
         raise InputError(f"{where}: its config was written by transformers {written}; {installed} would misread it")
 
 
-def _trained(folder: Path, precision: str, device: torch.device, where: Path) -> PreTrainedModel:
+def _trained(folder: Path, precision: str, device: torch.device, where: Path, writes: bool) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": DTYPES[precision], "attn_implementation": "sdpa"}
     if precision in QUANTISED:
         options["device_map"] = {"": device}
@@ -207,15 +218,14 @@ def _trained(folder: Path, precision: str, device: torch.device, where: Path) ->
             if precision == "int8"
             else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=DTYPES["nf4"])
         )
-    body, info = AutoModel.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options
-    )
+    kind: Any = AutoModelForCausalLM if writes else AutoModel
+    model, info = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options)
     # transformers fills what a file lacks with random numbers; a reading of those would be a wrong number.
     for what in ("missing_keys", "mismatched_keys"):
         if info[what]:
             first = sorted(map(str, info[what]))[0]
             raise InputError(f"{where}: {folder} lacks weights of the model ({what}: {len(info[what])}, first {first})")
-    return body
+    return cast(PreTrainedModel, model)
 
 
 def _untrained(config: Any, precision: str, seed: int | None) -> PreTrainedModel:
@@ -242,8 +252,8 @@ class HalfLinear(torch.nn.Module):
         return torch.nn.functional.linear(x.float(), self.weight, self.bias).half()
 
 
-def _round_to_half(body: PreTrainedModel) -> None:
-    for module in list(body.modules()):
+def _round_to_half(model: PreTrainedModel) -> None:
+    for module in list(model.modules()):
         for name, child in module.named_children():
             if type(child) is torch.nn.Linear:
                 setattr(module, name, HalfLinear(child))

@@ -13,6 +13,7 @@ import xarray as xr
 
 from pipeline import store, tables
 from pipeline.checked import InputError, one_line
+from pipeline.schemas.writings import WRITING
 
 
 def activations(model: str, precision: str, reading: str) -> xr.Dataset:
@@ -48,6 +49,12 @@ def check_activations(dataset: xr.Dataset, path: Path) -> None:
         raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and run `dvc repro`")
 
 
+def writing(model: str, precision: str, setting: str) -> pl.DataFrame:
+    """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.writings`. A text counts
+    where `same_as` and `left_out` are null. Raises InputError for what is missing, not readable, or of other columns."""
+    return _parquet(store.writings_path(model, precision, setting), WRITING)
+
+
 def vectors(path: Path = store.VECTORS) -> xr.DataTree:
     """All emotion vectors, lazily. Raises InputError where the store is not there or holds no model."""
     if not (path / "zarr.json").is_file():
@@ -63,12 +70,16 @@ def table(name: str) -> pl.DataFrame:
     path = tables.table_path(name)
     if name not in tables.SCHEMAS:
         raise InputError(f"no table '{name}'; there are {', '.join(tables.SCHEMAS)}")
+    return _parquet(path, tables.SCHEMAS[name])
+
+
+def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         frame = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
-    if frame.schema != tables.SCHEMAS[name]:
+    if frame.schema != schema:
         raise InputError(f"{path}: its columns are not those of this version; run `dvc repro`")
     return frame

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
+from pipeline.writings import CONTEXTS, Writings
 
 PARAMS = Path("params.yaml")
 
@@ -148,7 +149,7 @@ def _are_among(names: list[str], known: list[str], place: str, where: str) -> No
             )
 
 
-class Params(Strict):
+class Params(Writings):
     """The whole of `params.yaml`; each section belongs to the stage of its name."""
 
     profile: str
@@ -174,6 +175,7 @@ class Params(Strict):
         places: dict[str, list[str]] = {f"readings.{k}.positions": list(r.positions) for k, r in self.readings.items()}
         places |= {f"varied.{r.name}.positions": list(r.positions) for r in self.varied}
         places |= {f"second.{r.name}.positions": list(r.positions) for r in self.second}
+        places |= {"write.positions": list(self.write.positions)}
         for place, names in places.items():
             _are_among(names, list(self.positions), place, "positions")
         stories = self.readings[STORIES].positions
@@ -214,6 +216,19 @@ class Params(Strict):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _writers_read_the_stories(self) -> Params:
+        if strangers := sorted(set(self.write.models) - set(self.read.models)):
+            raise PydanticCustomError("models", "write.models: {names}: not among read.models", {"names": ", ".join(strangers)})
+        for name in [p for r in self.writings_read for p in (r.read, r.written)]:
+            if name not in self.read.precisions:
+                raise PydanticCustomError(
+                    "precision",
+                    "writings_read: {precision} is not among read.precisions, whose stories its layers come from",
+                    {"precision": name},
+                )
+        return self
+
     def precisions_of(self, model: str) -> list[str]:
         """The precisions that `model` is read at, in the order of params.yaml."""
         return list(self.read.precisions if model in self.read.models else self.read_untrained.precisions)
@@ -226,7 +241,9 @@ class Params(Strict):
         """What `model` reads at `precision`, by name."""
         own = list(self.readings) if precision in self.precisions_of(model) else []
         more = self.more if model in self.read.models else []
-        return own + [r.name for r in more if r.precision == precision]
+        read = self.writings_read if model in self.write.models else []
+        written = [r.name(context) for r in read if r.read == precision for context in CONTEXTS]
+        return own + [r.name for r in more if r.precision == precision] + written
 
     def reading(self, name: str, precision: str) -> Reading | None:
         """The reading of a name: of `readings`, of `second`, or the stories with the options of `varied`."""

@@ -19,12 +19,13 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import stimuli
+from pipeline import prompts, stimuli
 from pipeline.checked import InputError, one_line, run_stage
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.lint import lint
 from pipeline.params import NEUTRAL, QUANTISED, STORIES, Params, Second, Varied, load_params
 from pipeline.store import activations_path
+from pipeline.writings import Writing, WritingRead
 
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
 START_SECONDS = 8  # of a stage: Python, torch, the model
@@ -59,6 +60,29 @@ def readings(params: Params) -> Iterator[tuple[str, str, str, list[str]]]:
         for model in params.read.models:
             for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
                 yield f"read_{stage}@{model}-{stage}{n}", model, reading.precision, [reading.name]
+
+
+def writings(
+    params: Params, entries: dict[str, ModelEntry], changed: list[str], n_labels: int, rate: float
+) -> tuple[int, float]:
+    """How many writings are to be made or read, and a bound on the seconds that they take: no text may end early."""
+    count, about = 0, 0.0
+    for model in params.write.models:
+        lists: dict[str, list[Writing | WritingRead]] = {"writing": [*params.writings], "read": [*params.writings_read]}
+        for kind, listed in lists.items():
+            for n, item in enumerate(listed):
+                stage = f"{'write' if kind == 'writing' else 'read_writing'}@{model}-{kind}{n}"
+                if stage not in changed:
+                    continue
+                setting = params.write.settings[item.setting]
+                ids = setting.only or prompts.load(params.write.prompts, setting.prompts, None)["id"].unique().to_list()
+                # greedy samples are one text; what is read is read twice
+                texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
+                tokens = texts * setting.max_new_tokens * (1 if kind == "writing" else 2)
+                precision = item.precision if isinstance(item, Writing) else item.read
+                about += seconds(entries[model], precision, tokens, rate)
+                count += kind == "writing"
+    return count, about
 
 
 def changed_stages() -> list[str]:
@@ -101,8 +125,12 @@ def main(arguments: list[str]) -> None:
         grid.add_row(model, precision + alone, ", ".join(names), weights, _minutes(about))
     if grid.row_count:
         out.print(grid)
+    writes, longest = writings(params, entries, changed, len(texts[STORIES]["emotion"].unique()), rate)
+    if writes:
+        total += longest
+        out.print(f"and {', '.join(params.write.models)} writes and reads {writes} writings: at most {_minutes(longest)}")
     out.print(
-        "then vectors, geometry, corpus, rsa, controls, choices, report: about three minutes"
+        "then vectors, geometry, corpus, rsa, controls, choices, writings, confounds, report: about three minutes"
         + (f"; {_minutes(total + 180)} in all on this CPU" if total else "")
     )
 

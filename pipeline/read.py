@@ -81,18 +81,19 @@ def read(
     model: models.Model,
     ids: list[list[int]],
     positions: Sequence[Position],
-    bos: bool,
+    skip: Sequence[int],
     plan: BatchPlan,
     scratch: Path,
     progress: tqdm[Any],
 ) -> residual.Pooled:
-    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`."""
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. The first
+    `skip` tokens of each text never count."""
     scratch.mkdir(parents=True, exist_ok=True)
     batches = plan.batches([len(text) for text in ids])
     for number, batch in enumerate(batches):
         kept = scratch / f"{number:05}.npz"
         if not kept.exists():
-            pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, bos)
+            pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, [skip[i] for i in batch])
             unfinished = kept.with_suffix(".tmp")
             with unfinished.open("wb") as file:
                 np.savez(file, **pooled._asdict())
@@ -126,6 +127,8 @@ def dataset(
         "position": ("position", np.array(positions, dtype=store.STRING)),
         "layer": ("layer", np.arange(pooled.activation.shape[-2])),
     }
+    if "sample" in frame.columns:
+        coords["sample"] = ("stimulus", frame["sample"].to_numpy())
     if seeds is not None:
         coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
     arrays = {
@@ -207,16 +210,30 @@ def read_source(
 ) -> Part:
     """Read one source with a model in memory; raises InputError for a text that is shorter than a position needs."""
     ids, bos = residual.tokenise(source.frame["text"].to_list(), model.tokenizer, entry.bos, source.reading.bos)
-    lengths = [len(text) - bos for text in ids]
-    texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
     attributes = attributes_of(source, model, precision, bos, plan)
+    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan)
+
+
+def read_tokens(
+    source: Source,
+    ids: list[list[int]],
+    skip: Sequence[int],
+    attributes: dict[str, Any],
+    model: models.Model,
+    precision: str,
+    seed: int | None,
+    plan: BatchPlan,
+) -> Part:
+    """Read a source's texts as the tokens `ids`, of which the first `skip` of each text never count."""
+    lengths = [len(text) - first for text, first in zip(ids, skip, strict=True)]
+    texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
     rules = {k: v.model_dump() for k, v in source.positions.items()}
-    fingerprint = digest_of({"seed": seed, "ids": ids, "positions": rules, "attributes": attributes})
+    fingerprint = digest_of({"seed": seed, "ids": ids, "skip": list(skip), "positions": rules, "attributes": attributes})
     scratch = store.SCRATCH / "read" / fingerprint[:24]
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
     # tqdm stays quiet (disable=None) where the output is not a terminal.
     with tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None) as progress:
-        pooled = read(model, ids, list(source.positions.values()), bos, plan, scratch, progress)
+        pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress)
     return Part(pooled, lengths, attributes, scratch)
 
 

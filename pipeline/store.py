@@ -23,6 +23,7 @@ from zarr.codecs import BloscCodec
 from pipeline.checked import run_stage
 from pipeline.params import STORIES, Params, load_params
 
+WRITINGS = Path("data/writings")
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
 REPORT = Path("data/report")
@@ -42,6 +43,10 @@ METHODS = {STORIES: "comprehension"}
 """Which readings are a method of the field; every other reading is a setting of its own name."""
 
 # --- paths ---------------------------------------------------------------------------------------------------------
+
+
+def writings_path(model: str, precision: str, setting: str) -> Path:
+    return WRITINGS / model / precision / f"{setting}.parquet"
 
 
 def activations_path(model: str, precision: str, reading: str) -> Path:
@@ -109,8 +114,24 @@ def prune(params: Params) -> list[Path]:
         for precision in _folders(model):
             readings = {f"{r}.zarr" for r in params.readings_of(model.name, precision.name)}
             stale += [p for p in _folders(precision) if p.name not in readings] if readings else [precision]
+    stale += _stale_writings(params)
     for path in stale:
-        shutil.rmtree(path)
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    return stale
+
+
+def _stale_writings(params: Params) -> list[Path]:
+    stale = []
+    for model in _folders(WRITINGS):
+        if model.name not in params.write.models:
+            stale.append(model)
+            continue
+        for precision in _folders(model):
+            settings = {f"{w.setting}.parquet" for w in params.writings if w.precision == precision.name}
+            stale += [p for p in sorted(precision.iterdir()) if p.name not in settings] if settings else [precision]
     return stale
 
 

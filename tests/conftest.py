@@ -132,6 +132,8 @@ class Project:
             varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
         self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
+        self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
+        self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
@@ -141,6 +143,27 @@ class Project:
         for name in ("emotions.csv", "topics.csv", "label_words.csv", "prompts.csv"):
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
+        shutil.copytree(ROOT / "data/reference", folder / "data/reference")
+
+    def writes(self, *models: str) -> None:
+        """Let models write few and short texts, at both precisions, and read them."""
+        write = self.params["write"] | {"models": list(models), "fewest_tokens": 2}
+        for setting in write["settings"].values():
+            setting |= {"max_new_tokens": 12}
+        self.params["write"] = write
+        self.params["writings"] = [
+            {"setting": "matched", "precision": "fp32"},
+            {"setting": "matched", "precision": "fp16"},
+            {"setting": "reliable", "precision": "fp32"},
+        ]
+        read = [
+            ("matched", "fp32", "fp32"),
+            ("matched", "fp16", "fp16"),
+            ("matched", "fp16", "fp32"),
+            ("reliable", "fp32", "fp32"),
+        ]
+        self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
+        self.save()
 
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)
@@ -159,23 +182,30 @@ class Project:
 
     def run(self, *stages: str) -> None:
         """Run stages in this process, in order:
-        `read`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `report`."""
-        from analysis import choices, controls, corpus, geometry, rsa
+        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`, `report`."""
+        from analysis import choices, confounds, controls, corpus, geometry, rsa, writings
         from analysis.report import page
-        from pipeline import read, store, vectors
+        from pipeline import read, read_writing, store, vectors, write
 
         params = load_params()
         for stage in stages:
             if stage == "read":
                 for model, precision in params.cells:
-                    read.main([model, precision, *params.readings_of(model, precision)])
+                    names = params.readings_of(model, precision)
+                    read.main([model, precision, *(n for n in names if params.reading(n, precision))])
+            elif stage == "write":
+                for model in params.write.models:
+                    for w in params.writings:
+                        write.main([model, w.setting, w.precision])
+                    for r in params.writings_read:
+                        read_writing.main([model, r.setting, r.written, r.read])
             elif stage == "vectors":
                 store.main([])
                 for model in params.models:
                     vectors.main([model])
             else:
-                by_name = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
-                (by_name | {"report": page})[stage].main([])
+                of_stories = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
+                (of_stories | {"writings": writings, "confounds": confounds, "report": page})[stage].main([])
 
 
 @pytest.fixture
@@ -191,7 +221,9 @@ def finished(tmp_path_factory, model_folders) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         project = Project(folder, model_folders)
-        project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "report")
+        project.writes("tiny-llama-3.2")
+        project.run("read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices")
+        project.run("writings", "confounds", "report")
     return project
 
 

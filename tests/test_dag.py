@@ -16,13 +16,13 @@ from tests.conftest import ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {"checked", "params", "schemas", "entries", "stimuli", "labels", "models"}
-GROUND |= {"residual", "store", "tables", "opening", "provenance"}
-FOR_ANALYSIS = {"checked", "params", "entries", "stimuli", "labels", "store", "tables", "opening"}
+GROUND = {"checked", "params", "writings", "experiments", "schemas", "entries", "stimuli", "labels", "prompts", "models"}
+GROUND |= {"residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
+FOR_ANALYSIS = {"checked", "params", "writings", "experiments", "entries", "stimuli", "labels", "store", "tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
 PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
-GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance"}
+GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring"}
 
 
 def module_of(stage):
@@ -129,15 +129,13 @@ def stages_run(folder):
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
-AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "report"}
+AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
     assert cloned.ran == READS | VARIED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
-    made = [out for stage in STAGES.values() for out in stage["outs"] if str(out).startswith("data/tables/")]
-    assert made
-    assert all((cloned.folder / out).exists() for out in made)
+    assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
 
@@ -150,8 +148,8 @@ def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dr
     cloned.save()
     ran = stages_run(cloned.folder)
     assert not {s for s in ran if s.startswith("read@")}
-    for path in (cloned.folder / tables.TABLES).glob("*.parquet"):
-        table = pl.read_parquet(path)
+    for name in tables.SCHEMAS:
+        table = pl.read_parquet(cloned.folder / tables.table_path(name))
         for column in (c for c in table.columns if c.startswith("model")):
             assert "tiny-qwen2.5" not in table[column].to_list()
     assert not (cloned.folder / "data/vectors.zarr/tiny-qwen2.5").exists()

@@ -219,7 +219,7 @@ def test_a_users_own_jsonl_with_other_labels_runs_unchanged(project):
     }
     project.params["vectors"]["neutral_label"] = None
     project.save()
-    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "report")
+    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report")
     assert set(opening.table("geometry")["n_emotions"]) == {3}
     vectors = opening.vectors()["tiny-qwen2.5/comprehension"]["vector"]
     assert vectors["emotion"].values.tolist() == ["gezellig", "hygge", "saudade"]

@@ -71,6 +71,16 @@ def finding(view: View) -> Finding:
     crossed = known.filter(choice="topic")["rho_dis_change"].abs().max()
     if crossed is not None and float(crossed) < 1e-9:  # type: ignore[arg-type]
         words.append("Topics are crossed with emotions, so taking them out changes nothing at all.")
+    for row in view.here(view.second).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
+        who = f"{row['condition_a']} on our stories, {row['condition_b']} on those of {row['setting_b']}"
+        if row["rho_dis"] is None:
+            words.append(f"{who} ({row['n_emotions']} labels in common): not estimable ({row['reason']}).")
+            continue
+        words.append(
+            f"{who}, {row['n_emotions']} labels in common: rho_dis {number(row['rho_dis'])} [{number(row['ci_low'])},"
+            f" {number(row['ci_high'])}], rho_cross {number(row['rho_cross'])} under a ceiling of"
+            f" {number((row['reliability_a'] * row['reliability_b']) ** 0.5)}."
+        )
     largest = known.filter(panel=ITSELF).sort(pl.col("rho_dis_change").abs(), descending=True)
     short = "no condition can be compared with itself"
     if not largest.is_empty():

@@ -31,7 +31,8 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second")
 EMBEDDINGS_OF = ", input embeddings"
-VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth")
+ABOUT_MODELS = ("samples", "confounds", "attributions", "variance")
+VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", *ABOUT_MODELS)
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,10 @@ class View:
     corpus: pl.DataFrame
     confusion: pl.DataFrame
     growth: pl.DataFrame
+    samples: pl.DataFrame
+    confounds: pl.DataFrame
+    attributions: pl.DataFrame
+    variance: pl.DataFrame
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
@@ -89,7 +94,8 @@ class View:
             .then(pl.lit(SEEDS))
             .otherwise(pl.lit(OTHER))
         )
-        rest = {name: described(table) for name, table in read.items() if name not in PAIRED}
+        rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS)}
+        rest |= {name: read[name] for name in ABOUT_MODELS}
         paired["rsa"] = paired["rsa"].with_columns(kind.alias("kind"))
         return cls(params, entries, **paired, **rest)
 

@@ -1,0 +1,199 @@
+"""The engine with which a model writes: its own loop over a key-value cache, so that a text has random numbers of its own.
+
+`generate` of transformers draws all texts of a batch from one random state: a text then depends on what is written beside it.
+Here every text draws from its own generator, a prompt is read alone, and what is batched is only the step from one token to
+the next. Texts that are finished leave the batch at once and others take their place.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
+
+import torch
+from jinja2 import TemplateError
+from torch import Tensor, nn
+from transformers import PreTrainedTokenizerBase
+
+from pipeline.checked import InputError, one_line
+from pipeline.residual import tokenise
+from pipeline.text_cache import TextCache, after_prompt, after_tokens
+
+DATE = "26 Jul 2024"
+"""What a chat template that writes the date is given (Llama 3's; this is its own default): no text depends on the day it is
+written on."""
+
+Finish = Literal["eos", "length", "not_finite"]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How the next token is chosen: the most probable one (`temperature` None), or one drawn at a temperature from the smallest
+    set of tokens whose probability reaches `top_p`; and the number of tokens after which a text is cut."""
+
+    temperature: float | None
+    top_p: float = 1.0
+    max_new_tokens: int = 256
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text: its tokens without the prompt and without the end token, and why it ends. `not_finite`: the logits after these
+    tokens hold NaN or +inf (as fp16 gives when it overflows), so that there is no next token."""
+
+    tokens: list[int]
+    finish: Finish
+
+
+def prompt_ids(prompt: str, tokenizer: PreTrainedTokenizerBase, template: bool, native_bos: bool) -> list[int]:
+    """Token ids of a prompt: with `template` one user turn, up to where the model's turn begins; without it plain text, with
+    BOS where the family's tokenizer begins with it (`native_bos`).
+
+    Raises InputError where the tokenizer has no chat template, or one that fails or writes today's date, where BOS would stand
+    twice at the beginning, and where there is no token at all.
+    """
+    ids = _user_turn(prompt, tokenizer) if template else tokenise([prompt], tokenizer, native_bos, "native")[0][0]
+    bos = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    if bos is not None and ids[:2] == [bos, bos]:
+        where = "the chat template writes it twice" if template else "the prompt's text begins with it"
+        raise InputError(f"BOS stands twice at the beginning of the prompt '{prompt[:40]}': {where}; take one away there")
+    if not ids:
+        raise InputError(f"the prompt '{prompt}' has no tokens and this family begins no text with BOS; give it some text")
+    return ids
+
+
+def _user_turn(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    template = tokenizer.chat_template
+    if template is None:
+        raise InputError("this model's tokenizer has no chat template; set template: false, so that its prompts are plain text")
+    if "strftime_now" in template and "date_string" not in template:
+        raise InputError("this model's chat template writes today's date, so that texts change by the day; set template: false")
+    turn = [{"role": "user", "content": prompt}]
+    try:
+        ids = tokenizer.apply_chat_template(
+            turn, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+        )
+    except TemplateError as error:
+        raise InputError(
+            f"this model's chat template fails on a user's turn ({one_line(error)}); set template: false"
+        ) from None
+    return cast(list[int], ids)
+
+
+def end_tokens(tokenizer: PreTrainedTokenizerBase, generation_config: Any | None) -> frozenset[int]:
+    """Ids that end a text: the tokenizer's, and those of the model's generation config (chat models often end a turn with
+    another token than a text). Empty where neither names one."""
+    named = [getattr(source, "eos_token_id", None) for source in (tokenizer, generation_config)]
+    return frozenset(i for ids in named if ids is not None for i in ([ids] if isinstance(ids, int) else ids))
+
+
+def nucleus(p: Tensor, top_p: float) -> Tensor:
+    """Ids (kept,) of the smallest set of tokens whose probability reaches `top_p` (Holtzman et al. 2020, section 3.1), the most
+    probable first; of equals the lower id first.
+
+    `p` is (token,) float64. The first token is always kept.
+    """
+    n = 64  # sorting a whole vocabulary takes longer than a small model's step, and a nucleus is mostly small
+    while (top := p.topk(min(n, len(p))).values).cumsum(0)[-1] < top_p and n < len(p):
+        n *= 16
+    candidates = (p >= top[-1]).nonzero()[:, 0]
+    mass, order = p[candidates].sort(descending=True, stable=True)
+    kept = 1 + int((mass.cumsum(0) < top_p).sum())
+    return candidates[order[:kept]]
+
+
+def draw(p: Tensor, top_p: float, u: float) -> int:
+    """Inverse distribution function: the first token of the nucleus of `p` (token,) at which the cumulative probability, as a
+    share of the nucleus, exceeds `u` (0 <= u < 1)."""
+    # In the order of ids: by probability, two tokens that rounding makes change places would change what u means.
+    ids = nucleus(p, top_p).sort().values if top_p < 1 else torch.arange(len(p))
+    cumulative = p[ids].cumsum(0)
+    return int(ids[torch.searchsorted(cumulative, u * cumulative[-1], right=True)])
+
+
+def choose(logits: Tensor, decoding: Decoding, generators: Sequence[torch.Generator]) -> list[int | None]:
+    """The next token of each text from logits (text, token), None where they are not finite.
+
+    Where tokens are drawn, each text's generator (CPU) gives one number, and probabilities are float64 on the CPU.
+    """
+    finite = torch.isfinite(logits.amax(dim=-1)).tolist()
+    if decoding.temperature is None:
+        tokens: list[int | None] = logits.argmax(dim=-1).tolist()
+    else:
+        p = torch.softmax(logits.cpu().double() / decoding.temperature, dim=-1)
+        u = [float(torch.rand((), dtype=torch.float64, generator=generator)) for generator in generators]
+        tokens = [draw(p[i], decoding.top_p, u[i]) if good else None for i, good in enumerate(finite)]
+    return [token if good else None for token, good in zip(tokens, finite, strict=True)]
+
+
+@dataclass
+class _Text:
+    """A text that is being written, and the places in the answer that it fills."""
+
+    places: list[int]
+    generator: torch.Generator
+    cache: TextCache
+    tokens: list[int] = field(default_factory=list)
+
+
+def generate(
+    body: nn.Module,
+    head: nn.Module,
+    prompts: Sequence[Sequence[int]],
+    seeds: Sequence[int],
+    decoding: Decoding,
+    ends: frozenset[int],
+    batch_texts: int,
+    on_text: Callable[[int, Written], None] | None = None,
+) -> list[Written]:
+    """Let a model go on from each prompt (token ids), each with its own seed, at most `batch_texts` at a time.
+
+    `body` gives states after the final norm, `head` logits of them. `on_text(i, written)` is told each text as it is finished,
+    in no order. Greedy texts of one prompt are written once, and so are drawn ones of one prompt and one seed.
+    Raises InputError for an architecture that changes the head's logits, and for one whose cache is not known.
+    """
+    _head_gives_the_logits(body)
+    greedy = decoding.temperature is None
+    jobs: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    for place, (ids, seed) in enumerate(zip(prompts, seeds, strict=True)):
+        jobs.setdefault((tuple(ids), 0 if greedy else seed), []).append(place)
+    waiting = deque(sorted(jobs))  # so that texts of one prompt follow one another
+    found: dict[int, Written] = {}
+
+    def goes_on(text: _Text, token: int | None) -> bool:
+        finish: Finish | None = "not_finite" if token is None else "eos" if token in ends else None
+        if token is not None and finish is None:
+            text.tokens.append(token)
+            finish = "length" if len(text.tokens) == decoding.max_new_tokens else None
+        if finish is None:
+            return True
+        for place in text.places:
+            found[place] = Written(list(text.tokens), finish)
+            if on_text is not None:
+                on_text(place, found[place])
+        return False
+
+    texts: list[_Text] = []
+    read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
+    with torch.inference_mode():
+        while waiting or texts:
+            while waiting and len(texts) < batch_texts:
+                prompt, seed = job = waiting.popleft()
+                if read is None or read[0] != prompt:
+                    read = prompt, *after_prompt(body, head, prompt)
+                text = _Text(jobs[job], torch.Generator().manual_seed(seed), read[2].copy())
+                texts += [text] if goes_on(text, choose(read[1], decoding, [text.generator])[0]) else []
+            if texts:
+                logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [text.cache for text in texts])
+                tokens = choose(logits, decoding, [text.generator for text in texts])
+                texts = [text for text, token in zip(texts, tokens, strict=True) if goes_on(text, token)]
+    return [found[place] for place in range(len(prompts))]
+
+
+def _head_gives_the_logits(body: nn.Module) -> None:
+    """Some architectures cap or scale what the head gives; without that, texts would be drawn from another distribution."""
+    for name in ("final_logit_softcapping", "logit_scale", "logits_scaling", "lm_head_multiplier", "output_multiplier"):
+        if getattr(body.config, name, None) not in (None, 1):
+            raise InputError(f"{type(body).__name__}: its {name} changes the head's logits; such a model cannot write here yet")

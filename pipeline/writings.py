@@ -1,0 +1,104 @@
+"""What `params.yaml` says of writings: which settings there are, who writes, who reads what was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.checked import Name, Names, Strict
+from pipeline.experiments import Baseline, Confounds, Context, LayerRule
+
+CONTEXTS: tuple[Context, ...] = ("alone", "prompted")
+"""A written text is read alone, and after the prompt that it answered; the prompt's tokens never count."""
+
+
+class Setting(Strict):
+    """How a text is asked for and decoded, and how its vectors are formed."""
+
+    prompts: Name = Field(description="the set of prompts")
+    only: list[str] | None = Field(default=None, description="ids of the prompts, where not all of the set are used")
+    samples: int = Field(ge=1, description="of each prompt")
+    temperature: float | None = Field(default=None, gt=0, description="null: greedy")
+    top_p: float = Field(default=1.0, gt=0, le=1)
+    seed: int = Field(default=0, ge=0)
+    max_new_tokens: int = Field(ge=1)
+    template: bool
+    position: Name
+    layer: LayerRule
+    baseline: Baseline = "emotions"
+    unit_norm: bool = False
+
+
+class Write(Strict):
+    models: Names
+    prompts: Path
+    positions: Annotated[Names, Field(min_length=1)]
+    fewest_tokens: int = Field(default=8, ge=1)
+    batch_texts: int = Field(default=64, ge=1)
+    settings: dict[Name, Setting]
+
+
+class Writing(Strict):
+    """One setting, written at one precision."""
+
+    setting: Name
+    precision: str
+
+
+class WritingRead(Strict):
+    """What one precision wrote, read by the same or another."""
+
+    setting: Name
+    written: str
+    read: str
+
+    def name(self, context: Context) -> str:
+        """The name of this reading in the store."""
+        return f"{self.setting}-{self.written}-{context}"
+
+
+class Writings(Strict):
+    """The sections on writings; `Params` has them among its own."""
+
+    write: Write
+    writings: list[Writing]
+    writings_read: list[WritingRead]
+    confounds: Confounds
+
+    @model_validator(mode="after")
+    def _settings_lead_somewhere(self) -> Writings:
+        known = self.write.settings
+        for name, setting in known.items():
+            if setting.position not in self.write.positions:
+                raise PydanticCustomError(
+                    "position",
+                    "write.settings.{name}.position: '{position}' is not among write.positions ({known})",
+                    {"name": name, "position": setting.position, "known": ", ".join(self.write.positions)},
+                )
+        written = [(w.setting, w.precision) for w in self.writings]
+        for w in self.writings:
+            if w.setting not in known:
+                raise PydanticCustomError(
+                    "setting",
+                    "writings: '{name}' is not among write.settings ({known})",
+                    {"name": w.setting, "known": ", ".join(known)},
+                )
+            if written.count((w.setting, w.precision)) > 1:
+                raise PydanticCustomError(
+                    "setting", "writings: '{name}' at {precision} stands twice", {"name": w.setting, "precision": w.precision}
+                )
+        for r in self.writings_read:
+            if (r.setting, r.written) not in written:
+                raise PydanticCustomError(
+                    "setting",
+                    "writings_read: '{name}' is not written at {precision}; add it to writings",
+                    {"name": r.setting, "precision": r.written},
+                )
+            if self.writings_read.count(r) > 1:
+                raise PydanticCustomError(
+                    "setting", "writings_read: '{name}' stands twice", {"name": f"{r.setting}, {r.written}, {r.read}"}
+                )
+        return self
