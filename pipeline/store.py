@@ -39,8 +39,9 @@ VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
 
-METHODS = {STORIES: "comprehension"}
-"""Which readings are a method of the field; every other reading is a setting of its own name."""
+METHODS = {STORIES: "comprehension", "reliable": "generation"}
+"""Which readings are a method of the field: the stories, and the writing with texts enough; every other is a setting of its
+own name."""
 
 # --- paths ---------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ A vector is the mean over a label's stories minus a baseline. `centred`: the bas
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -43,15 +44,43 @@ def emotion_vectors(
     return np.stack([centred, centred - (centred @ components.T) @ components]), len(components)
 
 
-def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
-    """The Dataset of `<model>/comprehension` and the attributes of the model's node."""
+@dataclass(frozen=True)
+class Group:
+    """One group of a model's node: whose texts, and the reading that each precision has of them."""
+
+    method: str
+    setting: str
+    readings: dict[str, str]  # by precision
+    positions: list[str]
+
+
+def groups_of(model: str, params: Params) -> dict[str, Group]:
+    """The groups of a model by name: comprehension of the stories, and every setting of writing that a precision reads of its
+    own, after its prompt."""
     precisions = params.precisions_of(model)
-    stories = [opening.activations(model, p, STORIES) for p in precisions]
+    stories = Group(store.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), params.readings[STORIES].positions)
+    groups = {store.METHODS[STORIES]: stories}
+    for setting in params.write.settings if model in params.write.models else ():
+        own = {r.read: r.name("prompted") for r in params.writings_read if r.setting == setting and r.read == r.written}
+        if own:
+            own = {p: own[p] for p in precisions if p in own}
+            groups[store.METHODS.get(setting, setting)] = Group("generation", setting, own, params.write.positions)
+    return groups
+
+
+def of_group(model: str, group: Group, params: Params) -> xr.Dataset:
+    """The Dataset of one group (see `store`). Raises InputError where there is nothing to compare."""
+    precisions, positions = list(group.readings), group.positions
+    texts = [opening.activations(model, p, reading) for p, reading in group.readings.items()]
     neutral = [opening.activations(model, p, NEUTRAL) for p in precisions]
-    one = stories[0]
-    positions = params.readings[STORIES].positions
+    one = texts[0]
     seeds: list[int | None] = one["seed"].values.tolist() if "seed" in one.dims else [None]
-    labels, label = np.unique(np.array(one["emotion"].values.tolist()), return_inverse=True)
+    named = [np.array(t["emotion"].values.tolist()) for t in texts]
+    labels = np.unique(named[0])
+    for precision, own in zip(precisions, named, strict=True):
+        if not np.array_equal(np.unique(own), labels):
+            odd = ", ".join(sorted(set(own) ^ set(labels)))
+            raise InputError(f"{model}: {group.setting}: {odd}: a label has no text at {precisions[0]} or at {precision}")
     baseline = labels != params.vectors.neutral_label
     if baseline.sum() < 2:
         path = params.readings[STORIES].path
@@ -64,9 +93,10 @@ def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
         (s, q, r) for s in enumerate(seeds) for q in enumerate(precisions) for r in enumerate(positions)
     ):
         at: dict[str, Any] = {"position": position} if seed is None else {"position": position, "seed": seed}
-        here, calm = stories[j].sel(at), neutral[j].sel(at)
+        here, calm = texts[j].sel(at), neutral[j].sel(at)
         whole = here["finite"].values.all(axis=0) & calm["finite"].values.all(axis=0)
         states, plain = here["activation"].values, calm["activation"].values
+        label = np.searchsorted(labels, named[j])
         for layer in np.flatnonzero(whole):
             made, count = emotion_vectors(states[:, layer], label, baseline, plain[:, layer], params.vectors.neutral_variance)
             vector[i, j, :, p, layer], removed[i, j, p, layer] = made, count
@@ -82,7 +112,7 @@ def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
     }
     if lead:
         coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
-    dataset = xr.Dataset(
+    return xr.Dataset(
         {
             "vector": ((*lead, *store.VECTOR_DIMS), vector),
             "finite": ((*lead, *store.LAYER_DIMS), removed >= 0),
@@ -90,33 +120,40 @@ def of_model(model: str, params: Params) -> tuple[xr.Dataset, dict[str, Any]]:
         },
         coords=coords,
         attrs={
-            "method": store.METHODS[STORIES],
-            "setting": STORIES,
+            "method": group.method,
+            "setting": group.setting,
             "baseline": "mean of the label means" + ("" if baseline.all() else f" without '{params.vectors.neutral_label}'"),
             "denoised": "without the principal components of the neutral texts that hold"
             f" {params.vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
             " n_neutral_components counts them",
-            "finite": "False: a story's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
-            "n_stories": one.sizes["stimulus"],
-            "stimuli_sha256": one.attrs["stimuli_sha256"],
+            "finite": "False: a text's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
+            "n_texts": {p: t.sizes["stimulus"] for p, t in zip(precisions, texts, strict=True)},
+            "stimuli_sha256": {p: t.attrs["stimuli_sha256"] for p, t in zip(precisions, texts, strict=True)},
             "neutral_sha256": neutral[0].attrs["stimuli_sha256"],
         },
     )
-    shared = {k: v for k, v in one.attrs.items() if k not in (*BY_PRECISION, "reading", "stimuli_sha256", "code_sha256")}
-    attributes = {
+
+
+def attributes_of(model: str, params: Params) -> dict[str, Any]:
+    """What a model's node says: what its readings of the stories share, once; and what differs by precision."""
+    precisions = params.precisions_of(model)
+    stories = [opening.activations(model, p, STORIES) for p in precisions]
+    one = stories[0].attrs
+    shared = {k: v for k, v in one.items() if k not in (*BY_PRECISION, "reading", "stimuli_sha256", "code_sha256")}
+    return {
         **shared,
         "precisions": {p: {k: s.attrs[k] for k in BY_PRECISION[1:]} for p, s in zip(precisions, stories, strict=True)},
-        "read_code_sha256": one.attrs["code_sha256"],
+        "read_code_sha256": one["code_sha256"],
         "vectors_code_sha256": code_digest("pipeline.vectors"),
         "vectors_params": params.vectors.model_dump(),
     }
-    return dataset, attributes
 
 
 def main(arguments: list[str]) -> None:
     (model,) = arguments
-    dataset, attributes = of_model(model, load_params())
-    store.write_vectors({store.METHODS[STORIES]: dataset}, attributes, model)
+    params = load_params()
+    groups = {name: of_group(model, group, params) for name, group in groups_of(model, params).items()}
+    store.write_vectors(groups, attributes_of(model, params), model)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,8 @@ def test_one_emotion_is_nothing_to_compare(project):
     project.params |= {"read": project.params["read"] | {"precisions": ["fp32"]}, "varied": []}
     project.save()
     with pytest.raises(InputError, match="fewer than two emotions beside the neutral label"):
-        vectors.of_model("tiny-qwen2.5", load_params())
+        params = load_params()
+        vectors.of_group("tiny-qwen2.5", vectors.groups_of("tiny-qwen2.5", params)["comprehension"], params)
 
 
 def test_writing_the_vectors_twice_gives_the_same_bytes(in_finished, tmp_path, monkeypatch):
@@ -101,3 +102,19 @@ def test_writing_the_vectors_twice_gives_the_same_bytes(in_finished, tmp_path, m
         made.append({p.relative_to(tmp_path / name): p.read_bytes() for p in (tmp_path / name).rglob("*") if p.is_file()})
     assert made[0] == made[1]
     assert len(made[0]) > 5
+
+
+def test_what_a_model_wrote_has_vectors_of_its_own_after_the_prompt(in_finished):
+    tree = opening.vectors()["tiny-llama-3.2"]
+    assert set(tree.children) == {"comprehension", "generation", "matched"}
+    assert set(opening.vectors()["tiny-qwen2.5"].children) == {"comprehension"}
+    group = tree["matched"].to_dataset()
+    assert group["precision"].values.tolist() == ["fp32", "fp16"]
+    assert group["position"].values.tolist() == load_params().write.positions
+    read_ = opening.activations("tiny-llama-3.2", "fp16", "matched-fp16-prompted").sel(position="middle", layer=2)
+    x, labels = read_["activation"].values.astype(float), read_["emotion"].values
+    means = {e: x[labels == e].mean(0) for e in ("angry", "calm", "happy", "sad")}
+    expected = means["sad"] - np.mean(list(means.values()), axis=0)
+    at = {"precision": "fp16", "variant": "centred", "position": "middle", "layer": 2, "emotion": "sad"}
+    assert np.allclose(group["vector"].sel(at), expected, atol=1e-5)
+    assert tree["generation"].attrs["setting"] == "reliable"
