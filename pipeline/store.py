@@ -145,6 +145,7 @@ def main(arguments: list[str]) -> None:
     for path in prune(load_params()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     VECTORS.mkdir(parents=True, exist_ok=True)
+    WRITINGS.mkdir(exist_ok=True)  # a dep of stages that run where no model writes, too
     (VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(
         VECTORS,

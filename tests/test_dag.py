@@ -106,6 +106,7 @@ def cloned(tmp_path_factory, model_folders):
     folder = tmp_path_factory.mktemp("clone")
     copy_sources(folder)
     project = Project(folder, model_folders)
+    project.writes("tiny-llama-3.2")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     dvc(folder, "init", "-q")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -129,12 +130,13 @@ def stages_run(folder):
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
+WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
 AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-    assert cloned.ran == READS | VARIED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
+    assert cloned.ran == READS | VARIED | WRITINGS | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
     assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
