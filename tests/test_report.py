@@ -50,7 +50,9 @@ def test_the_words_hold_the_tables_numbers(view):
     assert f"{two['rho_same'][0]:.4f} at their best layers" in " ".join(precision.words)
     corpus = opening.table("corpus").filter(position="mean50", model="tiny-qwen2.5", precision="fp32", words="tfidf")
     corpus = corpus.filter(setting="stories").row(0, named=True)
-    assert f"{corpus['accuracy']:.0%} named, words alone {corpus['words_accuracy']:.0%}" in findings(view)["corpus"].short
+    short = findings(view)["corpus"].short
+    assert f"tiny-qwen2.5: {corpus['accuracy']:.0%} named, words alone " in short
+    assert f"{corpus['words_accuracy']:.0%} (tfidf)" in short
     floor = opening.table("controls").filter(
         position="mean50", control="stimulus_floor", model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5"
     )

@@ -42,7 +42,7 @@ def styled(chart: Chart) -> Any:
     return chart.configure(**CONFIG)
 
 
-def similar(view: View) -> alt.HConcatChart:
+def similar(view: View) -> alt.HConcatChart | alt.VConcatChart:
     """The RSA grid at best_layer_cv: on the same stories, and across topics with each condition's reliability as diagonal."""
     columns = ["condition_a", "condition_b", "rho_same", "rho_cross", "reliability_a", "reliability_b", "rho_dis"]
     pairs = view.pairs().select(columns)
@@ -75,8 +75,10 @@ def similar(view: View) -> alt.HConcatChart:
         both: alt.LayerChart = (cells + text).properties(width=alt.Step(40), height=alt.Step(30))
         return both
 
-    same = grid("rho_same", "same stories (rho_same)", labels=True)
-    return alt.hconcat(same, grid("rho_cross", "different topics (rho_cross; diagonal: reliability)", labels=False))
+    same, cross = "same stories (rho_same)", "different topics (rho_cross; diagonal: reliability)"
+    beside = len(order) <= 8  # more than that do not fit the page's width twice
+    grids = grid("rho_same", same, labels=True), grid("rho_cross", cross, labels=not beside)
+    return alt.hconcat(*grids) if beside else alt.vconcat(*grids)
 
 
 def _band(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:

@@ -31,7 +31,8 @@ def _largest(view: View, model: str) -> dict[str, dict[str, Any]]:
 
 
 def finding(view: View) -> Finding:
-    lines, shorts = [], []
+    lines: list[str] = []
+    named: dict[str, list[str]] = {}
     corpus = view.here(view.corpus).filter(pl.col("is_reference") & ~pl.col("untrained") & ~pl.col("only_words"))
     for row in corpus.iter_rows(named=True):
         model, words = row["model"], row["words"]
@@ -69,11 +70,12 @@ def finding(view: View) -> Finding:
             " studies name valence and arousal need not be the first and second."
         )
         lines += _hardest(view, row)
-        shorts.append(f"{model}: {row['accuracy']:.0%} named, words alone {row['words_accuracy']:.0%}")
+        named.setdefault(f"{model}: {row['accuracy']:.0%} named", []).append(f"{row['words_accuracy']:.0%} ({words})")
+    shorts = [f"{model}, words alone {', '.join(alone)}" for model, alone in named.items()]
     question = "Can the stories carry it, and is it more than words?"
     if not shorts:
         return Finding("corpus", question, "not estimable", ["No trained model has a best layer, or no reader of words."])
-    return Finding("corpus", question, "; ".join(dict.fromkeys(shorts)), list(dict.fromkeys(lines)))
+    return Finding("corpus", question, "; ".join(shorts), list(dict.fromkeys(lines)))
 
 
 def _named_rightly(view: View) -> pl.DataFrame:
