@@ -220,6 +220,13 @@ class Params(Writings):
     def _writers_read_the_stories(self) -> Params:
         if strangers := sorted(set(self.write.models) - set(self.read.models)):
             raise PydanticCustomError("models", "write.models: {names}: not among read.models", {"names": ", ".join(strangers)})
+        for position in self.write.positions:
+            if (needed := self.positions[position].tokens_needed) > self.write.fewest_tokens:
+                raise PydanticCustomError(
+                    "position",
+                    "write.positions: '{position}' needs {needed} tokens, more than write.fewest_tokens ({fewest}) asks",
+                    {"position": position, "needed": needed, "fewest": self.write.fewest_tokens},
+                )
         for name in [p for r in self.writings_read for p in (r.read, r.written)]:
             if name not in self.read.precisions:
                 raise PydanticCustomError(

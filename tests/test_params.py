@@ -44,6 +44,12 @@ def test_params_yaml_is_the_default_profile():
         ({"positions__last": {"rule": "last", "start": 3}}, "'start' belongs to the rule 'mean'"),
         ({"read__models": ["a/b"]}, "'a/b' may hold letters"),
         ({"read__models": ["smollm2-135m-untrained"]}, "in read.models and in read_untrained.models"),
+        (
+            {"write__positions": ["last", "middle", "mean0", "mean25"]},
+            "'mean25' needs 26 tokens, more than write.fewest_tokens",
+        ),
+        ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
+        ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
         ({"rsa__depths": [1.5]}, "rsa.depths.0: Input should be less than or equal to 1"),
     ],
 )
