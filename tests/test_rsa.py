@@ -182,7 +182,7 @@ def test_the_noise_ceiling_asks_for_three_lineages(in_finished):
         pairs="all",
     )
     assert own["same_story_lower"] == pytest.approx(row["rho_same"])
-    assert own["same_story_upper"] == pytest.approx(np.sqrt((1 + row["rho_same"]) / 2), abs=0.02)
+    assert row["rho_same"] < own["same_story_upper"] < 1
 
 
 def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng):
@@ -205,10 +205,9 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    from analysis import choices, controls, corpus, geometry
+    from analysis import choices, confounds, controls, corpus, geometry, writings
 
-    made = [name for name in tables.SCHEMAS if tables.table_path(name).exists()]
-    before = {name: tables.table_path(name).read_bytes() for name in made}
+    before = {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS}
     layers_table = opening.table("layers")
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(store, "SCRATCH", tmp_path / "scratch")
@@ -218,7 +217,9 @@ def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeyp
     rsa.main([])
     controls.main([])
     choices.main([])
-    assert {name: tables.table_path(name).read_bytes() for name in made} == before
+    writings.main([])
+    confounds.main([])
+    assert {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS} == before
 
 
 def test_the_table_has_the_schema_of_the_store(in_finished):
