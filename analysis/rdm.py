@@ -43,10 +43,11 @@ def ranks(values: Floats) -> Floats:
 
     NaN where an RDM holds a NaN or is constant: it has no rank order.
     """
-    # Three times as fast as rankdata, which stays for the rows that have ties.
+    # Several times as fast as rankdata, which stays for the rows that have ties.
     order = np.argsort(values, axis=-1)
-    r = np.argsort(order, axis=-1).astype(np.float64)
-    ordered = np.sort(values, axis=-1)
+    r = np.empty(values.shape)
+    np.put_along_axis(r, order, np.broadcast_to(np.arange(values.shape[-1], dtype=np.float64), values.shape), axis=-1)
+    ordered = np.take_along_axis(values, order, axis=-1)
     tied = (ordered[..., 1:] == ordered[..., :-1]).any(axis=-1)
     if np.any(tied):
         r[tied] = rankdata(values[tied], axis=-1)

@@ -14,9 +14,9 @@ from analysis import gram, inference, layers
 from analysis.cells import STORIES, Cell
 from analysis.inference import finite_or_none
 from analysis.measuring import MIDDLE, Measured, Measuring, halves_of
-from pipeline import opening, tables
+from pipeline import labels, opening, tables
 from pipeline.checked import run_stage
-from pipeline.params import load_params
+from pipeline.params import Corpus, load_params
 from pipeline.writings import CONTEXTS, WritingRead
 
 Row = dict[str, Any]
@@ -28,7 +28,9 @@ def writing_rows(measuring: Measuring) -> list[Row]:
     params, rows = measuring.params, []
     for read in params.writings_read:
         texts = opening.writing(measuring.model, read.written, read.setting)
-        counted = texts.filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
+        counted = opening.counted(texts)
+        telling = with_label(counted, params.corpus)
+        silent = set(counted["id"]) - telling
         for context, rule in product(CONTEXTS, (layers.CV, layers.PAPER, MIDDLE)):
             for position in params.write.positions:
                 cell = Cell(read.setting, read.written, context, position, rule, "emotions", read.read)
@@ -48,12 +50,20 @@ def writing_rows(measuring: Measuring) -> list[Row]:
                         "n_left_out": texts["left_out"].drop_nulls().len(),
                         "n_texts": counted.height,
                         "mean_tokens": _mean(counted["n_tokens"]),
-                        "share_with_label": _mean(counted["holds_label"]),
+                        "share_with_label": _mean(counted["id"].is_in(telling)),
                         "share_ended": _mean(counted["finish"] == "eos"),
-                        **_reliabilities(measuring, cell, found, set(counted.filter(~pl.col("holds_label"))["id"])),
+                        **_reliabilities(measuring, cell, found, silent),
                     }
                 )
     return rows
+
+
+def with_label(texts: pl.DataFrame, corpus: Corpus) -> set[str]:
+    """Ids of the texts that hold a word which names their label: the label itself, or one that `corpus.label_words` lists for
+    it."""
+    listed = labels.label_words(corpus.label_words)
+    known = {e: labels.LabelWords.of(listed.filter(emotion=e), e) for e in texts["emotion"].unique()}
+    return {i for i, e, text in texts.select("id", "emotion", "text").iter_rows() if known[e].found_in(text)}
 
 
 def _mean(values: pl.Series) -> float | None:
@@ -91,7 +101,7 @@ def sample_rows(measuring: Measuring) -> list[Row]:
     for read in measuring.params.writings_read:
         setting = measuring.params.write.settings[read.setting]
         texts = opening.writing(measuring.model, read.written, read.setting)
-        counted = texts.filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
+        counted = opening.counted(texts)
         for context, n in product(CONTEXTS, range(1, setting.samples + 1)):
             cell = Cell(read.setting, read.written, context, setting.position, setting.layer, "emotions", read.read)
             rows.append(_sampled(measuring, read, cell, counted.filter(pl.col("sample") < n), n))

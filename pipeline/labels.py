@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
+import snowballstemmer
 
 from pipeline.checked import InputError, one_line
 
@@ -24,6 +27,37 @@ EMOTIONS = pl.Schema(
 TOPICS = pl.Schema({"topic": pl.String, "person": pl.String, "setting": pl.String})
 LABEL_WORDS = pl.Schema({"emotion": pl.String, "word": pl.String, "match": pl.String})
 MATCHES = ("stem", "word")
+_stemmer = snowballstemmer.stemmer("english")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, lower case, with apostrophes."""
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+
+
+def stems(words: list[str]) -> list[str]:
+    """Snowball stems (English) of words."""
+    return [str(stem) for stem in _stemmer.stemWords(words)]
+
+
+@dataclass(frozen=True)
+class LabelWords:
+    """Words that give a label away: these themselves, and all that share a stem with some of them."""
+
+    words: frozenset[str]
+    stems: frozenset[str]
+
+    @classmethod
+    def of(cls, listed: pl.DataFrame, *more: str) -> LabelWords:
+        """From rows of `label_words`, and `more` words that count by their stem."""
+        by_stem = [*listed.filter(match="stem")["word"], *more]
+        return cls(frozenset([*listed["word"], *more]), frozenset(stems(by_stem)))
+
+    def found_in(self, text: str) -> list[str]:
+        """Those words of a text, each once, in order."""
+        words = words_of(text)
+        held = [w for w, stem in zip(words, stems(words), strict=True) if w in self.words or stem in self.stems]
+        return list(dict.fromkeys(held))
 
 
 def emotions(path: Path, wanted: list[str] | None = None) -> pl.DataFrame:

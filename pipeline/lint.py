@@ -19,11 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-import snowballstemmer
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from pipeline import labels, stimuli
 from pipeline.checked import InputError, run_stage
+from pipeline.labels import words_of
 from pipeline.params import STORIES, Corpus, load_params
 
 NEAR_DUPLICATE = 0.1  # of the shorter story's word 5-grams, standing in the other
@@ -42,8 +42,6 @@ FIRST_PERSON = frozenset(
     )
 )
 
-_stemmer = snowballstemmer.stemmer("english")
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -54,22 +52,16 @@ class Problem:
     what: str
 
 
-def words_of(text: str) -> list[str]:
-    """The words of a text, lower case, with apostrophes."""
-    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
-
-
 def stems_of(text: str) -> list[str]:
     """Snowball stems (English) of the content words of a text."""
-    return [str(s) for s in _stemmer.stemWords([w for w in words_of(text) if w not in ENGLISH_STOP_WORDS and len(w) > 2])]
+    return labels.stems([w for w in words_of(text) if w not in ENGLISH_STOP_WORDS and len(w) > 2])
 
 
 def lint(stories: pl.DataFrame, corpus: Corpus) -> list[Problem]:
     """Everything found in `stories` (columns of `stimuli.load`), in the order of the checks."""
     found: list[Problem] = []
     found += completeness(stories)
-    if corpus.label_words is not None:
-        found += label_words(stories, labels.label_words(corpus.label_words))
+    found += label_words(stories, labels.label_words(corpus.label_words))
     found += lengths(stories, corpus.length)
     found += duplicates(stories)
     if corpus.topics is not None:
@@ -94,12 +86,10 @@ def completeness(stories: pl.DataFrame) -> Iterator[Problem]:
 
 def label_words(stories: pl.DataFrame, listed: pl.DataFrame) -> Iterator[Problem]:
     """No story names a label, its own or another."""
-    exact = set(listed["word"])
-    stems = {_stemmer.stemWord(w) for w in listed.filter(match="stem")["word"]}
+    known = labels.LabelWords.of(listed)
     for story in stories.iter_rows(named=True):
-        own = [w for w in words_of(story["text"]) if w in exact or _stemmer.stemWord(w) in stems]
-        if own:
-            yield Problem("label words", _cell(story), ", ".join(dict.fromkeys(own)))
+        if own := known.found_in(story["text"]):
+            yield Problem("label words", _cell(story), ", ".join(own))
 
 
 def lengths(stories: pl.DataFrame, allowed: tuple[int, int] | None) -> Iterator[Problem]:

@@ -50,9 +50,13 @@ def check_activations(dataset: xr.Dataset, path: Path) -> None:
 
 
 def writing(model: str, precision: str, setting: str) -> pl.DataFrame:
-    """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.writings`. A text counts
-    where `same_as` and `left_out` are null. Raises InputError for what is missing, not readable, or of other columns."""
+    """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.writings`. Raises InputError for what is missing, not readable, or of other columns."""
     return _parquet(store.writings_path(model, precision, setting), WRITING)
+
+
+def counted(texts: pl.DataFrame) -> pl.DataFrame:
+    """The texts of a writing that count: those of `writing` that are no other's twin and are not left out."""
+    return texts.filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
 
 
 def vectors(path: Path = store.VECTORS) -> xr.DataTree:

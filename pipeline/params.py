@@ -110,7 +110,7 @@ class Corpus(Strict):
 
     emotions: Path = Path("data/stimuli/emotions.csv")
     topics: Path | None = None
-    label_words: Path | None = None
+    label_words: Path = Path("data/stimuli/label_words.csv")
     length: tuple[int, int] | None = None
     topics_per_half: list[Annotated[int, Field(ge=2)]] = Field(default=[])
     draws: int = Field(default=100, ge=1)

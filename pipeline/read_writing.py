@@ -41,7 +41,7 @@ def main(arguments: list[str]) -> None:
     name, setting, written, precision = arguments
     params, entry = load_params(), load_entry(name)
     of = WritingRead(setting=setting, written=written, read=precision)
-    texts = opening.writing(name, written, setting).filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
+    texts = opening.counted(opening.writing(name, written, setting))
     model = models.load(name, entry, precision, models.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
     plan = read.BatchPlan.of(params, precision)

@@ -23,7 +23,6 @@ from pipeline import models, prompts, stimuli, store
 from pipeline.checked import InputError, nearest, run_stage
 from pipeline.entries import load_entry
 from pipeline.generation import Decoding, Written, end_tokens, generate, prompt_ids
-from pipeline.lint import stems_of
 from pipeline.params import PARAMS, STORIES, Params, load_params
 from pipeline.provenance import code_digest, digest_of, versions
 from pipeline.schemas.writings import WRITING
@@ -108,7 +107,6 @@ def described(asked: list[Row], ids: list[list[int]], written: list[Written], to
                 "finish": text.finish,
                 "same_as": None if left_out else first.get(where),
                 "left_out": left_out,
-                "holds_label": bool(set(stems_of(words)) & set(stems_of(request["emotion"]))),
             }
         )
         first.setdefault(where, own)

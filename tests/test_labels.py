@@ -47,3 +47,12 @@ def test_persons_and_matches_are_checked(tmp_path):
         labels.topics(written(tmp_path, "topic,person,setting\nbus,it,a bus\n"))
     with pytest.raises(InputError, match="match of 'sadly' is 'all'"):
         labels.label_words(written(tmp_path, "emotion,word,match\nsad,sadly,all\n"))
+
+
+def test_label_words_are_found_by_themselves_or_by_their_stem(tmp_path):
+    path = written(tmp_path, "emotion,word,match\nsad,sorrow,stem\nsad,blue,word\n")
+    known = labels.LabelWords.of(labels.label_words(path), "sad")
+    assert known.found_in("Sorrowful, he wore blue; her sadness, blues and BLUE sorrows.") == [
+        *("sorrowful", "blue", "sadness", "sorrows"),
+    ]
+    assert known.found_in("A saddle, a bluebell.") == []

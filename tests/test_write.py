@@ -110,7 +110,6 @@ def test_what_is_too_short_or_not_finite_is_recorded_and_left_out():
     frame = write.described(ASKED, [[9]] * 4, texts, Decoder(), 2)
     assert frame["left_out"].to_list() == [None, "0 tokens; 2 are needed", None, "states not finite"]
     assert frame["same_as"].to_list() == [None, None, frame["id"][0], None]
-    assert frame["holds_label"].to_list() == [True, False, True, False]
     assert write.said_of(frame, "f") == (
         "1 of 4 texts are identical to another and counted once; 2 are left out (0 tokens; 2 are needed, states not finite)"
     )

@@ -20,7 +20,6 @@ _COLUMNS: dict[str, Any] = {
     "finish": pl.String,  # eos, length, not_finite
     "same_as": pl.String,  # id of the first such text of this label and prompt; null for that one
     "left_out": pl.String,  # why it does not count; null if it counts
-    "holds_label": pl.Boolean,  # the text holds a word that names its label
 }
 WRITING = pl.Schema(_COLUMNS)
 """A text counts where `same_as` and `left_out` are null; never are both given."""
