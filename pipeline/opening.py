@@ -50,7 +50,8 @@ def check_activations(dataset: xr.Dataset, path: Path) -> None:
 
 
 def writing(model: str, precision: str, setting: str) -> pl.DataFrame:
-    """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.writings`. Raises InputError for what is missing, not readable, or of other columns."""
+    """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.writings`. Raises
+    InputError for what is missing, not readable, or of other columns."""
     return _parquet(store.writings_path(model, precision, setting), WRITING)
 
 
