@@ -45,7 +45,18 @@ def published_rows(measuring: Measuring) -> list[Row]:
         reasons = [f"{n}: {m.reason}" for n, m in zip("ab", (a, b), strict=True) if m.reason]
         row["reason"] = "; ".join(reasons) or None
         rows.append(row)
-    return rows
+    return rows + ([bias_row(rows, *params.confounds.bias)] if params.confounds.bias else [])
+
+
+def bias_row(rows: Sequence[Row], one: str, other: str) -> Row:
+    """What comparison `one` says more than `other`: the difference of their rows' rhos, with its sign."""
+    a, b = (next(row for row in rows if row["comparison"] == name) for name in (one, other))
+    row: Row = dict.fromkeys(tables.SCHEMAS["confounds"])
+    row |= {"model": a["model"], "comparison": "bias", "experiment_a": one, "experiment_b": other}
+    if a["spearman"] is not None and b["spearman"] is not None:
+        row["spearman"] = a["spearman"] - b["spearman"]
+    reasons = [f"{r['comparison']}: {r['reason']}" for r in (a, b) if r["reason"]]
+    return row | {"reason": "; ".join(reasons) or None}
 
 
 # --- shares that sum -----------------------------------------------------------------------------------------------------

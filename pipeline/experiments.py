@@ -34,6 +34,7 @@ Pair = Annotated[list[Name], Field(min_length=2, max_length=2)]
 class Confounds(Strict):
     experiments: dict[Name, Experiment]
     published: dict[Name, Pair]
+    bias: Pair | None = None  # of the published comparisons: what the first says more than the second
     attributions: list[Pair]
     variance: dict[Literal["precision", "position", "layer", "baseline"], list[str]]
     blocks: int = Field(default=6, ge=2)
@@ -49,4 +50,11 @@ class Confounds(Strict):
                         "'{name}' is not among confounds.experiments ({known})",
                         {"name": name, "known": ", ".join(self.experiments)},
                     )
+        for name in self.bias or []:
+            if name not in self.published:
+                raise PydanticCustomError(
+                    "experiment",
+                    "bias: '{name}' is not among confounds.published ({known})",
+                    {"name": name, "known": ", ".join(self.published)},
+                )
         return self

@@ -9,7 +9,8 @@ from scipy.stats import spearmanr
 from analysis import cells, confounds, measuring
 from analysis.cells import Cell
 from analysis.measuring import Measuring, cell_of
-from pipeline import opening
+from analysis.report.confounds import REFERENCE
+from pipeline import opening, tables
 from pipeline.checked import InputError
 from pipeline.experiments import Experiment
 from pipeline.params import load_params
@@ -75,6 +76,23 @@ def test_what_was_not_read_is_null_with_its_reason(in_finished):
     int8 = opening.table("attributions").filter(experiment_b="matched_int8", factor="total")
     assert int8["share"].null_count() == int8.height
     assert int8["reason"].str.contains("matched written at int8 was not read at int8").all()
+
+
+def test_the_bias_is_what_one_comparison_says_more_than_another_and_null_where_one_is(in_finished):
+    rows = [dict.fromkeys(tables.SCHEMAS["confounds"]) | {"model": WHO, "comparison": c} for c in ("across", "precision")]
+    rows[0]["spearman"], rows[1]["spearman"], rows[0]["reason"] = 0.3250, 0.5267, "a: noise"
+    bias = confounds.bias_row(rows, "across", "precision")
+    assert bias["spearman"] == pytest.approx(0.3250 - 0.5267)
+    assert bias["reason"] == "across: a: noise"
+    found = opening.table("confounds").filter(comparison="bias").row(0, named=True)
+    assert found["spearman"] is None
+    assert found["reason"].startswith("cross_experiment: ")
+    assert "; precision: " in found["reason"]
+    assert found["reason"].count("b: matched written at int8 was not read at int8") == 2
+    published = {(r["layer"], r["model"]): r["spearman"] for r in pl.read_csv(REFERENCE).iter_rows(named=True)}
+    for model in ("mistral-7b-instruct-v0.3", "llama-3.1-8b-instruct"):
+        difference = published["cross_experiment", model] - published["precision", model]
+        assert published["bias", model] == pytest.approx(difference, abs=1e-9)
 
 
 def test_shares_sum_to_the_total_or_are_null_together(in_finished):

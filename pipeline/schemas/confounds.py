@@ -49,14 +49,14 @@ SAMPLES = pl.Schema(
 CONFOUNDS = pl.Schema(
     {
         "model": pl.String,
-        "comparison": pl.String,
+        "comparison": pl.String,  # of params; `bias` holds two of the others against each other
         "experiment_a": pl.String,
         "experiment_b": pl.String,
         "layer_a": pl.Int64,
         "layer_b": pl.Int64,
         "n_stimuli_a": pl.Int64,
         "n_stimuli_b": pl.Int64,
-        "spearman": pl.Float64,  # of the post-centred RDMs over the emotions, all texts, as published
+        "spearman": pl.Float64,  # of the post-centred RDMs over the emotions, all texts, as published; of `bias`: a's minus b's
         "reliability_a": pl.Float64,
         "reliability_se_a": pl.Float64,
         "reliability_b": pl.Float64,
