@@ -134,6 +134,20 @@ class Controls(Strict):
     bootstrap: int = Field(default=1000, ge=2)
 
 
+class Maturity(Strict):
+    """When a model counts as mature: the rule of `analysis.maturity`."""
+
+    standard_errors: float = Field(default=2, ge=0)
+    untrained: int = Field(default=5, ge=1, description="draws of untrained networks that the rule needs")
+
+
+class Claims(Strict):
+    """How verdicts are found: the rules of `analysis.verdicts`."""
+
+    over: Literal["topics", "labels", "topics_and_labels"] = "topics_and_labels"
+    largest_se: float = Field(default=0.15, gt=0, description="of what is left given a control that explains a claim")
+
+
 class Report(Strict):
     position: Name
     variant: Literal["centred", "denoised"] = "centred"
@@ -165,6 +179,8 @@ class Params(Writings):
     geometry: Geometry
     rsa: Rsa
     controls: Controls
+    maturity: Maturity
+    claims: Claims
     report: Report
 
     @model_validator(mode="after")
