@@ -20,7 +20,7 @@ GROUND = {"checked", "params", "writings", "experiments", "schemas", "entries", 
 GROUND |= {"residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
 FOR_ANALYSIS = {"checked", "params", "writings", "experiments", "entries", "stimuli", "labels", "store", "tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
-PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel"}
+PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
 GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring"}
 
