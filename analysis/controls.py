@@ -3,7 +3,6 @@ untrained networks; and each geometry beside that of human ratings. Tables `cont
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
@@ -12,9 +11,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import gram, inference, layers, pairwise, parallel, rdm
+from analysis import floor, gram, inference, layers, pairwise, parallel, rdm
 from analysis.conditions import INPUT_EMBEDDINGS, Headline, Readout, readouts
-from analysis.gram import Design, Floats
+from analysis.gram import Floats
 from analysis.inference import finite_or_none
 from analysis.sides import Candidate, Plan, Side, candidate, side
 from pipeline import labels, opening, tables
@@ -29,38 +28,6 @@ FLOOR, WORDS, UNTRAINED = "stimulus_floor", "words", "untrained"
 ALL_NORMS = "all"
 
 
-# --- labels that mean nothing: what the passages alone give --------------------------------------------------------------
-
-
-def shuffles(design: Design, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Labels of the stories (shuffles, S), exchanged among the stories of a topic; each label keeps its number of them."""
-    rng = np.random.default_rng((seed, len(design.label)))
-    made = np.tile(design.label, (wanted, 1))
-    for u in range(len(design.units)):
-        own = np.flatnonzero(design.unit == u)
-        made[:, own] = rng.permuted(made[:, own], axis=1)
-    return made
-
-
-def shuffled_ranks(k: Floats, design: Design, assigned: NDArray[np.int64]) -> Floats:
-    """Standardised ranks (shuffles, P) of the RDMs from all stories under each assignment of labels."""
-    e = len(design.labels)
-    made = np.empty((len(assigned), e, e))
-    for n, label in enumerate(assigned):
-        weights = np.zeros((e, len(k)))
-        weights[label, np.arange(len(k))] = 1.0
-        weights /= weights.sum(axis=1, keepdims=True)
-        made[n] = weights @ k @ weights.T
-    return rdm.ranks(rdm.rdms(gram.centred_products(made)))
-
-
-def floors(grams: Sequence[Floats], design: Design, wanted: int, seed: int) -> Floats:
-    """rho_same of all pairs under labels shuffled alike on both sides, (shuffles, C, C)."""
-    assigned = shuffles(design, wanted, seed)
-    ranks = np.stack(parallel.each(lambda k: shuffled_ranks(k, design, assigned), grams), axis=1)  # (shuffles, C, P)
-    return np.asarray(ranks @ ranks.transpose(0, 2, 1))
-
-
 # --- words and untrained networks: what is left given them ---------------------------------------------------------------
 
 
@@ -73,7 +40,7 @@ def control_rows(
     if not known:
         return []
     found = pairwise.pairwise([s.halves for _, s in known if s.halves is not None])
-    drawn = floors(
+    drawn = floor.floors(
         [c.grams[s.layer] for c, s in known if s.layer is not None],
         known[0][0].design,
         params.controls.shuffles,
@@ -91,8 +58,8 @@ def control_rows(
             "rho_same": finite_or_none(found.rho_same.value[a, b]),
         }
         null = drawn[:, a, b]
-        floor = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
-        rows.append(base | {"control": FLOOR} | floor)
+        row = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
+        rows.append(base | {"control": FLOOR} | row)
         for name, members in controls.items():
             own = _own(members, {known[n][0].condition.model for n in (a, b)}, known)
             if not {a, b} & set(own):

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
+from pipeline.fetched import Fetched, FetchName
 from pipeline.writings import CONTEXTS, Writings
 
 PARAMS = Path("params.yaml")
@@ -170,6 +171,7 @@ class Params(Writings):
     positions: dict[Name, Position]
     readings: dict[Name, Reading]
     varied: list[Varied]
+    fetch: dict[FetchName, Fetched]
     second: list[Second]
     read: Read
     read_untrained: ReadUntrained

@@ -22,6 +22,7 @@ from rich.table import Table
 from pipeline import prompts, stimuli
 from pipeline.checked import InputError, one_line, run_stage
 from pipeline.entries import ModelEntry, load_entries
+from pipeline.fetched import fetched_path
 from pipeline.lint import lint
 from pipeline.params import NEUTRAL, QUANTISED, STORIES, Params, Second, Varied, load_params
 from pipeline.store import activations_path
@@ -97,7 +98,11 @@ def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
     texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
-    texts |= {second.name: stimuli.load(second) for second in params.second}
+    missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
+    for second in params.second:  # what is fetched first cannot be counted yet
+        texts[second.name] = (
+            stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
+        )
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
     changed = changed_stages()
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 100)
@@ -111,6 +116,8 @@ def main(arguments: list[str]) -> None:
     )
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
+    for name in missing:
+        out.print(f"fetches {name} from {params.fetch[name].url}")
     rate = flops_per_second()
     grid = Table("reads", "precision", "texts", "weights", "about", box=None, pad_edge=False)
     total = 0.0
@@ -130,7 +137,7 @@ def main(arguments: list[str]) -> None:
         total += longest
         out.print(f"and {', '.join(params.write.models)} writes and reads {writes} writings: at most {_minutes(longest)}")
     out.print(
-        "then vectors, geometry, corpus, rsa, controls, choices, writings, confounds, report: about three minutes"
+        "then vectors, geometry, corpus, rsa, controls, choices, paper, writings, confounds, report: about three minutes"
         + (f"; {_minutes(total + 180)} in all on this CPU" if total else "")
     )
 

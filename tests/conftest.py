@@ -182,8 +182,9 @@ class Project:
 
     def run(self, *stages: str) -> None:
         """Run stages in this process, in order:
-        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`, `report`."""
-        from analysis import choices, confounds, controls, corpus, geometry, rsa, writings
+        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `paper`, `writings`, `confounds`,
+        `report`."""
+        from analysis import choices, confounds, controls, corpus, geometry, paper, rsa, writings
         from analysis.report import page
         from pipeline import read, read_writing, store, vectors, write
 
@@ -205,7 +206,7 @@ class Project:
                     vectors.main([model])
             else:
                 of_stories = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
-                (of_stories | {"writings": writings, "confounds": confounds, "report": page})[stage].main([])
+                (of_stories | {"paper": paper, "writings": writings, "confounds": confounds, "report": page})[stage].main([])
 
 
 @pytest.fixture
@@ -222,7 +223,7 @@ def finished(tmp_path_factory, model_folders) -> Project:
         patch.chdir(folder)
         project = Project(folder, model_folders)
         project.writes("tiny-llama-3.2")
-        project.run("read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices")
+        project.run("read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "paper")
         project.run("writings", "confounds", "report")
     return project
 

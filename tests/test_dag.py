@@ -17,12 +17,12 @@ from tests.conftest import ROOT, Project, copy_sources
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "writings", "experiments", "schemas", "entries", "stimuli", "labels", "prompts", "models"}
-GROUND |= {"residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
+GROUND |= {"fetched", "residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
 FOR_ANALYSIS = {"checked", "params", "writings", "experiments", "entries", "stimuli", "labels", "store", "tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
-PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel"}
+PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
-GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring"}
+GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "published"}
 
 
 def module_of(stage):
@@ -131,7 +131,7 @@ def stages_run(folder):
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
 WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
-AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"}
+AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds", "report"}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
