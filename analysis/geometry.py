@@ -1,5 +1,5 @@
 """Stage `geometry`: each condition by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry`, `layers` and `distances`."""
+the layers that each rule chooses. Tables `geometry`, `overflow`, `layers` and `distances`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis import gram, inference, layers, parallel, rdm
+from analysis import gram, inference, layers, overflow, parallel, rdm
 from analysis.conditions import Headline, Readout, readouts, uncrossed_in_words
 from analysis.distances import UNREADABLE, cross_validated
 from analysis.gram import Bools, Design, Floats
@@ -177,7 +177,8 @@ def main(arguments: list[str]) -> None:
     chosen: list[Row] = []
     between: list[Row] = []
     said = ""
-    for readout in readouts(params, load_entries(params)):
+    entries = load_entries(params)
+    for readout in readouts(params, entries):
         if (words := uncrossed_in_words(readout)) != said:
             print(f"{params.readings['stories'].path}: {words}", file=sys.stderr)
             said = words
@@ -186,6 +187,7 @@ def main(arguments: list[str]) -> None:
         chosen += choices_
         between += distances(readout, choices_, params)
     tables.write_table("geometry", described)
+    tables.write_table("overflow", list(overflow.rows(params, entries)))
     tables.write_table("layers", chosen)
     tables.write_table("distances", between)
 

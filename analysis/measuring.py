@@ -100,7 +100,16 @@ class Measuring:
         if not here["finite"].values.all():
             return Measured(None, None, layer, n, f"layer {layer} is not finite in some text")
         labels, topics = ([str(x) for x in here[k].values] for k in ("emotion", "topic"))
+        if lacking := self._lacking(set(labels), cell):
+            words = f"{cell.source} written at {cell.written} has no text of {', '.join(lacking[:3])} that counts"
+            return Measured(None, None, layer, n, words)
         return halves_of(gram.gram(here["activation"].values), labels, topics, layer, cell.baseline, self.params)
+
+    def _lacking(self, labels: set[str], cell: Cell) -> list[str]:
+        """The emotions of the stories that have no text: a precision that cannot hold a model may write none."""
+        stories = self.datasets(STORIES, None, "alone", cell.precision)
+        known = set() if stories is None else {str(e) for e in stories["emotion"].values}
+        return sorted(known - labels - {str(self.params.vectors.neutral_label)})
 
 
 def halves_of(k: Floats, labels: list[str], topics: list[str], layer: int, baseline: str, params: Params) -> Measured:

@@ -15,8 +15,11 @@ MODELS = Path("data/models")
 
 
 class Hub(Strict):
+    """A model of the hub at a pinned commit. `gated`: its page asks for consent, and its files for a token."""
+
     id: str
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    gated: bool = False
 
 
 class Folder(Strict):
@@ -31,6 +34,14 @@ class Gguf(Strict):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
 
 
+class Shape(Strict):
+    """Sizes that costs are computed from before a model is there; checked against its config when it loads."""
+
+    layers: int = Field(gt=0)
+    hidden: int = Field(gt=0)
+    vocabulary: int = Field(gt=0)
+
+
 class ModelEntry(Strict):
     """One `data/models/<name>.yaml`. With `seeds` it is an untrained twin: architecture and tokenizer of its
     source, and one set of random weights per seed."""
@@ -40,6 +51,7 @@ class ModelEntry(Strict):
     tuning: Literal["base", "instruct"]
     bos: bool
     parameters: float = Field(gt=0)
+    shape: Shape | None = None
     hub: Hub | None = None
     folder: Folder | None = None
     gguf: Gguf | None = None

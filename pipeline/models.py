@@ -23,14 +23,6 @@ from typing import Any, cast
 import torch
 import transformers
 from gguf import GGUFReader, LlamaFileType
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -43,8 +35,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from pipeline import hub
 from pipeline.checked import InputError, one_line
-from pipeline.entries import MODELS, Gguf, Hub, ModelEntry
+from pipeline.entries import MODELS, Gguf, ModelEntry
 from pipeline.params import QUANTISED
 from pipeline.provenance import digest_of
 from pipeline.store import SCRATCH, whole_or_nothing
@@ -57,7 +50,6 @@ DTYPES = {
     "int8": torch.float16,
     "nf4": torch.float16,
 }
-HUB_FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
 
 
 @dataclass(frozen=True)
@@ -106,6 +98,7 @@ def load(
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         _config_is_readable(config, where)
+        _shape_is_as_declared(config, entry, where)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         untrained = entry.untrained
         whole = _untrained(config, precision, seed) if untrained else _trained(folder, precision, device, where, writes)
@@ -137,30 +130,13 @@ def load(
 def locate(entry: ModelEntry, where: Path) -> Path:
     """The local folder (config, tokenizer, safetensors) of an entry's source, fetched or converted if need be."""
     if entry.hub is not None:
-        return _snapshot(entry.hub, where)
+        return hub.snapshot(entry.hub, where)
     if entry.gguf is not None:
         return _dequantised(entry.gguf, where)
     assert entry.folder is not None
     if not entry.folder.path.is_dir():
         raise InputError(f"{where}: folder.path: {entry.folder.path} is not a folder")
     return entry.folder.path
-
-
-def _snapshot(hub: Hub, where: Path) -> Path:
-    try:
-        return Path(snapshot_download(hub.id, revision=hub.revision, allow_patterns=HUB_FILES))
-    except GatedRepoError:
-        raise InputError(
-            f"{where}: {hub.id} is gated: ask for access on its page at the hub, then set HF_TOKEN to a token that may read it"
-        ) from None
-    except RevisionNotFoundError:
-        raise InputError(f"{where}: {hub.id} has no revision {hub.revision}") from None
-    except RepositoryNotFoundError:
-        raise InputError(f"{where}: the hub has no model {hub.id} that this HF_TOKEN may see") from None
-    except LocalEntryNotFoundError:
-        raise InputError(f"{where}: {hub.id} is not in the local cache and the hub cannot be reached") from None
-    except (HfHubHTTPError, OSError) as error:
-        raise InputError(f"{where}: {hub.id} could not be fetched: {one_line(error)}") from None
 
 
 def _gguf_path(gguf: Gguf, where: Path) -> Path:
@@ -264,6 +240,14 @@ def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, w
     habit = tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
     if habit != entry.bos:
         raise InputError(f"{where}: bos: {str(entry.bos).lower()}, but its tokenizer {'adds' if habit else 'does not add'} BOS")
+
+
+def _shape_is_as_declared(config: Any, entry: ModelEntry, where: Path) -> None:
+    text = getattr(config, "text_config", None) or config
+    found = {"layers": text.num_hidden_layers, "hidden": text.hidden_size, "vocabulary": text.vocab_size}
+    for name, declared in entry.shape.model_dump().items() if entry.shape is not None else ():
+        if declared != found[name]:
+            raise InputError(f"{where}: shape.{name}: {declared}, but its config says {found[name]}")
 
 
 def _source_in_words(entry: ModelEntry) -> str:

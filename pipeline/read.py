@@ -89,6 +89,8 @@ def read(
     """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. The first
     `skip` tokens of each text never count."""
     scratch.mkdir(parents=True, exist_ok=True)
+    if not ids:
+        return residual.nothing_read(model.body, len(positions))
     batches = plan.batches([len(text) for text in ids])
     for number, batch in enumerate(batches):
         kept = scratch / f"{number:05}.npz"
@@ -140,7 +142,7 @@ def dataset(
 
 
 def overflow_in_words(finite: np.ndarray, precision: str) -> str:
-    """What was not finite, in words ("" when all was); raises InputError where no layer is whole, or at fp32.
+    """What was not finite, in words ("" when all was); raises InputError where nothing is finite, or at fp32.
 
     `finite` is bool (..., stimulus, position, layer).
     """
@@ -151,7 +153,7 @@ def overflow_in_words(finite: np.ndarray, precision: str) -> str:
     lost = 1 - finite.all(axis=-2).mean()
     where = f"layers {layers[0]}-{layers[-1]} ({layers.size} of {whole.size})"
     words = f"states that are not finite at {where}, in {lost:.0%} of stimuli x layers"
-    if precision == "fp32" or not whole.any():
+    if precision == "fp32" or not finite.any():
         raise InputError(
             f"{words}, at {precision}: the weights are broken, or this precision cannot hold this model; try bf16 or fp32"
         )

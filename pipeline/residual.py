@@ -114,6 +114,15 @@ class Pooled(NamedTuple):
     embedding: np.ndarray
 
 
+def nothing_read(body: nn.Module, n_positions: int) -> Pooled:
+    """What a batch of no texts gives: a precision at which a model could write nothing leaves nothing to read."""
+    n_layers, hidden = len(blocks(body)), int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
+    shape = (0, n_positions, n_layers)
+    return Pooled(
+        np.zeros((*shape, hidden), np.float32), np.ones(shape, np.bool_), np.zeros((0, n_positions, hidden), np.float32)
+    )
+
+
 def read_batch(
     body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], skip: int | Sequence[int]
 ) -> Pooled:

@@ -89,7 +89,8 @@ def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], mod
 
 
 def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str, Any]]:
-    """One shard per array; inner chunks hold the dimensions named in `whole` entirely and one step of the others."""
+    """One shard per array; inner chunks hold the dimensions named in `whole` entirely and one step of the others. An array
+    without entries (a model that overflows may write nothing that can be read) has none."""
     codec = BloscCodec(cname="zstd", clevel=5, shuffle="bitshuffle")
     return {
         str(name): {
@@ -98,7 +99,7 @@ def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str
             "compressors": (codec,),
         }
         for name, array in dataset.data_vars.items()
-        if "hidden" in array.dims
+        if "hidden" in array.dims and array.size
     }
 
 

@@ -8,6 +8,7 @@ A vector is the mean over a label's stories minus a baseline. `centred`: the bas
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,19 +69,23 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     return groups
 
 
-def of_group(model: str, group: Group, params: Params) -> xr.Dataset:
-    """The Dataset of one group (see `store`). Raises InputError where there is nothing to compare."""
-    precisions, positions = list(group.readings), group.positions
-    texts = [opening.activations(model, p, reading) for p, reading in group.readings.items()]
+def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
+    """The Dataset of one group (see `store`); None where no precision has texts of every label. A precision that lacks some
+    (none was written there that can be read) is absent. Raises InputError where there is nothing to compare."""
+    read = {p: opening.activations(model, p, reading) for p, reading in group.readings.items()}
+    labels = np.unique([e for t in read.values() for e in t["emotion"].values.tolist()])
+    lacking = {p: sorted(set(labels) - set(t["emotion"].values.tolist())) for p, t in read.items()}
+    precisions, positions = [p for p in read if not lacking[p]], group.positions
+    left_out = {p: f"no text of {', '.join(names[:5])}" for p, names in lacking.items() if names}
+    for precision, why in left_out.items():
+        print(f"{model} {precision} {group.setting}: {why}; it has no vectors", file=sys.stderr)
+    if not len(labels) or not precisions:
+        return None
+    texts = [read[p] for p in precisions]
     neutral = [opening.activations(model, p, NEUTRAL) for p in precisions]
     one = texts[0]
     seeds: list[int | None] = one["seed"].values.tolist() if "seed" in one.dims else [None]
     named = [np.array(t["emotion"].values.tolist()) for t in texts]
-    labels = np.unique(named[0])
-    for precision, own in zip(precisions, named, strict=True):
-        if not np.array_equal(np.unique(own), labels):
-            odd = ", ".join(sorted(set(own) ^ set(labels)))
-            raise InputError(f"{model}: {group.setting}: {odd}: a label has no text at {precisions[0]} or at {precision}")
     baseline = labels != params.vectors.neutral_label
     if baseline.sum() < 2:
         path = params.readings[STORIES].path
@@ -127,6 +132,7 @@ def of_group(model: str, group: Group, params: Params) -> xr.Dataset:
             f" {params.vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
             " n_neutral_components counts them",
             "finite": "False: a text's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
+            **({"precisions_left_out": left_out} if left_out else {}),
             "n_texts": {p: t.sizes["stimulus"] for p, t in zip(precisions, texts, strict=True)},
             "stimuli_sha256": {p: t.attrs["stimuli_sha256"] for p, t in zip(precisions, texts, strict=True)},
             "neutral_sha256": neutral[0].attrs["stimuli_sha256"],
@@ -152,7 +158,8 @@ def attributes_of(model: str, params: Params) -> dict[str, Any]:
 def main(arguments: list[str]) -> None:
     (model,) = arguments
     params = load_params()
-    groups = {name: of_group(model, group, params) for name, group in groups_of(model, params).items()}
+    made = {name: of_group(model, group, params) for name, group in groups_of(model, params).items()}
+    groups = {name: dataset for name, dataset in made.items() if dataset is not None}
     store.write_vectors(groups, attributes_of(model, params), model)
 
 

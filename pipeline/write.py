@@ -30,6 +30,7 @@ from pipeline.stimuli import content_hash
 from pipeline.writings import Setting
 
 Row = dict[str, Any]
+NOT_FINITE = "states not finite"
 
 
 def seed_of(setting_seed: int, emotion: str, prompt: str, sample: int) -> int:
@@ -95,7 +96,7 @@ def described(asked: list[Row], ids: list[list[int]], written: list[Written], to
         own = content_hash(f"{request['prompt']}\n{words}\n{request['emotion']} {request['sample']}")
         where = (request["emotion"], request["topic"], tuple(text.tokens))
         left_out = f"{len(text.tokens)} tokens; {fewest} are needed" if len(text.tokens) < fewest else None
-        left_out = "states not finite" if text.finish == "not_finite" else left_out
+        left_out = NOT_FINITE if text.finish == "not_finite" else left_out
         rows.append(
             {
                 "id": own,
@@ -113,10 +114,12 @@ def described(asked: list[Row], ids: list[list[int]], written: list[Written], to
     return pl.DataFrame(rows, schema=WRITING, orient="row")
 
 
-def said_of(frame: pl.DataFrame, path: Path) -> str:
-    """What a user should know of a writing, in one line; "" where every text counts. Raises InputError where none does."""
+def said_of(frame: pl.DataFrame, path: Path, precision: str) -> str:
+    """What a user should know of a writing, in one line; "" where every text counts. Raises InputError where none does,
+    unless it is the precision that cannot hold the model: that is a result, and other models go on."""
     left, same = frame["left_out"].drop_nulls(), frame["same_as"].drop_nulls()
-    if len(left) == frame.height:
+    overflows = precision != "fp32" and NOT_FINITE in left
+    if len(left) == frame.height and not overflows:
         raise InputError(f"{path}: none of {frame.height} texts counts ({left[0]}); see write.settings and write.fewest_tokens")
     parts = [f"{len(same)} of {frame.height} texts are identical to another and counted once"] if len(same) else []
     if len(left):
@@ -159,7 +162,7 @@ def main(arguments: list[str]) -> None:
     written = write(model, ids, seeds, decoding, batch_texts, scratch)
     frame = described(asked, ids, written, model.tokenizer, params.write.fewest_tokens)
     path = store.writings_path(name, precision, setting_name)
-    if words := said_of(frame, path):
+    if words := said_of(frame, path, precision):
         print(f"{name} {precision} {setting_name}: {words}", file=sys.stderr)
     with store.whole_or_nothing(path) as out:
         frame.write_parquet(out, compression="zstd", metadata={"provenance": json.dumps(attributes, sort_keys=True)})

@@ -16,13 +16,14 @@ from tests.conftest import ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {"checked", "params", "writings", "experiments", "schemas", "entries", "stimuli", "labels", "prompts", "models"}
-GROUND |= {"fetched", "residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
+GROUND = {"checked", "params", "writings", "experiments", "fetched", "schemas", "entries", "stimuli", "labels", "prompts"}
+GROUND |= {"hub", "models", "residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
 FOR_ANALYSIS = {"checked", "params", "writings", "experiments", "entries", "stimuli", "labels", "store", "tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
 PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
-GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "published"}
+GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "published", "overflow"}
+GROUND_OF_ANALYSIS |= {"verdicts", "evidence", "evidence_alone"}
 
 
 def module_of(stage):

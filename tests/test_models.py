@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from pipeline import hub as hub_module
 from pipeline import models, residual
 from pipeline.checked import InputError
 from pipeline.entries import Folder, ModelEntry, load_entry
@@ -261,7 +262,7 @@ def hub(model_folders, tmp_path, monkeypatch):
     def fetch(repo_id, **options):
         return snapshot_download(repo_id, endpoint=endpoint, cache_dir=tmp_path / "hub", **options)
 
-    monkeypatch.setattr(models, "snapshot_download", fetch)
+    monkeypatch.setattr(hub_module, "snapshot_download", fetch)
     yield server
     server.shutdown()
     server.server_close()

@@ -110,7 +110,7 @@ def test_what_is_too_short_or_not_finite_is_recorded_and_left_out():
     frame = write.described(ASKED, [[9]] * 4, texts, Decoder(), 2)
     assert frame["left_out"].to_list() == [None, "0 tokens; 2 are needed", None, "states not finite"]
     assert frame["same_as"].to_list() == [None, None, frame["id"][0], None]
-    assert write.said_of(frame, "f") == (
+    assert write.said_of(frame, "f", "fp16") == (
         "1 of 4 texts are identical to another and counted once; 2 are left out (0 tokens; 2 are needed, states not finite)"
     )
 
@@ -118,7 +118,14 @@ def test_what_is_too_short_or_not_finite_is_recorded_and_left_out():
 def test_a_writing_without_a_text_that_counts_is_an_error():
     frame = write.described(ASKED, [[9]] * 4, [Written([], "eos")] * 4, Decoder(), 2)
     with pytest.raises(InputError, match=r"none of 4 texts counts \(0 tokens; 2 are needed\)"):
-        write.said_of(frame, "f")
+        write.said_of(frame, "f", "fp16")
+
+
+def test_a_writing_that_the_precision_could_not_hold_is_a_result_and_at_fp32_an_error():
+    frame = write.described(ASKED, [[9]] * 4, [Written([], "not_finite")] * 4, Decoder(), 2)
+    assert write.said_of(frame, "f", "fp16") == "4 are left out (states not finite)"
+    with pytest.raises(InputError, match=r"none of 4 texts counts \(states not finite\)"):
+        write.said_of(frame, "f", "fp32")
 
 
 def test_a_template_asked_of_a_model_without_one_says_what_to_set(writer):

@@ -31,6 +31,20 @@ GEOMETRY = pl.Schema(
     }
 )
 
+OVERFLOW = pl.Schema(
+    {
+        **CONDITION,  # setting: stories, or neutral
+        "n_stimuli": pl.Int64,
+        "n_layers": pl.Int64,
+        "first_bad_layer": pl.Int64,  # the first at which some text's state is not finite; null: all are
+        "n_bad_layers": pl.Int64,
+        "n_bad_stimuli": pl.Int64,  # texts that are not finite at some layer
+        "share_bad_stimuli": pl.Float64,
+        "share_bad_at_first": pl.Float64,  # of texts that are not finite at the first bad layer already
+        "reason": pl.String,  # in words
+    }
+)
+
 LAYERS = pl.Schema(
     {
         **CONDITION,
@@ -187,6 +201,7 @@ GROWTH = pl.Schema(
 
 TABLES: dict[str, tuple[pl.Schema, list[str]]] = {
     "geometry": (GEOMETRY, [*CONDITION, *READOUT, "layer"]),
+    "overflow": (OVERFLOW, [*CONDITION]),
     "layers": (LAYERS, [*CONDITION, *READOUT, "layer_rule", "halving", "half"]),
     "distances": (DISTANCES, [*CONDITION, *READOUT, "emotion_a", "emotion_b"]),
     "corpus": (CORPUS, [*CONDITION, *READOUT, "words"]),
