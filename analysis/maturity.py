@@ -16,8 +16,9 @@ import polars as pl
 from analysis import layers
 from pipeline import opening, tables
 from pipeline.checked import run_stage
+from pipeline.conclusions import Maturity
 from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import STORIES, Maturity, Params, load_params
+from pipeline.params import STORIES, Params, load_params
 
 Row = dict[str, Any]
 REFERENCE = Path("data/reference/paper_maturity.csv")

@@ -16,7 +16,8 @@ from analysis.inference import finite_or_none
 from analysis.measuring import MIDDLE, Measured, Measuring, halves_of
 from pipeline import labels, opening, tables
 from pipeline.checked import run_stage
-from pipeline.params import Corpus, load_params
+from pipeline.conclusions import Corpus
+from pipeline.params import load_params
 from pipeline.writings import CONTEXTS, WritingRead
 
 Row = dict[str, Any]

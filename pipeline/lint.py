@@ -23,8 +23,9 @@ from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from pipeline import labels, stimuli
 from pipeline.checked import InputError, run_stage
+from pipeline.conclusions import Corpus
 from pipeline.labels import words_of
-from pipeline.params import STORIES, Corpus, load_params
+from pipeline.params import STORIES, load_params
 
 NEAR_DUPLICATE = 0.1  # of the shorter story's word 5-grams, standing in the other
 ONE_FIRST_WORD = 1 / 3  # of a label's, or a topic's, stories

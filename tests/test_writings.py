@@ -4,7 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.writings import with_label
-from pipeline.params import Corpus
+from pipeline.conclusions import Corpus
 
 
 @pytest.fixture
