@@ -16,33 +16,11 @@ from tests.conftest import ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {
-    "checked",
-    "params",
-    "conclusions",
-    "writings",
-    "experiments",
-    "fetched",
-    "schemas",
-    "entries",
-    "stimuli",
-    "labels",
-    "prompts",
-}
-GROUND |= {"hub", "models", "residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
-FOR_ANALYSIS = {
-    "checked",
-    "params",
-    "conclusions",
-    "writings",
-    "experiments",
-    "entries",
-    "stimuli",
-    "labels",
-    "store",
-    "tables",
-    "opening",
-}
+GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
+GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows"}
+GROUND |= {"store", "tables", "opening", "provenance"}
+FOR_ANALYSIS = {"checked", "params", "conclusions", "writings", "experiments", "entries", "stimuli", "labels", "store"}
+FOR_ANALYSIS |= {"tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
 PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
