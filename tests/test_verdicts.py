@@ -11,9 +11,10 @@ SE = 0.15
 SHARED = Side(at_least=0.735)
 
 
-def measured(rng, truth, n=40, noise=0.05, **more):
-    """What a study of n units finds where the truth is `truth`: mean and t interval."""
-    x = truth + noise * rng.normal(size=n)
+def measured(rng, truth, n=24, noise=0.05, **more):
+    """What a study of n units finds that estimates `truth` without error: mean and t interval."""
+    z = rng.normal(size=n)
+    x = truth + noise * (z - z.mean())
     half = stats.t.ppf(0.975, n - 1) * x.std(ddof=1) / np.sqrt(n)
     return Evidence("a x b", x.mean(), x.mean() - half, x.mean() + half, **more)
 
