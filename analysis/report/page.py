@@ -48,6 +48,7 @@ def page(view: View, weights: list[str]) -> str:
         lead=lead,
         findings=found,
         captions={f.key: section.caption for f, section in zip(found, SECTIONS, strict=True)},
+        tables={f.key: section.table(view) for f, section in zip(found, SECTIONS, strict=True) if section.table},
         charts=json.dumps(charts, sort_keys=True).replace("</", "<\\/"),
         javascript=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
         condition_columns=list(CONDITION_COLUMNS.values()),

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.report import choices, confounds, figures, findings, pair, stories
+from analysis.report import choices, claims, confounds, figures, findings, pair, stories
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
@@ -23,9 +23,11 @@ class Section:
     finding: Callable[[View], Finding]
     figure: Callable[[View], Chart]
     caption: str
+    table: Callable[[View], tuple[list[str], list[list[str]]]] | None = None
 
 
 SECTIONS = (
+    Section(claims.finding, claims.figure, claims.CAPTION, claims.table),
     Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
     Section(pair.finding, pair.figure, pair.CAPTION),
     Section(choices.finding, choices.figure, choices.CAPTION),

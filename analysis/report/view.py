@@ -31,7 +31,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = ("samples", "confounds", "attributions", "variance")
+ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims")
 VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", *ABOUT_MODELS)
 
 
@@ -56,6 +56,8 @@ class View:
     confounds: pl.DataFrame
     attributions: pl.DataFrame
     variance: pl.DataFrame
+    maturity: pl.DataFrame
+    claims: pl.DataFrame
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
