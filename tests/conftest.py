@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,10 @@ FAMILIES = {
     "llama-3.1": (lambda: LlamaConfig(**SIZE, rope_parameters=LLAMA3_ROPE, tie_word_embeddings=False), True),
 }
 
+
+CONCLUDE = ("geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds", "maturity", "claims")
+CONCLUDE += ("report",)
+"""The stages of `analysis`, each after those that it reads."""
 
 TOPICS = ("supper", "phone_call", "allotment", "night_bus", "market_stall", "rehearsal")
 
@@ -181,11 +186,7 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order:
-        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `paper`, `writings`, `confounds`,
-        `report`."""
-        from analysis import choices, confounds, controls, corpus, geometry, paper, rsa, writings
-        from analysis.report import page
+        """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE."""
         from pipeline import read, read_writing, store, vectors, write
 
         params = load_params()
@@ -205,8 +206,7 @@ class Project:
                 for model in params.models:
                     vectors.main([model])
             else:
-                of_stories = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
-                (of_stories | {"paper": paper, "writings": writings, "confounds": confounds, "report": page})[stage].main([])
+                import_module("analysis.report.page" if stage == "report" else f"analysis.{stage}").main([])
 
 
 @pytest.fixture
@@ -223,8 +223,7 @@ def finished(tmp_path_factory, model_folders) -> Project:
         patch.chdir(folder)
         project = Project(folder, model_folders)
         project.writes("tiny-llama-3.2")
-        project.run("read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "paper")
-        project.run("writings", "confounds", "report")
+        project.run("read", "write", "vectors", *CONCLUDE)
     return project
 
 

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from pipeline import provenance, tables
-from tests.conftest import ROOT, Project, copy_sources
+from tests.conftest import CONCLUDE, ROOT, Project, copy_sources
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
@@ -134,7 +134,7 @@ def stages_run(folder):
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
 WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
-AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds", "report"}
+AFTER = set(CONCLUDE)
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
