@@ -15,7 +15,7 @@ from analysis import gram, inference, layer_map, layers, otherwise, pairwise, pa
 from analysis.conditions import Condition, Headline, Readout, readout, readouts, second_words
 from analysis.gram import Design, Floats
 from analysis.inference import Halves, Reliability, finite_or_none
-from pipeline import opening, tables
+from pipeline import opening, stimuli, tables
 from pipeline.checked import run_stage
 from pipeline.entries import ModelEntry, load_entries
 from pipeline.params import NEUTRAL, STORIES, Params, Second, load_params
@@ -124,27 +124,34 @@ def _numbers(
 
 
 def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], params: Params, keys: Row) -> list[Row]:
-    """Rows of `second` for one source: every condition on our stories against every one on theirs."""
-    theirs: list[tuple[Condition, int, Readout]] = []
+    """Rows of `second` for one source: every condition on our stories against every one on theirs. Readers of words have no
+    precision: of a source that is read at several, the first has their rows."""
+    position, emotions = keys["position"], set(stimuli.load(of)["emotion"])
+    absent = f"second.{of.name}.positions: '{position}', the report's position, is not read there"
+    theirs: list[tuple[Condition, int, Readout | str]] = []
     for side in ours:
         c = side.readout.condition
         if c.model in params.read.models and c.precision == of.precision and c.reader is None:
+            there = Condition(c.model, None, c.precision, of.name)
             read = opening.activations(c.model, of.precision, of.name)
             neutral = opening.activations(c.model, of.precision, NEUTRAL)
-            theirs.append(
-                (c, side.layer, readout(Condition(c.model, None, c.precision, of.name), read, neutral, keys["position"]))
-            )
-    theirs += [(r.condition, 0, r) for r in second_words(of, params, keys["position"])]
+            found = readout(there, read, neutral, position) if position in of.positions else absent
+            theirs.append((there, side.layer, found))
+    theirs += [(r.condition, 0, r) for r in second_words(of, params, position)]
+    readers = {c.model for c, _, _ in theirs if c.precision is not None}
+    first = next(other for other in params.second if other.name == of.name) == of
     made = []
     for a in ours:
-        if a.readout.condition not in {c for c, _, _ in theirs} and a.readout.condition.precision is not None:
+        c = a.readout.condition
+        if c.precision is not None and not (c.model in readers and c.precision == of.precision and c.reader is None):
             continue
-        for _, layer_b, b in theirs:
-            own = {e for e in a.readout.emotions if e != params.vectors.neutral_label}
-            labels = own & set(b.emotions)
-            cells = [common_or_reason(r, layer, labels, params) for r, layer in ((a.readout, a.layer), (b, layer_b))]
-            at = {**a.readout.condition.keys("_a"), **b.condition.keys("_b"), **keys, "layer_a": a.layer, "layer_b": layer_b}
-            made.append(second.row(at, cells[0], cells[1], len(labels)))
+        labels = emotions & {e for e in a.readout.emotions if e != params.vectors.neutral_label}
+        for there, layer_b, b in theirs:
+            if c.precision is None and there.precision is None and not first:
+                continue
+            at = {**c.keys("_a"), **there.keys("_b"), **keys, "layer_a": a.layer, "layer_b": layer_b}
+            side_b = b if isinstance(b, str) else common_or_reason(b, layer_b, labels, params)
+            made.append(second.row(at, common_or_reason(a.readout, a.layer, labels, params), side_b, len(labels)))
     return made
 
 

@@ -130,6 +130,30 @@ def test_another_authors_stories_are_compared_over_the_labels_in_common(project)
     assert kinds
 
 
+def test_a_source_at_two_precisions_has_each_row_once_and_one_without_the_position_says_so(project):
+    project.write_csv("theirs.csv", [s for s in stories() if s["emotion"] in project.emotions and s["topic"] != "supper"])
+    source = {"path": "data/stimuli/theirs.csv", "positions": ["mean50"]}
+    project.params["read"] |= {"models": ["tiny-qwen2.5"]}
+    project.params |= {
+        "varied": [],
+        "second": [source | {"name": "theirs", "precision": p} for p in ("fp32", "fp16")]
+        + [source | {"name": "last_alone", "precision": "fp32", "positions": ["last"]}],
+    }
+    project.save()
+    project.run("read", "geometry", "choices")
+    table = opening.table("second")
+    theirs, alone = table.filter(setting_b="theirs"), table.filter(setting_b="last_alone")
+    # a model at two precisions beside itself and two readers of words, both ways, and these among themselves
+    assert theirs.height == 2 * (1 + 2 + 2) + 4
+    assert theirs["rho_whole"].is_not_null().all()
+    assert alone.height == (1 + 2 + 2) + 4
+    missing = alone.filter(model_b="tiny-qwen2.5")
+    assert missing.height == 3
+    assert missing["reason"].str.contains("second.last_alone.positions: 'mean50', the report's position, is not read").all()
+    assert missing["rho_whole"].is_null().all()
+    assert alone.filter(pl.col("model_b") != "tiny-qwen2.5")["rho_whole"].is_not_null().all()
+
+
 def test_too_few_labels_in_common_are_a_row_with_the_reason(in_finished):
     params = load_params()
     assert choices.common_or_reason(None, 0, {"angry", "sad"}, params) == "2 labels in common; 4 are needed"
