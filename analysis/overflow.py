@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from numpy.typing import NDArray
 
 from analysis.conditions import Condition
 from pipeline import opening, tables
@@ -25,7 +24,7 @@ def row(condition: Condition, read: xr.Dataset) -> Row:
     """A row of `overflow` from a Dataset of `opening.activations`: a text counts as bad at a layer where its state at any of
     the positions read is not finite."""
     own = read if condition.seed is None else read.sel(seed=condition.seed)
-    finite: NDArray[np.bool_] = own["finite"].transpose("position", "stimulus", "layer").values.all(axis=0)  # (S, L)
+    finite = np.asarray(own["finite"].transpose("position", "stimulus", "layer").values.all(axis=0))  # (S, L)
     bad_layers = np.flatnonzero(~finite.all(axis=0))
     bad_texts = int((~finite.all(axis=1)).sum())
     where = f"not finite from layer {bad_layers[0]} on, in {bad_texts} of {len(finite)} texts" if len(bad_layers) else None

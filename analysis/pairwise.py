@@ -205,8 +205,10 @@ def noise_ceiling(by_lineage: Sequence[Sequence[Halves]]) -> NoiseCeiling | None
 
 
 def _correlation(x: Floats, y: Floats) -> Floats:
-    """Pearson's r of rows of x (N, P) with rows of y (N, P); mean ranks are centred already."""
-    return np.asarray((x * y).sum(-1) / (np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)))
+    """Pearson's r of rows of x (N, P) with rows of y (N, P); mean ranks are centred already. 0 where a row is: ranks of few
+    entries may cancel in a mean, and what is flat predicts nothing."""
+    norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+    return np.asarray((x * y).sum(-1) / np.where(norms > 0, norms, 1.0))
 
 
 def partial(r: Floats, control: int) -> Floats:
