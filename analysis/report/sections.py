@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.report import choices, claims, confounds, figures, findings, pair, stories
+from analysis.report import choices, claims, confounds, figures, findings, human, pair, published, stories
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
@@ -28,10 +28,12 @@ class Section:
 
 SECTIONS = (
     Section(claims.finding, claims.figure, claims.CAPTION, claims.table),
+    Section(published.finding, published.figure, published.CAPTION),
     Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
     Section(pair.finding, pair.figure, pair.CAPTION),
     Section(choices.finding, choices.figure, choices.CAPTION),
     Section(stories.finding, stories.figure, stories.CAPTION),
+    Section(human.finding, human.figure, human.CAPTION),
     Section(findings.depth, figures.depth, figures.CAPTIONS["depth"]),
     Section(findings.noise, figures.noise, figures.CAPTIONS["noise"]),
     Section(findings.passages, figures.passages, figures.CAPTIONS["passages"]),

@@ -29,10 +29,10 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second")
+PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims")
-VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", *ABOUT_MODELS)
+VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,9 @@ class View:
     corpus: pl.DataFrame
     confusion: pl.DataFrame
     growth: pl.DataFrame
+    human: pl.DataFrame
+    paper: pl.DataFrame
+    paper_pairs: pl.DataFrame
     samples: pl.DataFrame
     confounds: pl.DataFrame
     attributions: pl.DataFrame
