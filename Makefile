@@ -2,7 +2,7 @@
 # make test    the same set-up, then the test suite
 #
 # Variables: TORCH_ARGS  pip options for torch, e.g. --index-url https://download.pytorch.org/whl/cpu (no CUDA libraries)
-#            P           a profile of profiles/, for `make profile P=<name>`
+#            P           a profile of profiles/, for `make profile P=<name>` and `make plan P=<name>`
 #            PYTHON      the Python to build .venv with (3.11 to 3.13); looked for when not given
 
 SHELL := /bin/bash
@@ -43,7 +43,7 @@ test: .venv/ready
 	@python -m pytest
 
 plan: .venv/ready
-	@python -m pipeline.plan
+	@python -m pipeline.plan $(if $(P),profiles/$(P).yaml)
 
 profile:
 	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }

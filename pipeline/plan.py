@@ -1,9 +1,9 @@
-"""Say what a run would do, and check every input before anything starts.
+"""Say what a run would do and take, and check every input before anything starts.
 
-    python -m pipeline.plan
+    python -m pipeline.plan [PARAMS]
 
-Not a stage: it writes nothing. Entries, stimuli and precisions are checked as the stages would check them; whatever is wrong
-comes out now, not after an hour.
+Not a stage: it writes nothing. Entries, stimuli and precisions are checked as the stages would check them, and so is access
+to what has to be fetched; whatever is wrong comes out now, not after an hour. Of PARAMS, a profile, all stages are counted.
 """
 
 from __future__ import annotations
@@ -12,26 +12,25 @@ import json
 import subprocess
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import prompts, stimuli
+from pipeline import costs, hub, matrix, prompts, stimuli
 from pipeline.checked import InputError, one_line, run_stage
-from pipeline.entries import ModelEntry, load_entries
+from pipeline.entries import Hub, ModelEntry, load_entries
 from pipeline.fetched import fetched_path
 from pipeline.lint import lint
-from pipeline.params import NEUTRAL, QUANTISED, STORIES, Params, Second, Varied, load_params
-from pipeline.store import activations_path
-from pipeline.writings import Writing, WritingRead
+from pipeline.params import NEUTRAL, PARAMS, QUANTISED, STORIES, Params, Second, Varied, load_params
+from pipeline.writings import CONTEXTS, Writing, WritingRead
 
-TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles; for the estimate of time alone
-START_SECONDS = 8  # of a stage: Python, torch, the model
-# Time of a pass relative to fp32 at the rate of `flops_per_second`. Measured on CPUs; fp16 without hardware support is slow.
-CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.4, "nf4": 2.0}
+DAG = Path("dvc.yaml")
 
 
 def flops_per_second() -> float:
@@ -45,45 +44,77 @@ def flops_per_second() -> float:
     return count * 2 * 768**3 / (time.perf_counter() - start)
 
 
-def seconds(entry: ModelEntry, precision: str, tokens: float, rate: float) -> float:
-    """A rough time for one `read` stage on this CPU: two operations per parameter and token, at two thirds of `rate`."""
-    passes = len(entry.draws) * tokens * 2 * entry.parameters * CPU_FACTOR[precision]
-    return START_SECONDS + passes / (0.67 * rate)
+@dataclass(frozen=True)
+class Work:
+    """One stage that a model runs in: what it does (`reads` or `writes`), how much of it, and what it leaves on disk."""
+
+    stage: str
+    model: str
+    precision: str
+    kind: str
+    what: str
+    tokens: float
+    n_passes: float  # of a GPU
+    texts_per_pass: float = 0.0
+    disk: float = 0.0
+
+    def cpu(self, entry: ModelEntry, rate: float) -> float:
+        return costs.cpu_seconds(entry, self.precision, self.tokens, rate)
+
+    def gpu(self, entry: ModelEntry) -> float:
+        return costs.gpu_seconds(entry, self.precision, self.tokens, self.n_passes, self.texts_per_pass)
 
 
-def readings(params: Params) -> Iterator[tuple[str, str, str, list[str]]]:
-    """Every stage that reads: its name in DVC, model, precision, and what it reads."""
+def passes(params: Params, precision: str, n_texts: float, tokens: float) -> float:
+    """Passes of a reading: one a text where a quantised model reads, else whichever of the two limits of a batch is met."""
+    if precision in QUANTISED:
+        return n_texts
+    return max(n_texts / params.read.batch_texts, tokens / params.read.batch_tokens)
+
+
+def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl.DataFrame]) -> Iterator[Work]:
+    """Every stage that reads what stands in files."""
+
+    def work(stage: str, model: str, precision: str, positions: dict[str, list[str]]) -> Work:
+        read = {name: texts[name] for name in positions}
+        tokens = sum(len(text) for t in read.values() for text in t["text"]) * costs.TOKENS_PER_CHARACTER
+        n_passes = passes(params, precision, sum(t.height for t in read.values()), tokens)
+        disk = sum(costs.reading_bytes(entries[model], t.height, len(positions[name])) for name, t in read.items())
+        return Work(stage, model, precision, "reads", ", ".join(positions), tokens, n_passes, disk=disk)
+
+    own = {name: list(params.readings[name].positions) for name in (STORIES, NEUTRAL)}
     for model, precision in params.cells:
         stage = "read" if model in params.read.models else "read_untrained"
-        yield f"{stage}@{model}-{precision}", model, precision, [STORIES, NEUTRAL]
+        yield work(f"{stage}@{model}-{precision}", model, precision, own)
     lists: dict[str, list[Varied | Second]] = {"varied": [*params.varied], "second": [*params.second]}
-    for stage, more in lists.items():
+    for kind, more in lists.items():
         for model in params.read.models:
             for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
-                yield f"read_{stage}@{model}-{stage}{n}", model, reading.precision, [reading.name]
+                positions = {reading.name: list(reading.positions)}
+                yield work(f"read_{kind}@{model}-{kind}{n}", model, reading.precision, positions)
 
 
-def writings(
-    params: Params, entries: dict[str, ModelEntry], changed: list[str], n_labels: int, rate: float
-) -> tuple[int, float]:
-    """How many writings are to be made or read, and a bound on the seconds that they take: no text may end early."""
-    count, about = 0, 0.0
+def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> Iterator[Work]:
+    """Every stage that writes, or reads what was written; a bound: no text ends early."""
+    lists: dict[str, list[Writing | WritingRead]] = {"writing": [*params.writings], "read": [*params.writings_read]}
     for model in params.write.models:
-        lists: dict[str, list[Writing | WritingRead]] = {"writing": [*params.writings], "read": [*params.writings_read]}
         for kind, listed in lists.items():
             for n, item in enumerate(listed):
-                stage = f"{'write' if kind == 'writing' else 'read_writing'}@{model}-{kind}{n}"
-                if stage not in changed:
-                    continue
                 setting = params.write.settings[item.setting]
                 ids = setting.only or prompts.load(params.write.prompts, setting.prompts, None)["id"].unique().to_list()
-                # greedy samples are one text; what is read is read twice
-                texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
-                tokens = texts * setting.max_new_tokens * (1 if kind == "writing" else 2)
-                precision = item.precision if isinstance(item, Writing) else item.read
-                about += seconds(entries[model], precision, tokens, rate)
-                count += kind == "writing"
-    return count, about
+                # greedy samples are one text
+                n_texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
+                tokens = float(n_texts * setting.max_new_tokens)
+                if isinstance(item, Writing):
+                    together = min(n_texts, 1 if item.precision == "nf4" else params.write.batch_texts)
+                    stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
+                    yield Work(stage, model, item.precision, "writes", what, tokens, tokens / together, together)
+                else:
+                    tokens, n_texts = tokens * len(CONTEXTS), n_texts * len(CONTEXTS)
+                    disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
+                    n_passes = passes(params, item.read, n_texts, tokens)
+                    stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
+                    yield Work(stage, model, item.read, "reads", what, tokens, n_passes, disk=disk)
 
 
 def changed_stages() -> list[str]:
@@ -95,7 +126,8 @@ def changed_stages() -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    params = load_params()
+    path = Path(arguments[0]) if arguments else PARAMS
+    params = load_params(path)
     entries = load_entries(params)
     texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
     missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
@@ -104,46 +136,99 @@ def main(arguments: list[str]) -> None:
             stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
         )
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
-    changed = changed_stages()
-    out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 100)
+    changed = changed_stages() if path == PARAMS else matrix.stage_names(DAG, path)
+    out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")
         return
     stories = texts[STORIES]
+    n_labels = stories["emotion"].n_unique()
     out.print(
-        f"Profile [bold]{params.profile}[/]: {stories.height} stories ({stories['emotion'].n_unique()} labels,"
+        f"Profile [bold]{params.profile}[/]: {stories.height} stories ({n_labels} labels,"
         f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
     for name in missing:
         out.print(f"fetches {name} from {params.fetch[name].url}")
+    follows = " and what follows from them" if path == PARAMS else ""
+    out.print(f"Stages to run{follows}: {matrix.counts(changed)}")
+    work = [w for w in [*readings(params, entries, texts), *writings(params, entries, n_labels)] if w.stage in changed]
+    if work:
+        show_models(out, params, entries, work)
+    show_disk(out, params, entries, work, n_labels)
+    wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
+    show_downloads(out, entries, wanted)
+    hub.check_access(wanted)
+
+
+def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[Work]) -> None:
+    """A row for each model and precision: what it does, GPU memory, and time."""
     rate = flops_per_second()
-    grid = Table("reads", "precision", "texts", "weights", "about", box=None, pad_edge=False)
-    total = 0.0
-    for stage, model, precision, names in readings(params):
-        entry, path = entries[model], activations_path(model, precision, names[0])
-        if stage not in changed and path.exists():
-            continue
-        tokens = sum(len(text) for name in names for text in texts[name]["text"]) * TOKENS_PER_CHARACTER
-        total += (about := seconds(entry, precision, tokens, rate))
-        weights = f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M parameters"
-        alone = ", one text at a time" if precision in QUANTISED and names[0] == STORIES else ""
-        grid.add_row(model, precision + alone, ", ".join(names), weights, _minutes(about))
-    if grid.row_count:
-        out.print(grid)
-    writes, longest = writings(params, entries, changed, len(texts[STORIES]["emotion"].unique()), rate)
-    if writes:
-        total += longest
-        out.print(f"and {', '.join(params.write.models)} writes and reads {writes} writings: at most {_minutes(longest)}")
+    grid = Table(
+        "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
+    )
+    cells: dict[tuple[str, str], list[Work]] = defaultdict(list)
+    for w in work:
+        cells[w.model, w.precision].append(w)
+    for (model, precision), own in cells.items():
+        entry = entries[model]
+        n = {kind: sum(w.kind == kind for w in own) for kind in ("reads", "writes")}
+        grid.add_row(
+            model,
+            precision,
+            f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M",
+            str(n["reads"] or ""),
+            str(n["writes"] or ""),
+            _gb(costs.gpu_bytes(entry, precision, params.read.batch_tokens)),
+            _time(sum(w.cpu(entry, rate) for w in own)),
+            _time(sum(w.gpu(entry) for w in own)),
+        )
+    out.print(grid)
+    cpu = sum(w.cpu(entries[w.model], rate) for w in work)
+    gpu = sum(w.gpu(entries[w.model]) for w in work)
+    conditions = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
     out.print(
-        "then vectors, geometry, corpus, rsa, controls, choices, paper, writings, confounds, report: about three minutes"
-        + (f"; {_minutes(total + 180)} in all on this CPU" if total else "")
+        f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on a GPU of the A100 kind (assumed rates, not measured: see"
+        " pipeline/costs.py), writing counted as if no text ended early."
+    )
+    out.print(
+        f"Then the stages that load no model: minutes. They grow with the square of the conditions: {conditions} here; the"
+        " default profile has 11 and takes about three minutes."
     )
 
 
-def _minutes(value: float) -> str:
-    return f"{value / 3600:.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
+def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[Work], n_labels: int) -> None:
+    """What the readings and the vectors take, before compression."""
+    vectors = 0.0
+    for model in params.models:
+        vectors += costs.vector_bytes(
+            entries[model], len(params.precisions_of(model)), len(params.readings[STORIES].positions), n_labels
+        )
+        groups = [r for r in params.writings_read if r.written == r.read] if model in params.write.models else []
+        vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)
+    read = sum(w.disk for w in work)
+    out.print(f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)")
+
+
+def show_downloads(out: Console, entries: dict[str, ModelEntry], wanted: list[Hub]) -> None:
+    """What has to be fetched from the hub, each revision once."""
+    if not wanted:
+        if any(entry.hub is not None for entry in entries.values()):
+            out.print("Downloads: none; the local cache has every revision")
+        return
+    sizes = {entry.hub.id: costs.download_bytes(entry) for entry in entries.values() if entry.hub is not None}
+    out.print(f"Downloads: {_gb(sum(sizes[h.id] for h in wanted))} (parameters at {costs.HUB_BYTES} bytes)")
+    for h in wanted:
+        out.print(f"  {h.id} {_gb(sizes[h.id])}{', gated' if h.gated else ''}")
+
+
+def _gb(value: float) -> str:
+    return f"{value / 1e9:.1f} GB" if value >= 1e8 else f"{value / 1e6:.0f} MB"
+
+
+def _time(value: float) -> str:
+    return f"{value / 3600:,.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
+import shutil
+
 import pytest
 
-from pipeline import plan
+from pipeline import hub, plan
 from pipeline.checked import InputError
-from pipeline.entries import load_entries
 from pipeline.params import load_params
+from tests.conftest import ROOT
 
 
 @pytest.fixture
 def all_changed(project, monkeypatch):
     params = load_params()
-    names = [f"read@{m}-{p}" for m, p in params.cells]
+    trained = [f"read@{m}-{p}" for m, p in params.cells if m in params.read.models]
+    names = [*trained, "read_untrained@tiny-untrained-fp32", "vectors@tiny-qwen2.5"]
     monkeypatch.setattr(plan, "changed_stages", lambda: names)
     return project
 
@@ -18,7 +21,15 @@ def test_the_plan_names_every_reading_before_anything_starts(all_changed, capsys
     plan.main([])
     out = " ".join(capsys.readouterr().out.split())
     assert "30 stories (5 labels, 6 topics) and 16 neutral texts" in out
-    for words in ("tiny-llama-3.2", "tiny-qwen2.5", "fp16", "2 random draws", "in all on this CPU"):
+    for words in (
+        "tiny-llama-3.2",
+        "tiny-qwen2.5",
+        "fp16",
+        "2 random draws",
+        "in all on this CPU",
+        "4 read, read_untrained, vectors",
+        "Disk: activations",
+    ):
         assert words in out
 
 
@@ -40,12 +51,37 @@ def test_what_dvc_refuses_is_said_in_one_line(project):
         plan.changed_stages()
 
 
-def test_time_grows_with_parameters_draws_and_tokens(project):
-    entries = load_entries(load_params())
-    trained, twin = entries["tiny-qwen2.5"], entries["tiny-untrained"]
+def test_a_profile_is_planned_whole_without_touching_params(project, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "changed_stages", list)
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    before = (project.folder / "params.yaml").read_bytes()
+    project.writes("tiny-llama-3.2")
+    shutil.move("params.yaml", "other.yaml")
+    (project.folder / "params.yaml").write_bytes(before)
+    plan.main(["other.yaml"])
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("roots,", "4 read,", "4 read_varied,", "3 write,", "4 read_writing,", "2 vectors,", "report"):
+        assert words in out
+    assert (project.folder / "params.yaml").read_bytes() == before
 
-    def about(entry, tokens):
-        return plan.seconds(entry, "fp32", tokens, 1e6) - plan.START_SECONDS
 
-    assert about(twin, 100) == pytest.approx(2 * about(trained, 100))
-    assert about(trained, 300) == pytest.approx(3 * about(trained, 100))
+def gated(project, *names):
+    for name in names:
+        own = {"id": f"org/{name}", "revision": "a" * 40, "gated": True}
+        project.entry(name, "llama-3.2", folder=None, hub=own, shape={"layers": 4, "hidden": 64, "vocabulary": 600})
+    project.params["read"]["models"] += names
+    project.save()
+
+
+def test_gated_models_without_a_token_are_listed_at_once_after_the_plan(project, capsys, monkeypatch):
+    gated(project, "first", "second")
+    names = [f"read@{m}-{p}" for m, p in load_params().cells]
+    monkeypatch.setattr(plan, "changed_stages", lambda: names)
+    monkeypatch.setattr(hub, "get_token", lambda: None)
+    with pytest.raises(
+        InputError, match=r"(?s)no token for 2 of the models:.*org/first\n.*org/second\nAsk for access.*HF_TOKEN"
+    ):
+        plan.main([])
+    out = capsys.readouterr().out
+    assert "org/second 0 MB, gated" in out
+    assert "Disk: activations" in out
