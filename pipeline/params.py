@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
+from pipeline.steers import Steering
 from pipeline.writings import CONTEXTS, Writings
 
 PARAMS = Path("params.yaml")
@@ -165,6 +166,7 @@ class Params(Writings):
     geometry: Geometry
     rsa: Rsa
     controls: Controls
+    steering: Steering
     report: Report
 
     @model_validator(mode="after")
@@ -234,6 +236,11 @@ class Params(Writings):
                     "writings_read: {precision} is not among read.precisions, whose stories its layers come from",
                     {"precision": name},
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _steered_models_are_read(self) -> Params:
+        self.steering.leads_somewhere(self.read.models, self.read.precisions, self.geometry.positions)
         return self
 
     def precisions_of(self, model: str) -> list[str]:

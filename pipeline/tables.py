@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.schemas import confounds, controls, stories
+from pipeline.schemas import confounds, controls, steering, stories
 from pipeline.store import whole_or_nothing
 
 TABLES = Path("data/tables")
 
-_ALL = stories.TABLES | controls.TABLES | confounds.TABLES
+_ALL = stories.TABLES | controls.TABLES | confounds.TABLES | steering.TABLES
 SCHEMAS: dict[str, pl.Schema] = {name: schema for name, (schema, _) in _ALL.items()}
 KEYS: dict[str, list[str]] = {name: keys for name, (_, keys) in _ALL.items()}
 

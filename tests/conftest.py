@@ -134,6 +134,7 @@ class Project:
         self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
         self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
+        self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
@@ -144,6 +145,7 @@ class Project:
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
         shutil.copytree(ROOT / "data/reference", folder / "data/reference")
+        shutil.copytree(ROOT / "data/behaviour", folder / "data/behaviour")
 
     def writes(self, *models: str) -> None:
         """Let models write few and short texts, at both precisions, and read them."""
@@ -165,6 +167,14 @@ class Project:
         self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
         self.save()
 
+    def steers(self, *models: str, precisions: tuple[str, ...] = ("fp32",)) -> None:
+        """Let models write a few steered texts."""
+        steering = self.params["steering"] | {"models": list(models), "precisions": list(precisions), "max_new_tokens": 8}
+        steering["paper"] |= {"strengths": [0.01, 0.05], "scenarios": {"aggressive": "calm", "weather": "angry"}}
+        steering["ours"] |= {"emotions": ["calm", "sad"], "strengths": [0.2, 0.8], "random": 1}
+        self.params["steering"] = steering
+        self.save()
+
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)
 
@@ -182,10 +192,11 @@ class Project:
 
     def run(self, *stages: str) -> None:
         """Run stages in this process, in order:
-        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`, `report`."""
-        from analysis import choices, confounds, controls, corpus, geometry, rsa, writings
+        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`, `steer`, `steering`, `report`."""
+        from analysis import choices, confounds, controls, corpus, geometry, rsa, steering, writings
         from analysis.report import page
         from pipeline import read, read_writing, store, vectors, write
+        from pipeline import steering as steer
 
         params = load_params()
         for stage in stages:
@@ -199,13 +210,17 @@ class Project:
                         write.main([model, w.setting, w.precision])
                     for r in params.writings_read:
                         read_writing.main([model, r.setting, r.written, r.read])
+            elif stage == "steer":
+                for model in params.steering.models:
+                    for precision in params.steering.precisions:
+                        steer.main([model, precision])
             elif stage == "vectors":
                 store.main([])
                 for model in params.models:
                     vectors.main([model])
             else:
                 of_stories = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
-                (of_stories | {"writings": writings, "confounds": confounds, "report": page})[stage].main([])
+                (of_stories | {"writings": writings, "confounds": confounds, "steering": steering, "report": page})[stage].main([])
 
 
 @pytest.fixture
@@ -223,7 +238,8 @@ def finished(tmp_path_factory, model_folders) -> Project:
         project = Project(folder, model_folders)
         project.writes("tiny-llama-3.2")
         project.run("read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices")
-        project.run("writings", "confounds", "report")
+        project.steers("tiny-llama-3.2")
+        project.run("writings", "confounds", "steer", "steering", "report")
     return project
 
 

@@ -18,11 +18,12 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "writings", "experiments", "schemas", "entries", "stimuli", "labels", "prompts", "models"}
 GROUND |= {"residual", "generation", "text_cache", "int8_rows", "store", "tables", "opening", "provenance"}
+GROUND |= {"steers", "hooks", "rereading", "targets"}
 FOR_ANALYSIS = {"checked", "params", "writings", "experiments", "entries", "stimuli", "labels", "store", "tables", "opening"}
-FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
+FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories", "steers"}}
 PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
-GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring"}
+GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "texts"}
 
 
 def module_of(stage):
@@ -107,6 +108,7 @@ def cloned(tmp_path_factory, model_folders):
     copy_sources(folder)
     project = Project(folder, model_folders)
     project.writes("tiny-llama-3.2")
+    project.steers("tiny-llama-3.2")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     dvc(folder, "init", "-q")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -132,11 +134,12 @@ READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
 WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
 AFTER = {"geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"}
+STEERED = {"steer@tiny-llama-3.2-fp32", "steering"}  # neither depends on what another model does
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-    assert cloned.ran == READS | VARIED | WRITINGS | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
+    assert cloned.ran == READS | VARIED | WRITINGS | STEERED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
     assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
