@@ -147,18 +147,21 @@ def generate(
     ends: frozenset[int],
     batch_texts: int,
     on_text: Callable[[int, Written], None] | None = None,
+    before: Callable[[list[int]], None] | None = None,
 ) -> list[Written]:
     """Let a model go on from each prompt (token ids), each with its own seed, at most `batch_texts` at a time.
 
     `body` gives states after the final norm, `head` logits of them. `on_text(i, written)` is told each text as it is finished,
     in no order. Greedy texts of one prompt are written once, and so are drawn ones of one prompt and one seed.
+    `before([i, ...])` is told ahead of every pass which texts its rows are, for a hook that treats each in its own way; no two
+    texts are then one.
     Raises InputError for an architecture that changes the head's logits, and for one whose cache is not known.
     """
     _head_gives_the_logits(body)
     greedy = decoding.temperature is None
-    jobs: dict[tuple[tuple[int, ...], int], list[int]] = {}
+    jobs: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for place, (ids, seed) in enumerate(zip(prompts, seeds, strict=True)):
-        jobs.setdefault((tuple(ids), 0 if greedy else seed), []).append(place)
+        jobs.setdefault((tuple(ids), 0 if greedy else seed, 0 if before is None else place), []).append(place)
     waiting = deque(sorted(jobs))  # so that texts of one prompt follow one another
     found: dict[int, Written] = {}
 
@@ -180,12 +183,16 @@ def generate(
     with torch.inference_mode():
         while waiting or texts:
             while waiting and len(texts) < batch_texts:
-                prompt, seed = job = waiting.popleft()
-                if read is None or read[0] != prompt:
+                prompt, seed, _ = job = waiting.popleft()
+                if before is not None:
+                    before(jobs[job])
+                if before is not None or read is None or read[0] != prompt:
                     read = prompt, *after_prompt(body, head, prompt)
                 text = _Text(jobs[job], torch.Generator().manual_seed(seed), read[2].copy())
                 texts += [text] if goes_on(text, choose(read[1], decoding, [text.generator])[0]) else []
             if texts:
+                if before is not None:
+                    before([text.places[0] for text in texts])
                 logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [text.cache for text in texts])
                 tokens = choose(logits, decoding, [text.generator for text in texts])
                 texts = [text for text, token in zip(texts, tokens, strict=True) if goes_on(text, token)]

@@ -13,6 +13,7 @@ import xarray as xr
 
 from pipeline import store, tables
 from pipeline.checked import InputError, one_line
+from pipeline.schemas.steering import STEERED
 from pipeline.schemas.writings import WRITING
 
 
@@ -68,6 +69,22 @@ def vectors(path: Path = store.VECTORS) -> xr.DataTree:
     if not tree.children:
         raise InputError(f"{path}: holds no model; run `dvc repro vectors`")
     return tree
+
+
+def vectors_of(model: str, group: str = "comprehension") -> xr.Dataset:
+    """One group of a model's emotion vectors, lazily. Raises InputError where it is not there."""
+    path = store.VECTORS / model
+    try:
+        dataset: xr.Dataset = xr.open_zarr(path, group=group, consolidated=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: no vectors of {group} here ({one_line(error)}); make them with `dvc repro`") from error
+    return dataset
+
+
+def steered(model: str, precision: str) -> pl.DataFrame:
+    """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steering`. Raises
+    InputError for what is missing, not readable, or of other columns."""
+    return _parquet(store.steered_path(model, precision), STEERED)
 
 
 def table(name: str) -> pl.DataFrame:

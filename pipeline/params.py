@@ -12,6 +12,7 @@ from pydantic_core import PydanticCustomError
 from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
 from pipeline.conclusions import Claims, Controls, Corpus, Geometry, Maturity, Report, Rsa, Vectors
 from pipeline.fetched import Fetched, FetchName
+from pipeline.steers import Steering
 from pipeline.writings import CONTEXTS, Writings
 
 PARAMS = Path("params.yaml")
@@ -128,6 +129,7 @@ class Params(Writings):
     geometry: Geometry
     rsa: Rsa
     controls: Controls
+    steering: Steering
     maturity: Maturity
     claims: Claims
     report: Report
@@ -199,6 +201,11 @@ class Params(Writings):
                     "writings_read: {precision} is not among read.precisions, whose stories its layers come from",
                     {"precision": name},
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _steered_models_are_read(self) -> Params:
+        self.steering.leads_somewhere(self.read.models, self.read.precisions, self.geometry.positions)
         return self
 
     def precisions_of(self, model: str) -> list[str]:

@@ -24,6 +24,7 @@ from pipeline.checked import run_stage
 from pipeline.params import STORIES, Params, load_params
 
 WRITINGS = Path("data/writings")
+STEERED = Path("data/steered")
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
 REPORT = Path("data/report")
@@ -52,6 +53,10 @@ def writings_path(model: str, precision: str, setting: str) -> Path:
 
 def activations_path(model: str, precision: str, reading: str) -> Path:
     return ACTIVATIONS / model / precision / f"{reading}.zarr"
+
+
+def steered_path(model: str, precision: str) -> Path:
+    return STEERED / model / f"{precision}.parquet"
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -117,6 +122,8 @@ def prune(params: Params) -> list[Path]:
             readings = {f"{r}.zarr" for r in params.readings_of(model.name, precision.name)}
             stale += [p for p in _folders(precision) if p.name not in readings] if readings else [precision]
     stale += _stale_writings(params)
+    steered = {steered_path(m, p) for m in params.steering.models for p in params.steering.precisions}
+    stale += [p for model in _folders(STEERED) for p in sorted(model.iterdir()) if p not in steered]
     for path in stale:
         if path.is_dir():
             shutil.rmtree(path)
@@ -146,7 +153,8 @@ def main(arguments: list[str]) -> None:
     for path in prune(load_params()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     VECTORS.mkdir(parents=True, exist_ok=True)
-    WRITINGS.mkdir(exist_ok=True)  # a dep of stages that run where no model writes, too
+    for folder in (WRITINGS, STEERED):  # deps of stages that run where no model writes, too
+        folder.mkdir(exist_ok=True)
     (VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(
         VECTORS,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from transformers import (
 
 from analysis.gram import Design
 from pipeline.entries import load_entry
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = {
@@ -61,8 +62,8 @@ FAMILIES = {
 }
 
 
-CONCLUDE = ("geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds", "maturity", "claims")
-CONCLUDE += ("report",)
+CONCLUDE = ("geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE += ("steering", "maturity", "claims", "report")
 """The stages of `analysis`, each after those that it reads."""
 
 TOPICS = ("supper", "phone_call", "allotment", "night_bus", "market_stall", "rehearsal")
@@ -139,6 +140,7 @@ class Project:
         self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
         self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
+        self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
@@ -149,6 +151,7 @@ class Project:
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
         shutil.copytree(ROOT / "data/reference", folder / "data/reference")
+        shutil.copytree(ROOT / "data/behaviour", folder / "data/behaviour")
 
     def writes(self, *models: str) -> None:
         """Let models write few and short texts, at both precisions, and read them."""
@@ -170,6 +173,14 @@ class Project:
         self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
         self.save()
 
+    def steers(self, *models: str, precisions: tuple[str, ...] = ("fp32",)) -> None:
+        """Let models write a few steered texts."""
+        steering = self.params["steering"] | {"models": list(models), "precisions": list(precisions), "max_new_tokens": 8}
+        steering["paper"] |= {"strengths": [0.01, 0.05], "scenarios": {"aggressive": "calm", "weather": "angry"}}
+        steering["ours"] |= {"emotions": ["calm", "sad"], "strengths": [0.2, 0.8], "random": 1}
+        self.params["steering"] = steering
+        self.save()
+
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)
 
@@ -186,27 +197,50 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE."""
-        from pipeline import read, read_writing, store, vectors, write
-
+        """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE; and `steer`, which needs
+        `geometry`, before `steering`."""
         params = load_params()
         for stage in stages:
-            if stage == "read":
-                for model, precision in params.cells:
-                    names = params.readings_of(model, precision)
-                    read.main([model, precision, *(n for n in names if params.reading(n, precision))])
-            elif stage == "write":
-                for model in params.write.models:
-                    for w in params.writings:
-                        write.main([model, w.setting, w.precision])
-                    for r in params.writings_read:
-                        read_writing.main([model, r.setting, r.written, r.read])
-            elif stage == "vectors":
-                store.main([])
-                for model in params.models:
-                    vectors.main([model])
+            if stage in MEASURE:
+                MEASURE[stage](params)
             else:
                 import_module("analysis.report.page" if stage == "report" else f"analysis.{stage}").main([])
+
+
+def _read(params: Params) -> None:
+    from pipeline import read
+
+    for model, precision in params.cells:
+        names = params.readings_of(model, precision)
+        read.main([model, precision, *(n for n in names if params.reading(n, precision))])
+
+
+def _write(params: Params) -> None:
+    from pipeline import read_writing, write
+
+    for model in params.write.models:
+        for w in params.writings:
+            write.main([model, w.setting, w.precision])
+        for r in params.writings_read:
+            read_writing.main([model, r.setting, r.written, r.read])
+
+
+def _vectors(params: Params) -> None:
+    from pipeline import store, vectors
+
+    store.main([])
+    for model in params.models:
+        vectors.main([model])
+
+
+def _steer(params: Params) -> None:
+    from pipeline import steering
+
+    for model, precision in product(params.steering.models, params.steering.precisions):
+        steering.main([model, precision])
+
+
+MEASURE = {"read": _read, "write": _write, "vectors": _vectors, "steer": _steer}
 
 
 @pytest.fixture
@@ -223,7 +257,8 @@ def finished(tmp_path_factory, model_folders) -> Project:
         patch.chdir(folder)
         project = Project(folder, model_folders)
         project.writes("tiny-llama-3.2")
-        project.run("read", "write", "vectors", *CONCLUDE)
+        project.steers("tiny-llama-3.2")
+        project.run("read", "write", "vectors", "geometry", "steer", *CONCLUDE[1:])
     return project
 
 

@@ -18,14 +18,14 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
 GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows"}
-GROUND |= {"store", "tables", "opening", "provenance"}
+GROUND |= {"store", "tables", "opening", "provenance", "steers", "hooks", "rereading", "targets"}
 FOR_ANALYSIS = {"checked", "params", "conclusions", "writings", "experiments", "entries", "stimuli", "labels", "store"}
 FOR_ANALYSIS |= {"tables", "opening"}
-FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories"}}
+FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories", "steers"}}
 PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
 GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
 GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "published", "overflow"}
-GROUND_OF_ANALYSIS |= {"verdicts", "evidence", "evidence_alone"}
+GROUND_OF_ANALYSIS |= {"verdicts", "evidence", "evidence_alone", "texts"}
 
 
 def module_of(stage):
@@ -110,6 +110,7 @@ def cloned(tmp_path_factory, model_folders):
     copy_sources(folder)
     project = Project(folder, model_folders)
     project.writes("tiny-llama-3.2")
+    project.steers("tiny-llama-3.2")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     dvc(folder, "init", "-q")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -134,12 +135,13 @@ def stages_run(folder):
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
 WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
-AFTER = set(CONCLUDE)
+AFTER = set(CONCLUDE) - {"steering"}
+STEERED = {"steer@tiny-llama-3.2-fp32", "steering"}  # neither depends on what another model does
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
     vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-    assert cloned.ran == READS | VARIED | WRITINGS | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
+    assert cloned.ran == READS | VARIED | WRITINGS | STEERED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
     assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))

@@ -35,7 +35,7 @@ def test_params_yaml_is_the_default_profile():
     ("change", "message"),
     [
         ({"read__precission": ["fp32"]}, r"params.yaml: read: unknown key 'precission'; did you mean 'precisions'\?"),
-        ({"steering": {}}, "params.yaml: unknown key 'steering'; known keys: "),
+        ({"claims": {}}, "params.yaml: unknown key 'claims'; known keys: "),
         ({"read__precisions": ["fp32", "fp8"]}, "read.precisions.1: Input should be 'fp32', 'bf16', 'fp16', 'int8' or 'nf4'"),
         ({"read__precisions": ["fp32", "fp32"]}, "named twice: fp32"),
         ({"readings__stories__positions": ["lst"]}, "'lst' is not among positions"),
@@ -50,6 +50,10 @@ def test_params_yaml_is_the_default_profile():
         ),
         ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
         ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
+        ({"steering__models": ["gpt"]}, "steering.models: 'gpt' is not among read.models"),
+        ({"steering__precisions": ["nf4"]}, "steering.precisions: 'nf4' is not among read.precisions"),
+        ({"steering__ours__position": "mean0"}, "steering.ours.position: 'mean0' is not among geometry.positions"),
+        ({"steering__ours__strengths": [0.2, 0.1]}, "each strength stands once, from the weakest to the strongest"),
         ({"rsa__depths": [1.5]}, "rsa.depths.0: Input should be less than or equal to 1"),
     ],
 )
