@@ -42,7 +42,7 @@ def layer_shift(known: Known, base: str, tuned_: str) -> dict[str, list[Evidence
 
 def regime(known: Known, base: str, tuned_: str) -> dict[str, list[Evidence]]:
     """1 where the base model explodes under the published steering and the tuned one does not, else 0."""
-    rows = known.tables["regimes"].filter(rule="paper")
+    rows = known.tables["regimes"].filter(pl.col("strength").is_null(), rule="paper", directions="emotions")
     labels = {m: rows.filter(model=m)["regime"].to_list() for m in (base, tuned_)}
     if lacking := [m for m, own in labels.items() if not own]:
         return {PAPER: [Evidence(", ".join(lacking), None, reason=f"{', '.join(lacking)} was not steered")]}
@@ -115,7 +115,7 @@ def _number(value: float | None) -> str:
 
 def flips(known: Known, more: str, fewer: str) -> dict[str, list[Evidence]]:
     """Difference of two flip rates; the interval is that of two exact ones, conservative."""
-    rows = {r["model"]: r for r in known.tables["compliance"].filter(kind="epistemic").iter_rows(named=True)}
+    rows = {r["model"]: r for r in known.tables["compliance"].filter(measure="flip").iter_rows(named=True)}
     if lacking := [m for m in (more, fewer) if m not in rows or rows[m]["rate"] is None]:
         return {SAME: [Evidence("", None, reason=f"{', '.join(lacking)}: not asked")]}
     a, b = rows[more], rows[fewer]
@@ -164,6 +164,6 @@ def opposite_bias(known: Known) -> dict[str, list[Evidence]]:
     return {PAPER: [Evidence(words, both, exact=not reasons, reason=reasons[0] if reasons else None)]}
 
 
-def elsewhere(command: str) -> dict[str, list[Evidence]]:
+def elsewhere(_: Known, command: str) -> dict[str, list[Evidence]]:
     """A claim that another command holds."""
     return {PAPER: [Evidence("", None, reason=f"not part of a run; `{command}` tests it")]}

@@ -54,31 +54,41 @@ def prompt_ids(prompt: str, tokenizer: PreTrainedTokenizerBase, template: bool, 
     Raises InputError where the tokenizer has no chat template, or one that fails or writes today's date, where BOS would stand
     twice at the beginning, and where there is no token at all.
     """
-    ids = _user_turn(prompt, tokenizer) if template else tokenise([prompt], tokenizer, native_bos, "native")[0][0]
-    bos = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
-    if bos is not None and ids[:2] == [bos, bos]:
-        where = "the chat template writes it twice" if template else "the prompt's text begins with it"
-        raise InputError(f"BOS stands twice at the beginning of the prompt '{prompt[:40]}': {where}; take one away there")
+    if template:
+        return conversation_ids([prompt], tokenizer)
+    ids = tokenise([prompt], tokenizer, native_bos, "native")[0][0]
+    _bos_once(ids, prompt, tokenizer, "the prompt's text begins with it")
     if not ids:
         raise InputError(f"the prompt '{prompt}' has no tokens and this family begins no text with BOS; give it some text")
     return ids
 
 
-def _user_turn(prompt: str, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+def _bos_once(ids: list[int], prompt: str, tokenizer: PreTrainedTokenizerBase, where: str) -> None:
+    bos = tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+    if bos is not None and ids[:2] == [bos, bos]:
+        raise InputError(f"BOS stands twice at the beginning of the prompt '{prompt[:40]}': {where}; take one away there")
+
+
+def conversation_ids(turns: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Token ids of a conversation, user and model by turns, the user first and last, up to where the model's turn begins.
+
+    Raises InputError as `prompt_ids` with a template does.
+    """
     template = tokenizer.chat_template
     if template is None:
         raise InputError("this model's tokenizer has no chat template; set template: false, so that its prompts are plain text")
     if "strftime_now" in template and "date_string" not in template:
         raise InputError("this model's chat template writes today's date, so that texts change by the day; set template: false")
-    turn = [{"role": "user", "content": prompt}]
+    said = [{"role": "assistant" if n % 2 else "user", "content": turn} for n, turn in enumerate(turns)]
     try:
         ids = tokenizer.apply_chat_template(
-            turn, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+            said, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
         )
     except TemplateError as error:
         raise InputError(
             f"this model's chat template fails on a user's turn ({one_line(error)}); set template: false"
         ) from None
+    _bos_once(cast(list[int], ids), turns[0], tokenizer, "the chat template writes it twice")
     return cast(list[int], ids)
 
 

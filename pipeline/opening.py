@@ -13,6 +13,7 @@ import xarray as xr
 
 from pipeline import store, tables
 from pipeline.checked import InputError, one_line
+from pipeline.schemas.behaviour import TRANSCRIPT
 from pipeline.schemas.steering import STEERED
 from pipeline.schemas.writings import WRITING
 
@@ -85,6 +86,12 @@ def steered(model: str, precision: str) -> pl.DataFrame:
     """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steering`. Raises
     InputError for what is missing, not readable, or of other columns."""
     return _parquet(store.steered_path(model, precision), STEERED)
+
+
+def transcripts(model: str, precision: str) -> pl.DataFrame:
+    """What was asked of a model and what it replied, at a precision: a row per turn, columns of `pipeline.schemas.behaviour`.
+    Raises InputError for what is missing, not readable, or of other columns."""
+    return _parquet(store.transcripts_path(model, precision), TRANSCRIPT)
 
 
 def table(name: str) -> pl.DataFrame:

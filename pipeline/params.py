@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.checked import Name, Names, Strict, load_yaml, without_repeats
+from pipeline.compliance import Behaviour
 from pipeline.conclusions import Claims, Controls, Corpus, Geometry, Maturity, Report, Rsa, Vectors
 from pipeline.fetched import Fetched, FetchName
 from pipeline.steers import Steering
@@ -130,6 +131,7 @@ class Params(Writings):
     rsa: Rsa
     controls: Controls
     steering: Steering
+    behaviour: Behaviour
     maturity: Maturity
     claims: Claims
     report: Report
@@ -204,8 +206,9 @@ class Params(Writings):
         return self
 
     @model_validator(mode="after")
-    def _steered_models_are_read(self) -> Params:
+    def _steered_and_asked_models_are_read(self) -> Params:
         self.steering.leads_somewhere(self.read.models, self.read.precisions, self.geometry.positions)
+        self.behaviour.leads_somewhere(self.read.models, self.read.precisions)
         return self
 
     def precisions_of(self, model: str) -> list[str]:

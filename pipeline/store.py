@@ -25,6 +25,7 @@ from pipeline.params import STORIES, Params, load_params
 
 WRITINGS = Path("data/writings")
 STEERED = Path("data/steered")
+TRANSCRIPTS = Path("data/transcripts")
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
 REPORT = Path("data/report")
@@ -57,6 +58,10 @@ def activations_path(model: str, precision: str, reading: str) -> Path:
 
 def steered_path(model: str, precision: str) -> Path:
     return STEERED / model / f"{precision}.parquet"
+
+
+def transcripts_path(model: str, precision: str) -> Path:
+    return TRANSCRIPTS / model / f"{precision}.parquet"
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
@@ -122,8 +127,10 @@ def prune(params: Params) -> list[Path]:
             readings = {f"{r}.zarr" for r in params.readings_of(model.name, precision.name)}
             stale += [p for p in _folders(precision) if p.name not in readings] if readings else [precision]
     stale += _stale_writings(params)
-    steered = {steered_path(m, p) for m in params.steering.models for p in params.steering.precisions}
-    stale += [p for model in _folders(STEERED) for p in sorted(model.iterdir()) if p not in steered]
+    wanted = {steered_path(m, p) for m in params.steering.models for p in params.steering.precisions}
+    wanted |= {transcripts_path(m, p) for m in params.behaviour.models for p in params.behaviour.precisions}
+    folders = [model for out in (STEERED, TRANSCRIPTS) for model in _folders(out)]
+    stale += [p for model in folders for p in sorted(model.iterdir()) if p not in wanted]
     for path in stale:
         if path.is_dir():
             shutil.rmtree(path)
@@ -153,7 +160,7 @@ def main(arguments: list[str]) -> None:
     for path in prune(load_params()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     VECTORS.mkdir(parents=True, exist_ok=True)
-    for folder in (WRITINGS, STEERED):  # deps of stages that run where no model writes, too
+    for folder in (WRITINGS, STEERED, TRANSCRIPTS):  # deps of stages that run where no model writes, too
         folder.mkdir(exist_ok=True)
     (VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(

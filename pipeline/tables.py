@@ -10,12 +10,12 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.schemas import claims, confounds, controls, paper, steering, stories
+from pipeline.schemas import behaviour, claims, confounds, controls, paper, steering, stories
 from pipeline.store import whole_or_nothing
 
 TABLES = Path("data/tables")
 
-_OF = (stories, controls, paper, confounds, steering, claims)
+_OF = (stories, controls, paper, confounds, steering, behaviour, claims)
 _ALL = {name: t for module in _OF for name, t in module.TABLES.items()}
 SCHEMAS: dict[str, pl.Schema] = {name: schema for name, (schema, _) in _ALL.items()}
 KEYS: dict[str, list[str]] = {name: keys for name, (_, keys) in _ALL.items()}

@@ -63,7 +63,7 @@ FAMILIES = {
 
 
 CONCLUDE = ("geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds")
-CONCLUDE += ("steering", "maturity", "claims", "report")
+CONCLUDE += ("steering", "behaviour", "maturity", "claims", "report")
 """The stages of `analysis`, each after those that it reads."""
 
 TOPICS = ("supper", "phone_call", "allotment", "night_bus", "market_stall", "rehearsal")
@@ -141,6 +141,7 @@ class Project:
         self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`
+        self.params["behaviour"] |= {"models": [], "precisions": ["fp32"]}  # see `asks`
         self.save()
         self.entry("tiny-llama-3.2", "llama-3.2")
         self.entry("tiny-qwen2.5", "qwen2.5")
@@ -181,6 +182,17 @@ class Project:
         self.params["steering"] = steering
         self.save()
 
+    def asks(self, *models: str) -> None:
+        """Ask models, which become instruct models, a few questions, with few words to answer."""
+        few = {"answer_tokens": 6, "task_tokens": 12, "precisions": ["fp32"]}
+        self.params["behaviour"] |= few | {"models": list(models)}
+        for model in models:
+            self.entry(model, model.removeprefix("tiny-"), tuning="instruct")
+        for name, n in (("questions", 6), ("constraints", 5)):
+            lines = (ROOT / f"data/behaviour/{name}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+            (self.folder / f"data/behaviour/{name}.csv").write_text("".join(lines[: n + 1]), encoding="utf-8")
+        self.save()
+
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)
 
@@ -197,8 +209,8 @@ class Project:
         return path
 
     def run(self, *stages: str) -> None:
-        """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE; and `steer`, which needs
-        `geometry`, before `steering`."""
+        """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE; `steer`, which needs
+        `geometry`, goes before `steering`, and `ask` before `behaviour`."""
         params = load_params()
         for stage in stages:
             if stage in MEASURE:
@@ -240,7 +252,14 @@ def _steer(params: Params) -> None:
         steering.main([model, precision])
 
 
-MEASURE = {"read": _read, "write": _write, "vectors": _vectors, "steer": _steer}
+def _ask(params: Params) -> None:
+    from pipeline import behaviour
+
+    for model, precision in product(params.behaviour.models, params.behaviour.precisions):
+        behaviour.main([model, precision])
+
+
+MEASURE = {"ask": _ask, "read": _read, "write": _write, "vectors": _vectors, "steer": _steer}
 
 
 @pytest.fixture
@@ -258,7 +277,8 @@ def finished(tmp_path_factory, model_folders) -> Project:
         project = Project(folder, model_folders)
         project.writes("tiny-llama-3.2")
         project.steers("tiny-llama-3.2")
-        project.run("read", "write", "vectors", "geometry", "steer", *CONCLUDE[1:])
+        project.asks("tiny-llama-3.2", "tiny-qwen2.5")
+        project.run("read", "write", "vectors", "geometry", "steer", "ask", *CONCLUDE[1:])
     return project
 
 

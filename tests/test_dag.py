@@ -18,7 +18,19 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
 GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows"}
-GROUND |= {"store", "tables", "opening", "provenance", "steers", "hooks", "rereading", "targets"}
+GROUND |= {
+    "store",
+    "tables",
+    "opening",
+    "provenance",
+    "steers",
+    "hooks",
+    "rereading",
+    "targets",
+    "compliance",
+    "items",
+    "constraints",
+}
 FOR_ANALYSIS = {"checked", "params", "conclusions", "writings", "experiments", "entries", "stimuli", "labels", "store"}
 FOR_ANALYSIS |= {"tables", "opening"}
 FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories", "steers"}}
@@ -111,6 +123,7 @@ def cloned(tmp_path_factory, model_folders):
     project = Project(folder, model_folders)
     project.writes("tiny-llama-3.2")
     project.steers("tiny-llama-3.2")
+    project.asks("tiny-llama-3.2")
     subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     dvc(folder, "init", "-q")
     shutil.copy(ROOT / ".dvc/config", folder / ".dvc/config")
@@ -136,7 +149,7 @@ READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
 WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
 AFTER = set(CONCLUDE) - {"steering"}
-STEERED = {"steer@tiny-llama-3.2-fp32", "steering"}  # neither depends on what another model does
+STEERED = {"steer@tiny-llama-3.2-fp32", "ask@tiny-llama-3.2-fp32", "steering"}  # none depends on what another model does
 
 
 def test_one_repro_runs_the_whole_dag(cloned):

@@ -29,7 +29,7 @@ def finding(view: View) -> Finding:
         best = own.sort("spearman", descending=True).row(0, named=True)
         ends = "" if best["ci_low"] is None else f" [{number(best['ci_low'])}, {number(best['ci_high'])}]"
         words.append(
-            f"{model}, {norm} of {best['n_emotions']} labels: {number(best['spearman'])}{ends} at layer {best['layer']}, its best."
+            f"{model}, {norm} of {best['n_emotions']} labels: {number(best['spearman'])}{ends}, at layer {best['layer']}."
         )
         if norm == ALL:
             shorts.append(f"{model} {number(best['spearman'])} with human ratings at its best layer")
