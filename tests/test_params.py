@@ -48,6 +48,10 @@ def test_params_yaml_is_the_default_profile():
             {"write__positions": ["last", "middle", "mean0", "mean25"]},
             "'mean25' needs 26 tokens, more than write.fewest_tokens",
         ),
+        (
+            {"readings__neutral__positions": ["last", "mean50", "mean0"], "readings__stories__positions": ["last", "mean50"]},
+            "write.positions: 'middle' is not among readings.neutral.positions",
+        ),
         ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
         ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
         ({"rsa__depths": [1.5]}, "rsa.depths.0: Input should be less than or equal to 1"),

@@ -189,3 +189,4 @@ def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, 
 def test_the_report_names_every_model(in_twelve):
     page = (in_twelve.folder / "data/report/index.html").read_text()
     assert all(model in page for model in TWELVE)
+    assert f"{WHOLLY} fp16: not finite from layer {LAYER} on, in 30 of 30 texts" in page
