@@ -189,6 +189,14 @@ class Params(Writings):
     def _writers_read_the_stories(self) -> Params:
         if strangers := sorted(set(self.write.models) - set(self.read.models)):
             raise PydanticCustomError("models", "write.models: {names}: not among read.models", {"names": ", ".join(strangers)})
+        for position in self.write.positions if self.writings_read else ():
+            if position not in self.readings[NEUTRAL].positions:
+                raise PydanticCustomError(
+                    "position",
+                    "write.positions: '{position}' is not among readings.neutral.positions, from which the neutral components"
+                    " of what is written come",
+                    {"position": position},
+                )
         for position in self.write.positions:
             if (needed := self.positions[position].tokens_needed) > self.write.fewest_tokens:
                 raise PydanticCustomError(

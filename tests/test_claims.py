@@ -144,7 +144,9 @@ def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
     names = [f"m{i}" for i in range(6)]
     one = known.tables["paper"].filter(model=A, n_units=3, precision="fp32")
     values = rng.normal(size=6)
-    paper = pl.concat(one.with_columns(pl.lit(n).alias("model"), pl.lit(v).alias("anisotropy")) for n, v in zip(names, values))
+    paper = pl.concat(
+        one.with_columns(pl.lit(n).alias("model"), pl.lit(v).alias("anisotropy")) for n, v in zip(names, values, strict=True)
+    )
     entry = known.entries[A]
     entries = {n: entry.model_copy(update={"parameters": 10.0**i, "lineage": n}) for i, n in enumerate(names)}
     params = known.params.model_copy(update={"read": known.params.read.model_copy(update={"models": names})})

@@ -35,7 +35,7 @@ def test_params_yaml_is_the_default_profile():
     ("change", "message"),
     [
         ({"read__precission": ["fp32"]}, r"params.yaml: read: unknown key 'precission'; did you mean 'precisions'\?"),
-        ({"claims": {}}, "params.yaml: unknown key 'claims'; known keys: "),
+        ({"claim": {}}, r"params.yaml: unknown key 'claim'; did you mean 'claims'\?"),
         ({"read__precisions": ["fp32", "fp8"]}, "read.precisions.1: Input should be 'fp32', 'bf16', 'fp16', 'int8' or 'nf4'"),
         ({"read__precisions": ["fp32", "fp32"]}, "named twice: fp32"),
         ({"readings__stories__positions": ["lst"]}, "'lst' is not among positions"),
@@ -47,6 +47,10 @@ def test_params_yaml_is_the_default_profile():
         (
             {"write__positions": ["last", "middle", "mean0", "mean25"]},
             "'mean25' needs 26 tokens, more than write.fewest_tokens",
+        ),
+        (
+            {"readings__neutral__positions": ["last", "mean50", "mean0"], "readings__stories__positions": ["last", "mean50"]},
+            "write.positions: 'middle' is not among readings.neutral.positions",
         ),
         ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
         ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),

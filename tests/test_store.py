@@ -78,7 +78,7 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.vectors()
     with pytest.raises(InputError, match="rsa.parquet: not there"):
         opening.table("rsa")
-    with pytest.raises(InputError, match="no table 'rsas'; there are geometry, layers, distances, corpus"):
+    with pytest.raises(InputError, match="no table 'rsas'; there are geometry, overflow, layers, distances, corpus"):
         opening.table("rsas")
 
 

@@ -1,31 +1,38 @@
-"""The paper profile on its own names: twelve tiny models of its six architectures in a local hub cache, at the revisions of
-`data/models/`, through every stage. Sizes alone differ from a true run. Both Gemmas overflow fp16, as the published one did."""
+"""The paper profile under its own names: twelve tiny models of its six architectures in a local hub cache, at the revisions of
+`data/models/`, through every stage. Sizes alone differ from a true run. Both Gemmas overflow fp16, as a published one did."""
 
 import shutil
+from functools import cache
 
+import numpy as np
+import polars as pl
 import pytest
 import torch
 from huggingface_hub import constants
 from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import hub, opening
+from analysis import geometry
+from pipeline import hub, opening, provenance, stimuli, tables
 from pipeline.entries import load_entries, load_entry
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 from tests.conftest import FAMILIES, ROOT, SIZE, Project, trained_tokenizer, write_yaml
 
 PAPER = YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text())
-TWELVE = PAPER["read"]["models"]
+TWELVE, PRECISIONS = PAPER["read"]["models"], PAPER["read"]["precisions"]
 PARTLY, WHOLLY = "gemma-3-1b-pt", "gemma-3-1b-it"
 """A Gemma some of whose texts overflow fp16, and one that overflows on every text and so can write none."""
 LAYER = 2  # of 0-3: whose output is too large
 STAGES = ["read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"]
 
 
-def cached(entry, seed, folder):
+def snapshot_of(entry, folder):
+    return folder / f"hub/models--{entry.hub.id.replace('/', '--')}/snapshots/{entry.hub.revision}"
+
+
+def save_tiny(entry, seed, snapshot):
     """A tiny model of an entry's family where the hub's cache keeps that entry's revision."""
-    snapshot = folder / f"models--{entry.hub.id.replace('/', '--')}/snapshots/{entry.hub.revision}"
     config, begins_with_bos = FAMILIES[entry.family]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -34,7 +41,6 @@ def cached(entry, seed, folder):
     if entry.tuning == "base":
         tokenizer.chat_template = None  # as base models come
     tokenizer.save_pretrained(snapshot)
-    return snapshot
 
 
 def grow(snapshot, scale):
@@ -45,14 +51,36 @@ def grow(snapshot, scale):
     save_file(weights, snapshot / "model.safetensors", metadata={"format": "pt"})
 
 
+def small(params):
+    """The profile with fewer and shorter texts and fewer draws; of the settings those that need one another."""
+    params["read"]["device"] = "cpu"
+    params["varied"] = params["varied"][:1]
+    for reading in params["readings"].values():
+        reading["positions"] = ["last", "middle", "mean50", "mean0"]
+    for setting in params["write"]["settings"].values():
+        setting |= {"max_new_tokens": 5, "samples": 1}
+    params["write"]["fewest_tokens"] = 1
+    kept = [("matched", p) for p in PRECISIONS] + [("reliable", "bf16")]
+    params["writings"] = [{"setting": s, "precision": p} for s, p in kept]
+    read = [(s, p, p) for s, p in kept] + [("matched", "fp16", "int8")]
+    params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
+    params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
+    params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
+    params["controls"] |= {"shuffles": 10, "bootstrap": 10}
+    params["confounds"] |= {"permutations": 199}
+    params["corpus"] |= {"draws": 10}
+    return params
+
+
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory, model_folders):
-    """The paper profile in a project of its own, run through every stage."""
+    """The paper profile in a project of its own, run through every stage. Read only."""
     folder = tmp_path_factory.mktemp("twelve")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(constants, "HF_HUB_CACHE", str(folder / "hub"))
         patch.setattr(constants, "HF_HUB_OFFLINE", True)
+        patch.setattr(provenance, "sources", cache(provenance.sources))  # the code does not change while this runs
         project = Project(folder, model_folders)
         project.params = small(YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text()))
         project.save()
@@ -60,37 +88,17 @@ def twelve(tmp_path_factory, model_folders):
         for seed, name in enumerate([*TWELVE, *project.params["read_untrained"]["models"]]):
             entry = load_entry(name, ROOT / "data/models")
             own = YAML(typ="safe").load((ROOT / f"data/models/{name}.yaml").read_text())
-            shape = {"layers": 4, "hidden": SIZE["hidden_size"], "vocabulary": SIZE["vocab_size"]}
-            write_yaml(folder / f"data/models/{name}.yaml", own | {"parameters": 1e5, "shape": shape})
-            if not entry.untrained:  # a twin's source is in the cache already
-                snapshot = cached(entry, seed, folder / "hub")
-                if name in (PARTLY, WHOLLY):
-                    grow(snapshot, 1.65e4 if name == PARTLY else 1e6)
-        hub.check_access(hub.missing(e.hub for e in load_entries(load_params()).values()))
+            own["shape"] = {"layers": 4, "hidden": SIZE["hidden_size"], "vocabulary": SIZE["vocab_size"]}
+            if entry.untrained:
+                own["seeds"] = entry.seeds[:2]  # its source is in the cache already
+            else:
+                save_tiny(entry, seed, snapshot_of(entry, folder))
+            write_yaml(folder / f"data/models/{name}.yaml", own)
+        grow(snapshot_of(load_entry(PARTLY), folder), 1.65e4)
+        grow(snapshot_of(load_entry(WHOLLY), folder), 1e6)
+        assert hub.missing(entry.hub for entry in load_entries(load_params()).values()) == []
         project.run(*STAGES)
     return project
-
-
-def small(params):
-    """The profile's lists as they are; fewer and shorter texts, fewer draws."""
-    for setting in params["write"]["settings"].values():
-        setting |= {"max_new_tokens": 6, "samples": 1}
-    for listed in ("writings", "writings_read"):
-        params[listed] = [w for w in params[listed] if w["setting"] in ("loose", "matched", "reliable")]
-    params["write"]["fewest_tokens"] = 2
-    params["read"]["device"] = "cpu"
-    params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
-    params["readings"]["stories"]["positions"] = params["readings"]["neutral"]["positions"] = [
-        "last",
-        "middle",
-        "mean50",
-        "mean0",
-    ]
-    params["rsa"] |= {"depths": [1.0], "bootstrap": 10, "permutations": 19}
-    params["controls"] |= {"shuffles": 10, "bootstrap": 20}
-    params["confounds"] |= {"permutations": 199}
-    params["corpus"] |= {"draws": 10}
-    return params
 
 
 @pytest.fixture
@@ -99,5 +107,86 @@ def in_twelve(twelve, monkeypatch):
     return twelve
 
 
-def test_it_runs(in_twelve):
-    print(opening.table("overflow"))
+def test_every_model_stands_in_the_tables_at_every_precision(in_twelve):
+    everyone = {(m, p) for m in TWELVE for p in PRECISIONS}
+    for name in ("geometry", "overflow", "layers"):
+        own = opening.table(name).filter(pl.col("model").is_in(TWELVE) & pl.col("setting").is_in(["stories"]))
+        assert set(own.select("model", "precision").iter_rows()) == everyone
+    pairs = opening.table("rsa").filter(layer_rule="best_layer_cv", setting_a="stories", setting_b="stories")
+    for side in "ab":
+        sides = set(pairs.select(f"model_{side}", f"precision_{side}").iter_rows())
+        assert len(everyone - sides) <= 1  # one condition is the first of all its pairs, one the last
+    assert set(opening.table("writings")["model"]) == set(PAPER["write"]["models"])
+    assert set(opening.vectors().children) == set(load_params().models)
+    assert set(opening.table("noise_ceiling")["n_lineages"]) == {5}
+
+
+def is_beyond_fp16(name, folder):
+    """Of every story, whether a state of its own tokens after the large block is beyond fp16, by transformers in float32."""
+    snapshot = snapshot_of(load_entry(name), folder)
+    model = AutoModelForCausalLM.from_pretrained(snapshot, dtype=torch.float32)
+    tokenizer = AutoTokenizer.from_pretrained(snapshot)
+    texts = stimuli.load(load_params().readings["stories"])["text"].to_list()
+    with torch.inference_mode():
+        passes = [model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True) for text in texts]
+    largest = np.array([p.hidden_states[LAYER + 1][0, 1:].abs().max() for p in passes])
+    return largest > torch.finfo(torch.float16).max
+
+
+def test_an_overflow_is_recorded_with_its_first_bad_layer_and_its_share_of_stories(in_twelve):
+    bad = opening.table("overflow").filter(pl.col("n_bad_layers") > 0, setting="stories")
+    # LLM.int8 computes in fp16 and ends where that ends; bf16 holds all
+    assert set(bad.select("model", "precision").iter_rows()) == {(m, p) for m in (PARTLY, WHOLLY) for p in ("fp16", "int8")}
+    assert set(bad["first_bad_layer"]) == {LAYER}
+    own = bad.filter(precision="fp16")
+    assert own.filter(model=WHOLLY)["share_bad_stimuli"].item() == 1
+    truth = is_beyond_fp16(PARTLY, in_twelve.folder)
+    assert 0 < truth.mean() < 1
+    assert own.filter(model=PARTLY)["share_bad_at_first"].item() == pytest.approx(truth.mean())
+
+
+def test_rows_at_a_bad_layer_are_null_with_a_reason_and_all_others_are_whole(in_twelve):
+    table = opening.table("geometry").filter(pl.col("precision").is_not_null(), variant="centred", setting="stories")
+    overflows = pl.col("model").is_in([PARTLY, WHOLLY]) & pl.col("precision").is_in(["fp16", "int8"])
+    bad = overflows & (pl.col("layer") >= LAYER)
+    assert table.filter(bad).height == 2 * 2 * 2
+    assert table.filter(bad)["rdm_std"].is_null().all()
+    assert table.filter(bad)["reason"].str.contains("not finite in").all()
+    assert table.filter(~bad)["rdm_std"].is_not_null().all()
+    chosen = opening.table("layers").filter(overflows, layer_rule="best_layer_cv", setting="stories")
+    assert chosen["layer"].is_not_null().all()
+    assert chosen["layer"].max() < LAYER  # what is whole is compared
+
+
+def test_what_a_model_cannot_write_is_recorded_and_its_rows_are_null_with_a_reason(in_twelve):
+    assert set(opening.writing(WHOLLY, "fp16", "matched")["left_out"]) == {"states not finite"}
+    rows = opening.table("writings").filter(model=WHOLLY, written="fp16")
+    assert rows.height > 0
+    assert set(rows["n_texts"]) == {0}
+    assert rows["reliability"].is_null().all()
+    assert rows["reason"].is_not_null().all()
+    shares = opening.table("attributions").filter(model=WHOLLY, experiment_b="matched")
+    assert shares["share"].is_null().all()
+    assert shares["reason"].is_not_null().all()
+    assert opening.vectors()[WHOLLY]["matched"]["precision"].values.tolist() == ["bf16"]
+    others = opening.table("writings").filter(pl.col("model") != WHOLLY, setting="matched")
+    assert others["n_texts"].min() > 0
+
+
+def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, monkeypatch):
+    params = YAML(typ="safe").load((in_twelve.folder / "params.yaml").read_text())
+    for section in ("read", "write"):
+        params[section]["models"] = [m for m in params[section]["models"] if m not in (PARTLY, WHOLLY)]
+    made = {}
+    monkeypatch.setattr(geometry, "load_params", lambda: Params.model_validate(params))
+    monkeypatch.setattr(tables, "write_table", lambda name, rows: made.setdefault(name, tables.table(name, rows)))
+    geometry.main([])
+    assert set(made) == {"geometry", "overflow", "layers", "distances"}
+    for name, table in made.items():
+        assert table.equals(opening.table(name).filter(~pl.col("model").is_in([PARTLY, WHOLLY])))
+
+
+def test_the_report_names_every_model(in_twelve):
+    page = (in_twelve.folder / "data/report/index.html").read_text()
+    assert all(model in page for model in TWELVE)
+    assert f"{WHOLLY} fp16: not finite from layer {LAYER} on, in 30 of 30 texts" in page

@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.layers import CV, DEPTH, PAPER
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
+from pipeline.params import STORIES
 
 
 @dataclass(frozen=True)
@@ -166,6 +167,15 @@ def precision(view: View) -> Finding:
         if row["is_reference_a"] or row["is_reference_b"]:
             shorts.append(f"{row['model_a']} {row['precision_a']}-{row['precision_b']} {min(by_depth):.3f}")
     question = "What does precision change?"
+    lost = view.overflow.filter(pl.col("n_bad_layers") > 0, setting=STORIES)
+    lines += [
+        f"{row['condition']}: {row['reason']}. This precision does not hold the model's states; numbers from these layers are"
+        " null, and its best layer is one of the others."
+        for row in lost.iter_rows(named=True)
+    ]
     if not lines:
         return Finding("precision", question, "one precision: nothing to compare", ["One precision was read."])
-    return Finding("precision", question, f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}", lines)
+    short = f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}"
+    if lost.height:
+        short += f"; states beyond the precision's range: {', '.join(lost['condition'])}"
+    return Finding("precision", question, short, lines)

@@ -32,7 +32,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims")
-VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
+VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class View:
     params: Params
     entries: dict[str, ModelEntry]
     geometry: pl.DataFrame
+    overflow: pl.DataFrame
     layers: pl.DataFrame
     rsa: pl.DataFrame
     intervals: pl.DataFrame
