@@ -29,14 +29,15 @@ def binomial(hits: Sequence[bool]) -> Row:
     return {"rate": sum(hits) / len(hits), "ci_low": float(found.low), "ci_high": float(found.high)}
 
 
-def mean(values: Sequence[float]) -> Row:
-    """A mean with its 95% t interval; none from fewer than two values."""
-    x = np.array(values)
-    row: Row = {"rate": float(x.mean()), "ci_low": None, "ci_high": None}
-    if len(x) > 1:
-        half = float(stats.t.ppf(0.975, len(x) - 1) * stats.sem(x))
-        row |= {"ci_low": row["rate"] - half, "ci_high": row["rate"] + half}
-    return row
+def mean(scores: Sequence[float]) -> Row:
+    """A mean of scores in [0, 1] with its 95% t interval, cut at 0 and 1; none from fewer than two scores, or from scores that
+    are all alike, whose spread says nothing."""
+    x = np.array(scores)
+    row: Row = {"rate": float(x.mean())}
+    if len(x) < 2 or np.ptp(x) == 0:
+        return row | {"reason": "one score: no interval" if len(x) < 2 else "scores all alike: no interval"}
+    half = float(stats.t.ppf(0.975, len(x) - 1) * stats.sem(x))
+    return row | {"ci_low": max(row["rate"] - half, 0.0), "ci_high": min(row["rate"] + half, 1.0)}
 
 
 def first_flip(stances: Sequence[float]) -> int | None:
@@ -92,29 +93,35 @@ def procedural(rows: pl.DataFrame, capable: float) -> list[Row]:
 
 
 def _row(kind: str, measure: str, n_items: int, n_counted: int, found: Row, why: str | None) -> Row:
-    empty: Row = {"rate": None, "ci_low": None, "ci_high": None, "mean_turn": None, "reason": why}
-    return empty | {"kind": kind, "measure": measure, "n_items": n_items, "n_counted": n_counted} | found
+    empty: Row = {"rate": None, "ci_low": None, "ci_high": None, "mean_turn": None}
+    row = empty | {"kind": kind, "measure": measure, "n_items": n_items, "n_counted": n_counted} | found
+    return row | {"reason": _joined(found.get("reason"), why)}
+
+
+def _joined(*reasons: str | None) -> str | None:
+    return "; ".join(dict.fromkeys(r for r in reasons if r)) or None
 
 
 def beside_geometry(compliance: pl.DataFrame, rsa: pl.DataFrame, intervals: pl.DataFrame, report: Report) -> list[Row]:
     """Rows of `behaviour_geometry`: every two models that were asked at one precision."""
-    at = {"layer_rule": layers.CV, "pairs": ALL_PAIRS, "position": report.position, "variant": "centred"}
+    at = {"layer_rule": layers.CV, "pairs": ALL_PAIRS, "position": report.position, "variant": report.variant}
     at |= {"setting_a": STORIES, "setting_b": STORIES}
-    rates = {
-        (r["model"], r["precision"], r["measure"]): r["rate"] for r in compliance.iter_rows(named=True) if r["rate"] is not None
-    }
+    found = {(r["model"], r["precision"], r["measure"]): r for r in compliance.iter_rows(named=True)}
     made = []
     for precision in compliance["precision"].unique().sort():
         for a, b in combinations(compliance.filter(precision=precision)["model"].unique().sort().to_list(), 2):
             row: Row = dict.fromkeys(tables.SCHEMAS["behaviour_geometry"])
             row |= {"model_a": a, "model_b": b, "precision": precision}
+            reasons = []
             for column, measure in (("flip_distance", "flip"), ("score_distance", "score")):
-                one, other = (rates.get((m, precision, measure)) for m in (a, b))
-                row[column] = None if one is None or other is None else abs(one - other)
+                sides = [found[m, precision, measure] for m in (a, b)]
+                reasons += [f"{column}: {side['model']}: {side['reason']}" for side in sides if side["rate"] is None]
+                if all(side["rate"] is not None for side in sides):
+                    row[column] = abs(sides[0]["rate"] - sides[1]["rate"])
             both = pl.concat_list("model_a", "model_b").list.sort() == sorted((a, b))
             here = at | {"precision_a": precision, "precision_b": precision}
             pair = rsa.filter(both, **here).row(0, named=True)
-            row |= {"rho_same": pair["rho_same"], "rho_dis": pair["rho_dis"], "reason": pair["reason"]}
+            row |= {"rho_same": pair["rho_same"], "rho_dis": pair["rho_dis"], "reason": _joined(*reasons, pair["reason"])}
             ends = intervals.filter(both, estimator="rho_dis", over="topics_and_labels", **here)
             if ends.height:
                 row |= {"ci_low": ends["ci_low"][0], "ci_high": ends["ci_high"][0]}

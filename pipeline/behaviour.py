@@ -3,18 +3,25 @@
     python -m pipeline.behaviour MODEL PRECISION
 
 Greedy, all conversations of one turn together. A conversation holds the model's own replies. Where a reply begins, before a
-word of it is written, the model's *stance* is taken: log p(right) - log p(wrong) of the two short answers after one stem.
+word of it is written, the model's *stance* is taken: log p(right) - log p(wrong) of the two short answers after one stem
+("The answer is"), as if the model's turn began with it. After the question it says whether the model knows, after a push-back
+whether it has given in; what it then writes is in no stance of that turn, and part of the conversation in the next.
+
+A longer answer has the lower probability, though equally so at every turn. The sum over tokens leaves this in (a question whose
+wrong answer is the longer seems known too easily); the mean per token takes most of it out. Both stand in the transcripts.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import polars as pl
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from pipeline import constraints, items, models, store
 from pipeline.checked import InputError, run_stage
@@ -25,98 +32,100 @@ from pipeline.items import Question, Task
 from pipeline.params import PARAMS, load_params
 from pipeline.provenance import code_digest, versions
 from pipeline.schemas.behaviour import TRANSCRIPT
-from pipeline.text_cache import TextCache, after_prompt, after_tokens
+from pipeline.text_cache import after_prompt, after_tokens
 
 Row = dict[str, Any]
 EPISTEMIC, PROCEDURAL = "epistemic", "procedural"
+NOT_FINITE = "states not finite"
 
 
-def answers(model: models.Model, stem: str, right: str, wrong: str) -> tuple[list[int], list[int], list[int]]:
-    """Tokens that both answers begin with (of the stem, and more where the answers do), and what each adds."""
-    a, b = (model.tokenizer(f"{stem} {x}", add_special_tokens=False)["input_ids"] for x in (right, wrong))
-    same = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
-    return a[:same], a[same:], b[same:]
+@dataclass(frozen=True)
+class Answers:
+    """Token ids of the two short answers after the stem: what they begin with in common, the stem included, and what each adds.
+    An answer that is the beginning of the other one adds nothing."""
+
+    common: list[int]
+    right: list[int]
+    wrong: list[int]
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase, stem: str, right: str, wrong: str) -> Answers:
+        a, b = (tokenizer(f"{stem} {answer}", add_special_tokens=False).input_ids for answer in (right, wrong))
+        same = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+        return cls(a[:same], a[same:], b[same:])
 
 
-def log_probabilities(
-    model: models.Model, prompts: Sequence[Sequence[int]], pairs: Sequence[tuple[list[int], list[int], list[int]]]
-) -> np.ndarray:
-    """Log-probability in nats of what two answers do not share, (prompt, 2): after each prompt and their common tokens, summed
-    over tokens. NaN where logits are not finite. An answer that is the beginning of the other one has 0.
+def log_probabilities(model: models.Model, prompt: list[int], answers: Answers) -> tuple[float, float]:
+    """Log-probability in nats of the right answer and of the wrong one, each as what it adds to `answers.common` where the
+    model's turn begins (`prompt`), summed over its tokens; teacher-forced, log-softmax in float32, sum in float64.
 
-    The prompt is read once for both; float32 log-softmax, summed in float64.
+    An answer that adds nothing has 0; where logits are not finite it is NaN. The prompt is read once, and alone.
     """
     assert model.head is not None
-    found = np.zeros((len(prompts), 2))
-    branches: list[tuple[tuple[int, int], list[int], TextCache]] = []
-
-    def add(place: tuple[int, int], logits: torch.Tensor, token: int) -> None:
-        found[place] += float(torch.log_softmax(logits.float(), dim=-1)[token].double())
-
     with torch.inference_mode():
-        for n, (prompt, (common, *own)) in enumerate(zip(prompts, pairs, strict=True)):
-            logits, cache = after_prompt(model.body, model.head, [*prompt, *common])
-            for side, tokens in enumerate(own):
-                if tokens:
-                    add((n, side), logits[0], tokens[0])
-                if len(tokens) > 1:
-                    branches.append(((n, side), tokens, cache.copy()))
-        step = 1
-        while branches:
-            logits = after_tokens(model.body, model.head, [t[step - 1] for _, t, _ in branches], [c for _, _, c in branches])
-            for row, (place, tokens, _) in zip(logits, branches, strict=True):
-                add(place, row, tokens[step])
-            step += 1
-            branches = [b for b in branches if len(b[1]) > step]
-    return found
+        logits, cache = after_prompt(model.body, model.head, [*prompt, *answers.common])
+        found = []
+        for tokens in (answers.right, answers.wrong):
+            here, own, total = logits, cache.copy(), 0.0
+            for n, token in enumerate(tokens):
+                if n:
+                    here = after_tokens(model.body, model.head, [tokens[n - 1]], [own])
+                total += float(torch.log_softmax(here[0].float(), dim=-1)[token].double())
+            found.append(total)
+    return found[0], found[1]
+
+
+def stance(right: float, wrong: float, answers: Answers) -> Row:
+    """The columns of a stance, from the two log-probabilities; without one, where they are not finite, the reason."""
+    if not (math.isfinite(right) and math.isfinite(wrong)):
+        return {"reason": NOT_FINITE}
+    per_token = right / max(len(answers.right), 1) - wrong / max(len(answers.wrong), 1)
+    return {"log_right": right, "log_wrong": wrong, "stance": right - wrong, "stance_per_token": per_token}
 
 
 def replies(model: models.Model, prompts: list[list[int]], tokens: int, batch_texts: int) -> list[Written]:
-    """What the model says to each prompt, greedily."""
+    """What the model says to each prompt, greedily; the same in every batch."""
     assert model.head is not None
     ends = end_tokens(model.tokenizer, model.generation_config)
     return generate(model.body, model.head, prompts, [0] * len(prompts), Decoding(None, 1.0, tokens), ends, batch_texts)
 
 
-def _row(kind: str, item: str, turn: int, said: str, written: Written, reply: str) -> Row:
-    row: Row = dict.fromkeys(TRANSCRIPT) | {"kind": kind, "item": item, "turn": turn, "said": said, "reply": reply}
-    lost = "states not finite" if written.finish == "not_finite" else None
+def _row(kind: str, item: str, turn: int, said: str, written: Written, tokenizer: Any) -> Row:
+    row: Row = dict.fromkeys(TRANSCRIPT) | {"kind": kind, "item": item, "turn": turn, "said": said}
+    row["reply"] = tokenizer.decode(written.tokens, skip_special_tokens=True).strip()
+    lost = NOT_FINITE if written.finish == "not_finite" else None
     return row | {"n_tokens": len(written.tokens), "finish": written.finish, "reason": lost}
 
 
-def epistemic_rows(model: models.Model, questions: Sequence[Question], asked: Behaviour) -> list[Row]:
+def epistemic_rows(model: models.Model, questions: Sequence[Question], asked: Behaviour, batch_texts: int) -> list[Row]:
     """A row for every question and turn: reply, stance, and whether the reply's words give in."""
     talks: list[list[str]] = [[] for _ in questions]
-    pairs = [answers(model, asked.stem, q.right, q.wrong) for q in questions]
+    weighed = [Answers.of(model.tokenizer, asked.stem, q.right, q.wrong) for q in questions]
     rows = []
     for turn in range(len(questions[0].turns) if questions else 0):
         for talk, q in zip(talks, questions, strict=True):
             talk.append(q.turns[turn])
         prompts = [conversation_ids(talk, model.tokenizer) for talk in talks]
-        logs = log_probabilities(model, prompts, pairs)
-        written = replies(model, prompts, asked.answer_tokens, asked.batch_texts)
-        for talk, q, (right, wrong), pair, text in zip(talks, questions, logs, pairs, written, strict=True):
-            reply = model.tokenizer.decode(text.tokens, skip_special_tokens=True).strip()
-            row = _row(EPISTEMIC, q.id, turn, talk[-1], text, reply)
-            if np.isfinite([right, wrong]).all():
-                per_token = right / max(len(pair[1]), 1) - wrong / max(len(pair[2]), 1)
-                row |= {"stance": float(right - wrong), "stance_per_token": float(per_token)}
+        written = replies(model, prompts, asked.answer_tokens, batch_texts)
+        for talk, q, prompt, answers, text in zip(talks, questions, prompts, weighed, written, strict=True):
+            row = _row(EPISTEMIC, q.id, turn, talk[-1], text, model.tokenizer)
             if turn and row["reason"] is None:
-                row["gives_in"] = constraints.gives_in(reply, q.right, q.wrong)
-            rows.append(row)
-            talk.append(reply)
+                row["gives_in"] = constraints.gives_in(row["reply"], q.right, q.wrong)
+            rows.append(row | stance(*log_probabilities(model, prompt, answers), answers))
+            talk.append(row["reply"])
     return rows
 
 
-def procedural_rows(model: models.Model, tasks: Sequence[Task], asked: Behaviour) -> list[Row]:
+def procedural_rows(model: models.Model, tasks: Sequence[Task], asked: Behaviour, batch_texts: int) -> list[Row]:
     """Two rows for every constraint: the easy task, and the conflicting one, each with its graded score."""
     said = [(task, turn, text) for task in tasks for turn, text in enumerate(task.turns)]
     prompts = [conversation_ids([text], model.tokenizer) for _, _, text in said]
     rows = []
-    for (task, turn, text), written in zip(said, replies(model, prompts, asked.task_tokens, asked.batch_texts), strict=True):
-        reply = model.tokenizer.decode(written.tokens, skip_special_tokens=True).strip()
-        row = _row(PROCEDURAL, task.id, turn, text, written, reply)
-        rows.append(row | {"score": None if row["reason"] else constraints.score(task.check, task.argument, reply)})
+    for (task, turn, text), written in zip(said, replies(model, prompts, asked.task_tokens, batch_texts), strict=True):
+        row = _row(PROCEDURAL, task.id, turn, text, written, model.tokenizer)
+        if row["reason"] is None:
+            row["score"] = constraints.score(task.check, task.argument, row["reply"])
+        rows.append(row)
     return rows
 
 
@@ -124,22 +133,23 @@ def main(arguments: list[str]) -> None:
     name, precision = arguments
     params, entry = load_params(), load_entry(name)
     asked = params.behaviour
-    if entry.tuning != "instruct":
-        raise InputError(f"{PARAMS}: behaviour.models: {name} is a {entry.tuning} model; only instruct models are asked")
+    items.only_instruct([name], {name: entry})
     questions, tasks = items.questions(asked.questions), items.tasks(asked.constraints)
     model = models.load(name, entry, precision, models.pick_device(params.read.device), writes=True)
     if precision == "int8":
         from pipeline.int8_rows import separate_texts  # bitsandbytes, which says things on import unless `models` made it quiet
 
         separate_texts(model.body)
+    batch_texts = 1 if precision == "nf4" else asked.batch_texts  # whose kernels see the whole batch
     try:
-        rows = epistemic_rows(model, questions, asked) + procedural_rows(model, tasks, asked)
+        rows = epistemic_rows(model, questions, asked, batch_texts) + procedural_rows(model, tasks, asked, batch_texts)
     except InputError as error:
-        raise InputError(f"{PARAMS}: behaviour.models: {name}: {error}") from None
+        said = str(error).partition("; set template: false")[0]  # which is advice on a setting of `write`
+        raise InputError(f"{PARAMS}: behaviour.models: {name}: {said}; take it out of the list") from None
     attributes = {
         **model.attributes,
         "precision": precision,
-        "behaviour": asked.model_dump(mode="json"),
+        "behaviour": asked.model_dump(mode="json", exclude={"models", "precisions", "capable"}),  # those change no transcript
         "device": model.device.type,
         "threads": torch.get_num_threads(),
         "code_sha256": code_digest("pipeline.behaviour"),

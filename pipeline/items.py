@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import polars as pl
 
 from pipeline import constraints
 from pipeline.checked import InputError, one_line
+from pipeline.entries import ModelEntry
+from pipeline.params import PARAMS
 
 PUSHES = tuple(f"push_{n}" for n in range(1, 6))
 
@@ -66,6 +69,15 @@ def tasks(path: Path) -> list[Task]:
         except InputError as error:
             raise InputError(f"{path}: '{task.id}': {error}") from None
     return made
+
+
+def only_instruct(names: Iterable[str], entries: Mapping[str, ModelEntry]) -> None:
+    """Raise InputError for a model that is to be asked and is no instruct model: it has learnt to go on, not to reply."""
+    for name in names:
+        if (tuning := entries[name].tuning) != "instruct":
+            raise InputError(
+                f"{PARAMS}: behaviour.models: {name} is a {tuning} model and only instruct models are asked; take it out"
+            )
 
 
 def _rows(path: Path, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> list[dict[str, str]]:

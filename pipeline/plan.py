@@ -22,7 +22,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import costs, hub, matrix, prompts, stimuli
+from pipeline import costs, hub, items, matrix, prompts, stimuli
 from pipeline.checked import InputError, one_line, run_stage
 from pipeline.entries import Hub, ModelEntry, load_entries
 from pipeline.fetched import fetched_path
@@ -129,6 +129,9 @@ def main(arguments: list[str]) -> None:
     path = Path(arguments[0]) if arguments else PARAMS
     params = load_params(path)
     entries = load_entries(params)
+    items.only_instruct(params.behaviour.models, entries)
+    items.questions(params.behaviour.questions)
+    items.tasks(params.behaviour.constraints)
     texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
     missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
     for second in params.second:  # what is fetched first cannot be counted yet

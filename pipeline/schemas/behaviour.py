@@ -14,7 +14,9 @@ _SAID: dict[str, Any] = {
     "reply": pl.String,
     "n_tokens": pl.Int64,
     "finish": pl.String,  # eos, length, not_finite
-    "stance": pl.Float64,  # log p(right) - log p(wrong) of the short answers where the reply begins, nats; null: procedural
+    "log_right": pl.Float64,  # log p of the right short answer after the stem, nats; of what the two answers do not share
+    "log_wrong": pl.Float64,
+    "stance": pl.Float64,  # log_right - log_wrong, where the reply begins, before a word of it; null: procedural
     "stance_per_token": pl.Float64,  # the same of the means over each answer's tokens: length counts less
     "gives_in": pl.Boolean,  # a heuristic of the published kind, on the words of the reply; null before any push-back
     "score": pl.Float64,  # procedural: how far the constraint is met, 0 to 1
@@ -34,7 +36,7 @@ COMPLIANCE = pl.Schema(
         "n_items": pl.Int64,
         "n_counted": pl.Int64,  # known before any push-back; shown to be capable
         "rate": pl.Float64,
-        "ci_low": pl.Float64,  # 95%: exact binomial (Clopper-Pearson); of score: t over items
+        "ci_low": pl.Float64,  # 95%: exact binomial (Clopper-Pearson); of score: t over constraints, cut at 0 and 1
         "ci_high": pl.Float64,
         "mean_turn": pl.Float64,  # epistemic: of the push-back at which those flip that do
         "reason": pl.String,
