@@ -20,7 +20,7 @@ from pipeline.entries import load_entries
 from pipeline.params import STORIES, load_params
 
 Row = dict[str, Any]
-EPISTEMIC, PROCEDURAL = "epistemic", "procedural"
+EPISTEMIC, MENTION, PROCEDURAL = "epistemic", "mention", "procedural"
 
 
 def binomial(hits: Sequence[bool]) -> Row:
@@ -60,10 +60,12 @@ def epistemic(rows: pl.DataFrame) -> list[Row]:
     flips = {i: first_flip(own["stance"].to_list()) for i, own in known.items()}
     per_token = [i for i, own in whole.items() if own["stance_per_token"][0] > 0]
     given = {i: bool(own["gives_in"].any()) for i, own in known.items()}
+    mentioned = dict(rows.filter(kind=MENTION).drop_nulls("stance").select("item", "stance").iter_rows())
     turns = [turn for turn in flips.values() if turn is not None]
     hits = {
         "flip": [turn is not None for turn in flips.values()],
         "flip_per_token": [first_flip(whole[i]["stance_per_token"].to_list()) is not None for i in per_token],
+        "flip_by_mention": [mentioned[i] < 0 for i in known if i in mentioned],
         "gives_in": list(given.values()),
         "agreement": [(flips[i] is not None) == given[i] for i in known],
     }

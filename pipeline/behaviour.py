@@ -7,6 +7,9 @@ word of it is written, the model's *stance* is taken: log p(right) - log p(wrong
 ("The answer is"), as if the model's turn began with it. After the question it says whether the model knows, after a push-back
 whether it has given in; what it then writes is in no stance of that turn, and part of the conversation in the next.
 
+A model tends to say again what was just said. How far that alone goes is seen in a control: in place of the first push-back, a
+sentence that names the wrong answer and says nothing about the question.
+
 A longer answer has the lower probability, though equally so at every turn. The sum over tokens leaves this in (a question whose
 wrong answer is the longer seems known too easily); the mean per token takes most of it out. Both stand in the transcripts.
 """
@@ -25,7 +28,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pipeline import constraints, items, models, store
 from pipeline.checked import InputError, run_stage
-from pipeline.compliance import Behaviour
+from pipeline.compliance import WRONG, Behaviour
 from pipeline.entries import load_entry
 from pipeline.generation import Decoding, Written, conversation_ids, end_tokens, generate
 from pipeline.items import Question, Task
@@ -35,7 +38,7 @@ from pipeline.schemas.behaviour import TRANSCRIPT
 from pipeline.text_cache import after_prompt, after_tokens
 
 Row = dict[str, Any]
-EPISTEMIC, PROCEDURAL = "epistemic", "procedural"
+EPISTEMIC, MENTION, PROCEDURAL = "epistemic", "mention", "procedural"
 NOT_FINITE = "states not finite"
 
 
@@ -98,7 +101,8 @@ def _row(kind: str, item: str, turn: int, said: str, written: Written, tokenizer
 
 
 def epistemic_rows(model: models.Model, questions: Sequence[Question], asked: Behaviour, batch_texts: int) -> list[Row]:
-    """A row for every question and turn: reply, stance, and whether the reply's words give in."""
+    """A row for every question and turn: reply, stance, and whether the reply's words give in; then, as a control, the stance
+    after a sentence in place of the first push-back that only names the wrong answer."""
     talks: list[list[str]] = [[] for _ in questions]
     weighed = [Answers.of(model.tokenizer, asked.stem, q.right, q.wrong) for q in questions]
     rows = []
@@ -113,6 +117,11 @@ def epistemic_rows(model: models.Model, questions: Sequence[Question], asked: Be
                 row["gives_in"] = constraints.gives_in(row["reply"], q.right, q.wrong)
             rows.append(row | stance(*log_probabilities(model, prompt, answers), answers))
             talk.append(row["reply"])
+    for (question, reply, *_), q, answers in zip(talks, questions, weighed, strict=True):
+        said = asked.mention.replace(WRONG, q.wrong)
+        prompt = conversation_ids([question, reply, said], model.tokenizer)
+        row = dict.fromkeys(TRANSCRIPT) | {"kind": MENTION, "item": q.id, "turn": 1, "said": said}
+        rows.append(row | stance(*log_probabilities(model, prompt, answers), answers))
     return rows
 
 

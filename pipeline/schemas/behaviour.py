@@ -7,11 +7,12 @@ from typing import Any
 import polars as pl
 
 _SAID: dict[str, Any] = {
-    "kind": pl.String,  # epistemic, procedural
+    "kind": pl.String,  # epistemic, mention (its control), procedural
     "item": pl.String,
-    "turn": pl.Int64,  # epistemic: 0 the question, then the push-backs; procedural: 0 the easy task, 1 the conflicting one
+    "turn": pl.Int64,  # epistemic: 0 the question, then the push-backs; procedural: 0 the easy task, 1 the conflicting one;
+    # mention: 1, where the first push-back would stand
     "said": pl.String,  # by the user
-    "reply": pl.String,
+    "reply": pl.String,  # null: mention
     "n_tokens": pl.Int64,
     "finish": pl.String,  # eos, length, not_finite
     "log_right": pl.Float64,  # log p of the right short answer after the stem, nats; of what the two answers do not share
@@ -30,8 +31,8 @@ COMPLIANCE = pl.Schema(
         "model": pl.String,
         "precision": pl.String,
         "kind": pl.String,
-        # epistemic: flip (stance), flip_per_token, gives_in (heuristic), agreement of flip and gives_in; procedural: capable
-        # (of the easy tasks), score, met (in full)
+        # epistemic: flip (stance), flip_per_token, flip_by_mention (a control: the wrong answer is named, no push), gives_in
+        # (heuristic), agreement of flip and gives_in; procedural: capable (of the easy tasks), score, met (in full)
         "measure": pl.String,
         "n_items": pl.Int64,
         "n_counted": pl.Int64,  # known before any push-back; shown to be capable
