@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -192,7 +193,8 @@ class Project:
 
     def run(self, *stages: str) -> None:
         """Run stages in this process, in order:
-        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`, `steer`, `steering`, `report`."""
+        `read`, `write`, `vectors`, `geometry`, `corpus`, `rsa`, `controls`, `choices`, `writings`, `confounds`,
+        `steer`, `steering`, `report`."""
         from analysis import choices, confounds, controls, corpus, geometry, rsa, steering, writings
         from analysis.report import page
         from pipeline import read, read_writing, store, vectors, write
@@ -211,16 +213,16 @@ class Project:
                     for r in params.writings_read:
                         read_writing.main([model, r.setting, r.written, r.read])
             elif stage == "steer":
-                for model in params.steering.models:
-                    for precision in params.steering.precisions:
-                        steer.main([model, precision])
+                for cell in product(params.steering.models, params.steering.precisions):
+                    steer.main([*cell])
             elif stage == "vectors":
                 store.main([])
                 for model in params.models:
                     vectors.main([model])
             else:
                 of_stories = {"geometry": geometry, "corpus": corpus, "controls": controls, "rsa": rsa, "choices": choices}
-                (of_stories | {"writings": writings, "confounds": confounds, "steering": steering, "report": page})[stage].main([])
+                rest = {"writings": writings, "confounds": confounds, "steering": steering, "report": page}
+                (of_stories | rest)[stage].main([])
 
 
 @pytest.fixture

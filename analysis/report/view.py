@@ -31,7 +31,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = ("samples", "confounds", "attributions", "variance")
+ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "steering", "regimes", "doses")
 VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", *ABOUT_MODELS)
 
 
@@ -56,6 +56,9 @@ class View:
     confounds: pl.DataFrame
     attributions: pl.DataFrame
     variance: pl.DataFrame
+    steering: pl.DataFrame
+    regimes: pl.DataFrame
+    doses: pl.DataFrame
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
