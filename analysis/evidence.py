@@ -66,11 +66,18 @@ def _trained(known: Known, row: Row) -> bool:
     return all(row[f"model_{s}"] in known.params.read.models for s in "ab") and row["setting_a"] != INPUT_EMBEDDINGS
 
 
+def as_published(table: pl.DataFrame, setting: str) -> pl.DataFrame:
+    """The rows that rest on three texts of each label: of the study's own passages where these were read, else of stories."""
+    rows = table.filter(n_units=THREE)
+    passages = rows.filter(pl.col(setting) != STORIES)
+    return passages if passages.height else rows
+
+
 def of_paper(known: Known, wanted: Wanted) -> list[Evidence]:
     """Spearman of the two RDMs at each model's own layer, and the floor. Three passages give no interval."""
     made = []
-    for row in known.tables["paper_pairs"].iter_rows(named=True):
-        if row["n_units"] == THREE and row["precision_a"] == row["precision_b"] and _trained(known, row) and wanted(row):
+    for row in as_published(known.tables["paper_pairs"], "setting_a").iter_rows(named=True):
+        if row["precision_a"] == row["precision_b"] and _trained(known, row) and wanted(row):
             reason = row["reason"] or "three passages of a label give no interval"
             made.append(Evidence(_pair_name(row), row["spearman"], floor=row["floor_95"], reason=reason))
     return made

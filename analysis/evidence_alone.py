@@ -7,7 +7,7 @@ import polars as pl
 from scipy import stats
 
 from analysis import inference, layers
-from analysis.evidence import OTHER, PAPER, SAME, THREE, Known, Row, of_ours, references_of
+from analysis.evidence import OTHER, PAPER, SAME, THREE, Known, Row, as_published, of_ours, references_of
 from analysis.verdicts import Evidence
 from pipeline.params import STORIES
 
@@ -20,7 +20,7 @@ def paper_figure(known: Known, model: str, column: str) -> dict[str, list[Eviden
 
 
 def _figure(known: Known, model: str, column: str, precisions: tuple[str, ...]) -> Evidence:
-    rows = known.tables["paper"].filter(pl.col("precision").is_in(precisions), model=model, n_units=THREE)
+    rows = as_published(known.tables["paper"], "setting").filter(pl.col("precision").is_in(precisions), model=model)
     if rows.is_empty():
         return Evidence(model, None, reason=f"{model} was not read at {' or '.join(precisions)}")
     row = rows.row(0, named=True)
@@ -58,7 +58,7 @@ def at_reference(known: Known, rows: pl.DataFrame) -> pl.DataFrame:
 
 def size(known: Known, column: str) -> dict[str, list[Evidence]]:
     """Spearman of a figure with the number of parameters over trained models; the interval leaves out lineages."""
-    rows = known.tables["paper"].filter(pl.col("model").is_in(known.params.read.models), n_units=THREE)
+    rows = as_published(known.tables["paper"], "setting").filter(pl.col("model").is_in(known.params.read.models))
     rows = rows.filter(pl.col("precision") == pl.col("model").replace_strict(references_of(known), default=None)).drop_nulls(
         column
     )

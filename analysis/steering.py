@@ -97,7 +97,7 @@ def _regime(cells: Sequence[Row], limits: Thresholds) -> Row:
     ):
         known = [c[column] for c in whole if c[column] is not None]
         row[name] = float(summary(known)) if known else None
-    if not lost:  # the published code takes a text that overflowed for one without words: no label is the better answer
+    if not lost:  # greedy decoding of NaN repeats token 0, which would be judged as a text: no label is the better answer
         row["regime"] = texts.label(n_repetitive, n_short, n, limits)
         row["texts_to_another"] = texts.to_another(n_repetitive, n_short, n, limits)
     return row

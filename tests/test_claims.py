@@ -105,6 +105,7 @@ def mature(known, value=True):
 )
 def test_a_planted_pair_of_mature_models_gets_its_verdict(known, rho, half, floor, given, expected):
     ours = (pl.col("model_a") == A) & (pl.col("model_b") == B) & (pl.col("precision_a") == "fp32")
+    ours &= (pl.col("setting_a") == "stories") & (pl.col("setting_b") == "stories")
     rsa = known.tables["rsa"].with_columns(pl.when(ours).then(rho).otherwise("rho_same").alias("rho_same"))
     row = known.tables["intervals"].filter(ours, precision_b="fp32", estimator="rho_same", position="mean50", variant="centred")
     row = row.filter(layer_rule="best_layer_cv", pairs="all", over=known.params.claims.over)

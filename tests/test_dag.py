@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 from ruamel.yaml import YAML
 
+from analysis.report.view import VIEWED
 from pipeline import provenance, tables
 from tests.conftest import CONCLUDE, ROOT, Project, copy_sources
 
@@ -89,6 +90,11 @@ def test_ground_modules_import_no_stage_and_analysis_takes_only_the_ground():
         if module.startswith("analysis"):
             theirs = {m for m in GRAPH.find_modules_directly_imported_by(module) if m.startswith("pipeline.")}
             assert theirs <= FOR_ANALYSIS, module
+
+
+def test_the_report_depends_on_every_table_that_it_shows():
+    named = {d for d in STAGES["report"]["deps"] if d.startswith("data/tables/")}
+    assert named == {str(tables.table_path(name)) for name in VIEWED}
 
 
 def test_analysis_never_imports_torch():

@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from analysis.report import choices, claims, confounds, figures, findings, human, pair, published, stories
+from analysis.report import behaviour, choices, claims, confounds, figures, findings, human, pair, published, steering, stories
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
@@ -39,6 +39,8 @@ SECTIONS = (
     Section(findings.passages, figures.passages, figures.CAPTIONS["passages"]),
     Section(findings.precision, figures.precision, figures.CAPTIONS["precision"]),
     Section(confounds.finding, confounds.figure, confounds.CAPTION),
+    Section(behaviour.finding, behaviour.figure, behaviour.CAPTION),
+    Section(steering.finding, steering.figure, steering.CAPTION),
 )
 
 

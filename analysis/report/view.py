@@ -31,7 +31,8 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims")
+ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses")
+ABOUT_MODELS += ("compliance", "behaviour_geometry")
 VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
 
 
@@ -62,6 +63,11 @@ class View:
     variance: pl.DataFrame
     maturity: pl.DataFrame
     claims: pl.DataFrame
+    steering: pl.DataFrame
+    regimes: pl.DataFrame
+    doses: pl.DataFrame
+    compliance: pl.DataFrame
+    behaviour_geometry: pl.DataFrame
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
