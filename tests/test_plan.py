@@ -40,6 +40,13 @@ def test_a_mistake_comes_out_before_anything_starts(all_changed):
         plan.main([])
 
 
+def test_a_base_model_that_would_be_asked_is_named_before_anything_starts(all_changed):
+    all_changed.params["behaviour"]["models"] = ["tiny-qwen2.5"]
+    all_changed.save()
+    with pytest.raises(InputError, match="behaviour.models: tiny-qwen2.5 is a base model and only instruct models are asked"):
+        plan.main([])
+
+
 def test_nothing_to_do_is_said(project, monkeypatch, capsys):
     monkeypatch.setattr(plan, "changed_stages", list)
     plan.main([])

@@ -18,6 +18,7 @@ CAPTION = (
 IN_WORDS = {
     "flip": "flips (stance)",
     "flip_per_token": "flips (stance per token)",
+    "flip_by_mention": "flips where the wrong answer is only named",
     "gives_in": "gives in (words of the reply)",
     "agreement": "stance and words agree",
     "capable": "easy task kept to the format",
