@@ -75,5 +75,6 @@ def figure(view: View) -> alt.HConcatChart:
     )
     spans = alt.Chart(known).mark_rule(color=MUTED, opacity=0.5).encode(x="ci_low:Q", x2="ci_high:Q", y="flip_distance:Q")
     beside = (spans + dots).properties(width=260, height=220)
-    chart: alt.HConcatChart = alt.hconcat((bars + points).properties(width=420, height=alt.Step(24)), beside)
+    height = 32 * max(rows["measure"].n_unique(), 1)
+    chart: alt.HConcatChart = alt.hconcat((bars + points).properties(width=420, height=height), beside)
     return chart

@@ -57,11 +57,16 @@ def found(row: dict[str, object]) -> str:
 
 
 def table(view: View) -> tuple[list[str], list[list[str]]]:
-    """Header and cells of the table of claims, in the reference's order."""
-    rows = []
-    for row in view.claims.sort("order", "protocol").iter_rows(named=True):
-        cells = [row["text"], row["published"], IN_WORDS[row["protocol"]], found(row), number(row["floor"])]
-        rows.append([*cells, row["verdict"], row["why"] or ""])
+    """Header and cells of the table of claims, in the reference's order; protocols that have no number for the same reason
+    stand in one row."""
+    rows: list[list[str]] = []
+    for row in view.claims.sort("order", "protocol", descending=[False, True]).iter_rows(named=True):
+        protocol = IN_WORDS[row["protocol"]]
+        cells = [row["text"], row["published"], protocol, found(row), number(row["floor"]), row["verdict"], row["why"] or ""]
+        if rows and row["estimate"] is None and [*cells[:2], *cells[3:]] == [*rows[-1][:2], *rows[-1][3:]]:
+            rows[-1][2] += f", {protocol}"
+        else:
+            rows.append(cells)
     return COLUMNS, rows
 
 
@@ -91,5 +96,5 @@ def figure(view: View) -> alt.LayerChart:
     tips = ["text:N", "published:N", "protocol:N", alt.Tooltip("estimate:Q", format=".3f"), "verdict:N", "why:N", "about:N"]
     shape = alt.Shape("protocol:N", sort=list(IN_WORDS.values()))
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x="estimate:Q", shape=shape, tooltip=tips)
-    chart: alt.LayerChart = (side + bars + points).properties(width=520, height=alt.Step(26))
+    chart: alt.LayerChart = (side + bars + points).properties(width=520, height=36 * max(len(order), 1))
     return chart
