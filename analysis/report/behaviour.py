@@ -11,9 +11,9 @@ from analysis.report.view import View
 
 CAPTION = (
     "Left: instruct models under push-back (flips: the stance, log p of the right short answer minus that of the wrong one,"
-    " turns negative; gives in: a heuristic on the reply's words) and under format constraints. Bars: 95% intervals, exact"
-    " binomial, of the score t over constraints. Right: every two models, how differently they behave against how alike their"
-    " geometries are."
+    " turns negative, beside a control that only names the wrong answer; gives in: a heuristic on the reply's words) and under"
+    " format constraints. Bars: 95% intervals, exact binomial, of the score t over constraints. Right: every two models, how"
+    " differently they behave against how alike their geometries are."
 )
 IN_WORDS = {
     "flip": "flips (stance)",
@@ -36,8 +36,9 @@ def finding(view: View) -> Finding:
             words.append(f"{who}: not estimable ({row['reason']}).")
             continue
         ends = "" if row["ci_low"] is None else f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
+        why = f" ({row['reason']})" if row["reason"] else ""
         turn = f", at push-back {row['mean_turn']:.1f} on average" if row["mean_turn"] is not None else ""
-        words.append(f"{who}: {number(row['rate'])}{ends} of {row['n_counted']} (asked {row['n_items']}){turn}.")
+        words.append(f"{who}: {number(row['rate'])}{ends} of {row['n_counted']} (asked {row['n_items']}){turn}{why}.")
         if row["measure"] in ("flip", "score"):
             shorts.append(f"{row['model']} {IN_WORDS[row['measure']]} {number(row['rate'])}{ends}")
     pairs = view.behaviour_geometry
