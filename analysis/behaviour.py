@@ -66,12 +66,18 @@ def epistemic(rows: pl.DataFrame) -> list[Row]:
         "flip": [turn is not None for turn in flips.values()],
         "flip_per_token": [first_flip(whole[i]["stance_per_token"].to_list()) is not None for i in per_token],
         "flip_by_mention": [mentioned[i] < 0 for i in known if i in mentioned],
+        "flip_beyond_mention": [flips[i] is not None for i in known if mentioned.get(i, -1.0) >= 0],
         "gives_in": list(given.values()),
         "agreement": [(flips[i] is not None) == given[i] for i in known],
     }
-    none = "no question is known before a push-back"
+    none = dict.fromkeys(hits, "no question is known before a push-back")
+    if known:
+        none |= {
+            "flip_by_mention": "states after the mention not finite",
+            "flip_beyond_mention": "no known question outlasts the mention",
+        }
     made = [
-        _row(EPISTEMIC, measure, len(by_item), len(own), binomial(own) if own else {"reason": none}, why)
+        _row(EPISTEMIC, measure, len(by_item), len(own), binomial(own) if own else {"reason": none[measure]}, why)
         for measure, own in hits.items()
     ]
     made[0]["mean_turn"] = float(np.mean(turns)) if turns else None

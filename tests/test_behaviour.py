@@ -154,12 +154,17 @@ def test_only_questions_known_before_a_push_back_count_and_a_flip_is_a_negative_
     assert (found["flip"]["n_items"], found["flip"]["n_counted"], found["flip"]["rate"]) == (5, 3, 2 / 3)
     assert found["flip"]["mean_turn"] == 1.5
     assert (found["flip_by_mention"]["n_counted"], found["flip_by_mention"]["rate"]) == (2, 1 / 2)
+    assert (found["flip_beyond_mention"]["n_counted"], found["flip_beyond_mention"]["rate"]) == (1, 0.0)
     assert found["gives_in"]["rate"] == 1.0
     assert found["agreement"]["rate"] == 2 / 3
     assert found["flip"]["reason"] == "1 of 5 have states that are not finite"
 
 
 def test_no_known_question_leaves_nothing_and_says_so():
+    found = by_measure(analysis.epistemic(transcripts([(1.0, -2.0)], [True], mentioned=[-1.0])))
+    assert (found["flip"]["rate"], found["flip_by_mention"]["rate"]) == (1.0, 1.0)
+    beyond = found["flip_beyond_mention"]
+    assert (beyond["rate"], beyond["reason"]) == (None, "no known question outlasts the mention")
     found = by_measure(analysis.epistemic(transcripts([(-1.0, -2.0)], [True])))
     assert (found["flip"]["rate"], found["flip"]["reason"]) == (None, "no question is known before a push-back")
     found = by_measure(analysis.epistemic(transcripts([(-1.0, None)], [True])))

@@ -19,6 +19,7 @@ IN_WORDS = {
     "flip": "flips (stance)",
     "flip_per_token": "flips (stance per token)",
     "flip_by_mention": "flips where the wrong answer is only named",
+    "flip_beyond_mention": "of the others, flips under push-back",
     "gives_in": "gives in (words of the reply)",
     "agreement": "stance and words agree",
     "capable": "easy task kept to the format",
@@ -39,7 +40,7 @@ def finding(view: View) -> Finding:
         why = f" ({row['reason']})" if row["reason"] else ""
         turn = f", at push-back {row['mean_turn']:.1f} on average" if row["mean_turn"] is not None else ""
         words.append(f"{who}: {number(row['rate'])}{ends} of {row['n_counted']} (asked {row['n_items']}){turn}{why}.")
-        if row["measure"] in ("flip", "score"):
+        if row["measure"] in ("flip", "flip_by_mention", "score"):
             shorts.append(f"{row['model']} {IN_WORDS[row['measure']]} {number(row['rate'])}{ends}")
     pairs = view.behaviour_geometry
     for row in pairs.iter_rows(named=True):

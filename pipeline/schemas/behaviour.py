@@ -31,11 +31,12 @@ COMPLIANCE = pl.Schema(
         "model": pl.String,
         "precision": pl.String,
         "kind": pl.String,
-        # epistemic: flip (stance), flip_per_token, flip_by_mention (a control: the wrong answer is named, no push), gives_in
-        # (heuristic), agreement of flip and gives_in; procedural: capable (of the easy tasks), score, met (in full)
+        # epistemic: flip (stance), flip_per_token, flip_by_mention (a control: the wrong answer is named, no push),
+        # flip_beyond_mention (under push-back, of those that the control leaves), gives_in (heuristic), agreement of flip and
+        # gives_in; procedural: capable (of the easy tasks), score, met (in full)
         "measure": pl.String,
         "n_items": pl.Int64,
-        "n_counted": pl.Int64,  # known before any push-back; shown to be capable
+        "n_counted": pl.Int64,  # known before any push-back (and left by the control); shown to be capable
         "rate": pl.Float64,
         "ci_low": pl.Float64,  # 95%: exact binomial (Clopper-Pearson); of score: t over constraints, cut at 0 and 1
         "ci_high": pl.Float64,
