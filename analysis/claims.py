@@ -20,8 +20,10 @@ from pipeline.params import Params, load_params
 
 Row = dict[str, Any]
 REFERENCE = Path("data/reference/claims.csv")
-READ = ("paper", "paper_pairs", "rsa", "intervals", "controls", "layers", "maturity")
-READ += ("confounds", "attributions", "regimes", "compliance")
+READ = (
+    *("paper", "paper_pairs", "rsa", "intervals", "controls", "layers", "maturity"),
+    *("confounds", "attributions", "regimes", "compliance"),
+)
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 GEMMA, GEMMA_TUNED = "gemma-3-1b-pt", "gemma-3-1b-it"
 

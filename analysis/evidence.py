@@ -187,5 +187,5 @@ def _across_lineages(known: Known) -> Wanted:
 def _minus_floor(e: Evidence) -> Evidence:
     if e.estimate is None or e.floor is None:
         return e
-    ends = [None if x is None else x - e.floor for x in (e.low, e.high)]
-    return Evidence(e.about, e.estimate - e.floor, *ends, reason=e.reason)
+    low, high = (None if x is None else x - e.floor for x in (e.low, e.high))
+    return Evidence(e.about, e.estimate - e.floor, low, high, reason=e.reason)

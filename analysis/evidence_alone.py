@@ -114,13 +114,16 @@ def _number(value: float | None) -> str:
 
 
 def flips(known: Known, more: str, fewer: str) -> dict[str, list[Evidence]]:
-    """Difference of two flip rates; the interval is that of two exact ones, conservative."""
-    rows = {r["model"]: r for r in known.tables["compliance"].filter(measure="flip").iter_rows(named=True)}
-    if lacking := [m for m in (more, fewer) if m not in rows or rows[m]["rate"] is None]:
+    """Difference of two flip rates at the first precision that is asked; the interval is that of two exact ones, conservative.
+    Beside each stands how many questions flip where the wrong answer is merely named."""
+    table = known.tables["compliance"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
+    rows = {(r["model"], r["measure"]): r for r in table.iter_rows(named=True)}
+    if lacking := [m for m in (more, fewer) if rows.get((m, "flip"), {}).get("rate") is None]:
         return {SAME: [Evidence("", None, reason=f"{', '.join(lacking)}: not asked")]}
-    a, b = rows[more], rows[fewer]
-    ends = a["ci_low"] - b["ci_high"], a["ci_high"] - b["ci_low"]
-    return {SAME: [Evidence(f"{more} {a['rate']:.2f}, {fewer} {b['rate']:.2f}", a["rate"] - b["rate"], *ends)]}
+    a, b = rows[more, "flip"], rows[fewer, "flip"]
+    mentions = [_number(rows.get((m, "flip_by_mention"), {}).get("rate")) for m in (more, fewer)]
+    words = [f"{m} {r['rate']:.2f} (named alone {x})" for m, r, x in zip((more, fewer), (a, b), mentions, strict=True)]
+    return {SAME: [Evidence(", ".join(words), a["rate"] - b["rate"], a["ci_low"] - b["ci_high"], a["ci_high"] - b["ci_low"])]}
 
 
 def confound(known: Known, comparison: str) -> dict[str, list[Evidence]]:
@@ -135,9 +138,9 @@ def confound(known: Known, comparison: str) -> dict[str, list[Evidence]]:
         pair = known.params.confounds.published.get(comparison, [])
         totals = known.tables["attributions"].filter(factor="total")
         for row in totals.filter(pl.concat_list("experiment_a", "experiment_b") == pair).iter_rows(named=True) if pair else []:
-            ends = [None if row[f"ci_{x}"] is None else 1 - row[f"ci_{x}"] for x in ("high", "low")]
+            low, high = (None if row[f"ci_{x}"] is None else 1 - row[f"ci_{x}"] for x in ("high", "low"))
             estimate = None if row["share"] is None else 1 - row["share"]
-            made[OTHER].append(Evidence(row["model"], estimate, *ends, reason=row["reason"]))
+            made[OTHER].append(Evidence(row["model"], estimate, low, high, reason=row["reason"]))
     return {p: members or [Evidence("", None, reason="no model was asked to write")] for p, members in made.items()}
 
 

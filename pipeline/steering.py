@@ -263,7 +263,9 @@ def main(arguments: list[str]) -> None:
     attributes = {
         **model.attributes,
         "precision": precision,
-        "steering": params.steering.model_dump(mode="json"),
+        "steering": params.steering.model_dump(
+            mode="json", exclude={"models", "precisions", "thresholds"}
+        ),  # those change no text
         "batch_plan": s.plan.in_words(),
         "device": model.device.type,
         "threads": torch.get_num_threads(),

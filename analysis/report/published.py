@@ -47,7 +47,7 @@ def finding(view: View) -> Finding:
     pairs = view.paper_pairs.drop_nulls(["spearman", "floor_95"])
     for n, own in pairs.group_by("n_units", maintain_order=True):
         above = own.filter(pl.col("spearman") > pl.col("floor_95")).height
-        words.append(f"On {_texts(int(n[0]))}, {above} of {own.height} pairs lie above the 95% quantile of meaningless labels.")  # type: ignore[call-overload]
+        words.append(f"On {_texts(int(n[0]))}, {above} of {own.height} pairs lie above the 95% quantile of meaningless labels.")
     return Finding("published", question, "; ".join(dict.fromkeys(shorts)) or "not estimable", words or ["Nothing was read."])
 
 

@@ -31,8 +31,10 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = ("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses")
-ABOUT_MODELS += ("compliance", "behaviour_geometry")
+ABOUT_MODELS = (
+    *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
+    *("compliance", "behaviour_geometry"),
+)
 VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
 
 
