@@ -39,7 +39,9 @@ class Behaviour(Strict):
     batch_texts: int = Field(default=64, ge=1)
 
     def leads_somewhere(self, models: Sequence[str], precisions: Sequence[str]) -> None:
-        """Raise PydanticCustomError for what is asked but not read."""
+        """Raise PydanticCustomError for what is asked but not read; nothing where nobody is asked."""
+        if not self.models:
+            return
         for key, names, there in (("models", self.models, models), ("precisions", self.precisions, precisions)):
             for name in names:
                 if name not in there:

@@ -64,7 +64,9 @@ class Steering(Strict):
     thresholds: Thresholds = Thresholds()
 
     def leads_somewhere(self, models: Sequence[str], precisions: Sequence[str], positions: Sequence[str]) -> None:
-        """Raise PydanticCustomError for what is steered but not read, or has no best layer."""
+        """Raise PydanticCustomError for what is steered but not read, or has no best layer; nothing where nobody is steered."""
+        if not self.models:
+            return
         asked = {"models": self.models, "precisions": self.precisions}
         asked |= {"paper.position": [self.paper.position], "ours.position": [self.ours.position]}
         known = {"models": ("read.models", models), "precisions": ("read.precisions", precisions)}

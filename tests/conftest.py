@@ -188,10 +188,14 @@ class Project:
         self.params["behaviour"] |= few | {"models": list(models)}
         for model in models:
             self.entry(model, model.removeprefix("tiny-"), tuning="instruct")
+        self.few_items()
+        self.save()
+
+    def few_items(self) -> None:
+        """The first of the repository's questions and constraints alone."""
         for name, n in (("questions", 6), ("constraints", 5)):
             lines = (ROOT / f"data/behaviour/{name}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
             (self.folder / f"data/behaviour/{name}.csv").write_text("".join(lines[: n + 1]), encoding="utf-8")
-        self.save()
 
     def save(self) -> None:
         write_yaml(self.folder / "params.yaml", self.params)

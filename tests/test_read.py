@@ -13,7 +13,7 @@ from pipeline import models, opening, read, residual, stimuli, store
 from pipeline.checked import InputError
 from pipeline.entries import Folder, load_entry
 from pipeline.params import load_params
-from tests.conftest import ROOT, stories
+from tests.conftest import CONCLUDE, ROOT, stories
 
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=50), st.integers(1, 400), st.integers(1, 8))
@@ -219,7 +219,7 @@ def test_a_users_own_jsonl_with_other_labels_runs_unchanged(project):
     }
     project.params["vectors"]["neutral_label"] = None
     project.save()
-    project.run("read", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report")
+    project.run("read", "vectors", *CONCLUDE)
     assert set(opening.table("geometry")["n_emotions"]) == {3}
     vectors = opening.vectors()["tiny-qwen2.5/comprehension"]["vector"]
     assert vectors["emotion"].values.tolist() == ["gezellig", "hygge", "saudade"]

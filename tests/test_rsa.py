@@ -9,7 +9,7 @@ from analysis.inference import Halves, Reliability
 from analysis.rdm import EVERY
 from analysis.sides import Candidate, Plan, Side
 from pipeline import opening, store, tables
-from tests.conftest import Project, crossed
+from tests.conftest import CONCLUDE, Project, crossed
 from tests.reference import cosine_rdm
 
 EMOTIONS = [e for e in Project.emotions if e != "neutral"]
@@ -205,20 +205,12 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    from analysis import choices, confounds, controls, corpus, geometry, writings
-
     before = {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS}
     layers_table = opening.table("layers")
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(store, "SCRATCH", tmp_path / "scratch")
-    geometry.main([])
-    corpus.main([])
+    in_finished.run(*CONCLUDE[:-1])
     assert opening.table("layers").equals(layers_table)
-    rsa.main([])
-    controls.main([])
-    choices.main([])
-    writings.main([])
-    confounds.main([])
     assert {name: tables.table_path(name).read_bytes() for name in tables.SCHEMAS} == before
 
 

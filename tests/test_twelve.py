@@ -17,14 +17,14 @@ from analysis import geometry
 from pipeline import hub, opening, provenance, stimuli, tables
 from pipeline.entries import load_entries, load_entry
 from pipeline.params import Params, load_params
-from tests.conftest import FAMILIES, ROOT, SIZE, Project, trained_tokenizer, write_yaml
+from tests.conftest import CONCLUDE, FAMILIES, ROOT, SIZE, Project, stories, trained_tokenizer, write_yaml
 
 PAPER = YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text())
 TWELVE, PRECISIONS = PAPER["read"]["models"], PAPER["read"]["precisions"]
 PARTLY, WHOLLY = "gemma-3-1b-pt", "gemma-3-1b-it"
 """A Gemma some of whose texts overflow fp16, and one that overflows on every text and so can write none."""
 LAYER = 2  # of 0-3: whose output is too large
-STAGES = ["read", "write", "vectors", "geometry", "corpus", "rsa", "controls", "choices", "writings", "confounds", "report"]
+STAGES = ["read", "write", "vectors", "geometry", "steer", "ask", *CONCLUDE[1:]]
 
 
 def snapshot_of(entry, folder):
@@ -69,6 +69,10 @@ def small(params):
     params["controls"] |= {"shuffles": 10, "bootstrap": 10}
     params["confounds"] |= {"permutations": 199}
     params["corpus"] |= {"draws": 10}
+    params["steering"] |= {"models": ["qwen2.5-1.5b", PARTLY], "max_new_tokens": 4}
+    params["steering"]["paper"] |= {"position": "mean50", "strengths": [0.05], "scenarios": {"aggressive": "calm"}}
+    params["steering"]["ours"] |= {"emotions": ["calm"], "strengths": [0.2], "random": 1}
+    params["behaviour"] |= {"models": ["qwen2.5-1.5b-instruct", WHOLLY], "answer_tokens": 2, "task_tokens": 4}
     return params
 
 
@@ -84,6 +88,13 @@ def twelve(tmp_path_factory, model_folders):
         project = Project(folder, model_folders)
         project.params = small(YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text()))
         project.save()
+        project.few_items()
+        passages = [
+            s for s in stories() if s["emotion"] in project.emotions and s["topic"] in ("supper", "phone_call", "night_bus")
+        ]
+        (folder / "data/fetched").mkdir()
+        frame = pl.DataFrame(passages).select("emotion", pl.col("topic").alias("passage"), "text")
+        frame.write_csv(folder / "data/fetched/published.csv")
         shutil.rmtree(folder / "data/models")
         for seed, name in enumerate([*TWELVE, *project.params["read_untrained"]["models"]]):
             entry = load_entry(name, ROOT / "data/models")
@@ -175,7 +186,7 @@ def test_what_a_model_cannot_write_is_recorded_and_its_rows_are_null_with_a_reas
 
 def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, monkeypatch):
     params = YAML(typ="safe").load((in_twelve.folder / "params.yaml").read_text())
-    for section in ("read", "write"):
+    for section in ("read", "write", "steering", "behaviour"):
         params[section]["models"] = [m for m in params[section]["models"] if m not in (PARTLY, WHOLLY)]
     made = {}
     monkeypatch.setattr(geometry, "load_params", lambda: Params.model_validate(params))

@@ -24,7 +24,17 @@ _SAID: dict[str, Any] = {
     "reason": pl.String,
 }
 TRANSCRIPT = pl.Schema(_SAID)
-BEHAVIOUR = pl.Schema({"model": pl.String, "precision": pl.String, "family": pl.String, "tuning": pl.String, **_SAID})
+_WHERE = ("kind", "item", "turn")
+BEHAVIOUR = pl.Schema(
+    {
+        "model": pl.String,
+        "precision": pl.String,
+        **{name: _SAID[name] for name in _WHERE},
+        "family": pl.String,
+        "tuning": pl.String,
+        **{name: dtype for name, dtype in _SAID.items() if name not in _WHERE},
+    }
+)
 
 COMPLIANCE = pl.Schema(
     {
@@ -61,7 +71,7 @@ BEHAVIOUR_GEOMETRY = pl.Schema(
 )
 
 TABLES: dict[str, tuple[pl.Schema, list[str]]] = {
-    "behaviour": (BEHAVIOUR, ["model", "precision", "kind", "item", "turn"]),
+    "behaviour": (BEHAVIOUR, ["model", "precision", *_WHERE]),
     "compliance": (COMPLIANCE, ["model", "precision", "kind", "measure"]),
     "behaviour_geometry": (BEHAVIOUR_GEOMETRY, ["model_a", "model_b", "precision"]),
 }
