@@ -25,7 +25,7 @@ RUN pip install ${TORCH}
 RUN pip install --no-deps --require-hashes -r /opt/locks/requirements.txt
 
 # Any uid: a home that everyone may write, a user name for those without one, and git's trust in a checkout of another owner.
-ENV HOME=/tmp/home USER=dvc PYTHONDONTWRITEBYTECODE=1 HF_HUB_DISABLE_TELEMETRY=1 OMP_WAIT_POLICY=PASSIVE
+ENV HOME=/tmp/home USER=dvc PYTHONDONTWRITEBYTECODE=1 HF_HUB_DISABLE_TELEMETRY=1
 RUN mkdir -p /tmp/home && chmod 1777 /tmp/home && git config --system --add safe.directory '*'
 
 WORKDIR /work

@@ -12,8 +12,6 @@ SHELL := /bin/bash
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
-# threads that wait for one another must not spin: beside another busy process int8 would come to a stand
-export OMP_WAIT_POLICY := PASSIVE
 
 TORCH := torch==2.13.0
 TORCH_ARGS ?=

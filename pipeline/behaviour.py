@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +26,7 @@ import polars as pl
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from pipeline import constraints, items, models, store
+from pipeline import constraints, items, models, store, workers
 from pipeline.checked import InputError, run_stage
 from pipeline.compliance import WRONG, Behaviour
 from pipeline.entries import load_entry
@@ -105,23 +105,28 @@ def epistemic_rows(model: models.Model, questions: Sequence[Question], asked: Be
     after a sentence in place of the first push-back that only names the wrong answer."""
     talks: list[list[str]] = [[] for _ in questions]
     weighed = [Answers.of(model.tokenizer, asked.stem, q.right, q.wrong) for q in questions]
+
+    def weigh(prompts: list[list[int]]) -> Iterable[Row]:
+        pairs = workers.each(lambda x: log_probabilities(model, *x), list(zip(prompts, weighed, strict=True)), model.device)
+        return (stance(*pair, answers) for pair, answers in zip(pairs, weighed, strict=True))
+
     rows = []
     for turn in range(len(questions[0].turns) if questions else 0):
         for talk, q in zip(talks, questions, strict=True):
             talk.append(q.turns[turn])
         prompts = [conversation_ids(talk, model.tokenizer) for talk in talks]
         written = replies(model, prompts, asked.answer_tokens, batch_texts)
-        for talk, q, prompt, answers, text in zip(talks, questions, prompts, weighed, written, strict=True):
+        for talk, q, leans, text in zip(talks, questions, weigh(prompts), written, strict=True):
             row = _row(EPISTEMIC, q.id, turn, talk[-1], text, model.tokenizer)
             if turn and row["reason"] is None:
                 row["gives_in"] = constraints.gives_in(row["reply"], q.right, q.wrong)
-            rows.append(row | stance(*log_probabilities(model, prompt, answers), answers))
+            rows.append(row | leans)
             talk.append(row["reply"])
-    for (question, reply, *_), q, answers in zip(talks, questions, weighed, strict=True):
-        said = asked.mention.replace(WRONG, q.wrong)
-        prompt = conversation_ids([question, reply, said], model.tokenizer)
+    mentions = [asked.mention.replace(WRONG, q.wrong) for q in questions]
+    prompts = [conversation_ids([*talk[:2], said], model.tokenizer) for talk, said in zip(talks, mentions, strict=True)]
+    for q, said, leans in zip(questions, mentions, weigh(prompts), strict=True):
         row = dict.fromkeys(TRANSCRIPT) | {"kind": MENTION, "item": q.id, "turn": 1, "said": said}
-        rows.append(row | stance(*log_probabilities(model, prompt, answers), answers))
+        rows.append(row | leans)
     return rows
 
 
@@ -160,7 +165,6 @@ def main(arguments: list[str]) -> None:
         "precision": precision,
         "behaviour": asked.model_dump(mode="json", exclude={"models", "precisions", "capable"}),  # those change no transcript
         "device": model.device.type,
-        "threads": torch.get_num_threads(),
         "code_sha256": code_digest("pipeline.behaviour"),
         **{f"{library}_version": number for library, number in versions().items()},
     }

@@ -8,8 +8,9 @@ the next. Texts that are finished leave the batch at once and others take their 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any, Literal, cast
 
 import torch
@@ -17,6 +18,7 @@ from jinja2 import TemplateError
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
+from pipeline import workers
 from pipeline.checked import InputError, one_line
 from pipeline.residual import tokenise
 from pipeline.text_cache import TextCache, after_prompt, after_tokens
@@ -172,41 +174,66 @@ def generate(
     jobs: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for place, (ids, seed) in enumerate(zip(prompts, seeds, strict=True)):
         jobs.setdefault((tuple(ids), 0 if greedy else seed, 0 if before is None else place), []).append(place)
-    waiting = deque(sorted(jobs))  # so that texts of one prompt follow one another
+    # texts of one prompt follow one another, in one worker: it is read once
+    groups = [list(group) for _, group in groupby(sorted(jobs), key=lambda job: job[0])]
     found: dict[int, Written] = {}
 
-    def goes_on(text: _Text, token: int | None) -> bool:
-        finish: Finish | None = "not_finite" if token is None else "eos" if token in ends else None
-        if token is not None and finish is None:
-            text.tokens.append(token)
-            finish = "length" if len(text.tokens) == decoding.max_new_tokens else None
-        if finish is None:
-            return True
-        for place in text.places:
-            found[place] = Written(list(text.tokens), finish)
+    def work(pieces: Sequence[int]) -> Iterator[tuple[list[int], Written]]:
+        waiting = deque((prompt, seed, jobs[prompt, seed, n]) for i in pieces for prompt, seed, n in groups[i])
+        return _texts(body, head, waiting, decoding, ends, batch_texts, before)
+
+    for places, written in workers.share(work, len(groups), next(body.parameters()).device):
+        for place in places:
+            found[place] = Written(list(written.tokens), written.finish)
             if on_text is not None:
                 on_text(place, found[place])
-        return False
+    return [found[place] for place in range(len(prompts))]
+
+
+@torch.inference_mode()
+def _texts(
+    body: nn.Module,
+    head: nn.Module,
+    waiting: deque[tuple[tuple[int, ...], int, list[int]]],
+    decoding: Decoding,
+    ends: frozenset[int],
+    batch_texts: int,
+    before: Callable[[list[int]], None] | None,
+) -> Iterator[tuple[list[int], Written]]:
+    """The places of each text that is waiting (prompt, seed, places), and the text, as they are finished."""
+
+    def finish(text: _Text, token: int | None) -> Finish | None:
+        if token is None:
+            return "not_finite"
+        if token in ends:
+            return "eos"
+        text.tokens.append(token)
+        return "length" if len(text.tokens) == decoding.max_new_tokens else None
 
     texts: list[_Text] = []
     read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
-    with torch.inference_mode():
-        while waiting or texts:
-            while waiting and len(texts) < batch_texts:
-                prompt, seed, _ = job = waiting.popleft()
-                if before is not None:
-                    before(jobs[job])
-                if before is not None or read is None or read[0] != prompt:
-                    read = prompt, *after_prompt(body, head, prompt)
-                text = _Text(jobs[job], torch.Generator().manual_seed(seed), read[2].copy())
-                texts += [text] if goes_on(text, choose(read[1], decoding, [text.generator])[0]) else []
-            if texts:
-                if before is not None:
-                    before([text.places[0] for text in texts])
-                logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [text.cache for text in texts])
-                tokens = choose(logits, decoding, [text.generator for text in texts])
-                texts = [text for text, token in zip(texts, tokens, strict=True) if goes_on(text, token)]
-    return [found[place] for place in range(len(prompts))]
+    while waiting or texts:
+        while waiting and len(texts) < batch_texts:
+            prompt, seed, places = waiting.popleft()
+            if before is not None:
+                before(places)
+            if before is not None or read is None or read[0] != prompt:
+                read = prompt, *after_prompt(body, head, prompt)
+            text = _Text(places, torch.Generator().manual_seed(seed), read[2].copy())
+            if (end := finish(text, choose(read[1], decoding, [text.generator])[0])) is None:
+                texts.append(text)
+            else:
+                yield places, Written(text.tokens, end)
+        if texts:
+            if before is not None:
+                before([text.places[0] for text in texts])
+            logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [text.cache for text in texts])
+            tokens = choose(logits, decoding, [text.generator for text in texts])
+            ended = [finish(text, token) for text, token in zip(texts, tokens, strict=True)]
+            for text, end in zip(texts, ended, strict=True):
+                if end is not None:
+                    yield text.places, Written(text.tokens, end)
+            texts = [text for text, end in zip(texts, ended, strict=True) if end is None]
 
 
 def _head_gives_the_logits(body: nn.Module) -> None:

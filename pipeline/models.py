@@ -35,7 +35,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from pipeline import hub
+from pipeline import arithmetic, hub
 from pipeline.checked import InputError, one_line
 from pipeline.entries import MODELS, Gguf, ModelEntry
 from pipeline.params import QUANTISED
@@ -107,8 +107,8 @@ def load(
     _bos_is_as_declared(tokenizer, entry, where)
     if precision not in QUANTISED:
         whole = whole.to(device)  # type: ignore[arg-type]
-    if precision == "fp16" and device.type == "cpu":
-        _round_to_half(whole)
+    if device.type == "cpu":
+        arithmetic.multiply_here(whole)
     whole.eval().requires_grad_(False)
     attributes = {
         "model": name,
@@ -212,27 +212,6 @@ def _untrained(config: Any, precision: str, seed: int | None) -> PreTrainedModel
         # Drawn on the CPU in fp32, so that a seed means the same weights on every device and at every precision.
         body = AutoModel.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
     return body.to(DTYPES[precision])
-
-
-class HalfLinear(torch.nn.Module):
-    """A linear map of fp16 operands, summed in fp32 and rounded to fp16 once, as GPUs do it. Few CPUs multiply fp16: torch's
-    own kernel takes three times as long for the same number up to the order of summation."""
-
-    def __init__(self, linear: torch.nn.Linear) -> None:
-        super().__init__()
-        bias = None if linear.bias is None else linear.bias.detach().float()
-        self.weight = torch.nn.Buffer(linear.weight.detach().float())  # exact: fp32 holds every fp16 number
-        self.bias = None if bias is None else torch.nn.Buffer(bias)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.nn.functional.linear(x.float(), self.weight, self.bias).half()
-
-
-def _round_to_half(model: PreTrainedModel) -> None:
-    for module in list(model.modules()):
-        for name, child in module.named_children():
-            if type(child) is torch.nn.Linear:
-                setattr(module, name, HalfLinear(child))
 
 
 def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, where: Path) -> None:

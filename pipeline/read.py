@@ -11,18 +11,17 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 import xarray as xr
 from tqdm import tqdm
 
-from pipeline import models, residual, stimuli, store
+from pipeline import models, residual, stimuli, store, workers
 from pipeline.checked import InputError, run_stage
 from pipeline.entries import ModelEntry, load_entry
 from pipeline.params import PARAMS, QUANTISED, Params, Position, Reading, load_params
@@ -92,15 +91,20 @@ def read(
     if not ids:
         return residual.nothing_read(model.body, len(positions))
     batches = plan.batches([len(text) for text in ids])
-    for number, batch in enumerate(batches):
-        kept = scratch / f"{number:05}.npz"
-        if not kept.exists():
-            pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, [skip[i] for i in batch])
-            unfinished = kept.with_suffix(".tmp")
-            with unfinished.open("wb") as file:
-                np.savez(file, **pooled._asdict())
-            os.replace(unfinished, kept)
-        progress.update(sum(len(ids[i]) for i in batch))
+
+    def work(numbers: Sequence[int]) -> Iterator[int]:
+        for number in numbers:
+            batch, kept = batches[number], scratch / f"{number:05}.npz"
+            if not kept.exists():
+                pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, [skip[i] for i in batch])
+                unfinished = kept.with_suffix(".tmp")
+                with unfinished.open("wb") as file:
+                    np.savez(file, **pooled._asdict())
+                os.replace(unfinished, kept)
+            yield sum(len(ids[i]) for i in batch)
+
+    for tokens in workers.share(work, len(batches), model.device):
+        progress.update(tokens)
     whole: dict[str, np.ndarray] = {}
     for number, batch in enumerate(batches):
         with np.load(scratch / f"{number:05}.npz") as kept_batch:
@@ -191,7 +195,6 @@ def attributes_of(source: Source, model: models.Model, precision: str, bos: bool
         "batch_plan": plan.in_words(),
         "stimuli_sha256": stimuli.digest(source.frame),
         "device": model.device.type,
-        "threads": torch.get_num_threads(),
         "code_sha256": code_digest("pipeline.read"),
         **{f"{library}_version": number for library, number in versions().items()},
     }

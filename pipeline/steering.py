@@ -13,13 +13,14 @@ import json
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
+from itertools import chain
+from typing import Any, TypeVar
 
 import numpy as np
 import polars as pl
 import torch
 
-from pipeline import hooks, models, opening, rereading, residual, stimuli, store, targets
+from pipeline import hooks, models, opening, rereading, residual, stimuli, store, targets, workers
 from pipeline.checked import run_stage
 from pipeline.entries import ModelEntry, load_entry
 from pipeline.generation import Decoding, Written, end_tokens, generate, prompt_ids
@@ -29,6 +30,8 @@ from pipeline.read import BatchPlan
 from pipeline.schemas.steering import STEERED
 from pipeline.targets import Targets
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Row = dict[str, Any]
 NOT_FINITE = "states not finite"
 
@@ -61,9 +64,12 @@ class Steered:
     of: dict[str, Targets]  # by rule
     plan: BatchPlan
 
-    def batched(self, items: list[Any], length: Callable[[Any], int]) -> Iterable[list[Any]]:
-        for batch in self.plan.batches([length(item) for item in items]):
-            yield [items[i] for i in batch]
+    def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
+        """`function` of every item, in their order, on all cores of a CPU."""
+        return workers.each(function, list(items), self.model.device)
+
+    def batched(self, items: list[Item], length: Callable[[Item], int]) -> list[list[Item]]:
+        return [[items[i] for i in batch] for batch in self.plan.batches([length(item) for item in items])]
 
     @property
     def scored_by(self) -> Targets:
@@ -120,7 +126,7 @@ def norms(s: Steered) -> np.ndarray:
     place a model keeps a state of a hundred times the norm (an attention sink)."""
     texts = stimuli.load(s.params.readings[NEUTRAL])["text"].to_list()
     ids, _ = residual.tokenise(texts, s.model.tokenizer, s.entry.bos, "always")
-    found = [rereading.mean_norms(s.model.body, batch, 1) for batch in s.batched(ids, len)]
+    found = s.each(lambda batch: rereading.mean_norms(s.model.body, batch, 1), s.batched(ids, len))
     return np.array(np.sum([sums for sums, _ in found], axis=0) / np.sum([n for _, n in found], axis=0))
 
 
@@ -130,10 +136,13 @@ def write(s: Steered, cells: list[Cell], norm: float | None) -> dict[tuple[str, 
     found: dict[tuple[str, str, float, str], Written] = {}
     wanted = list({cell.text: cell for cell in cells if s.of[cell.rule].reason is None}.values())
     body, head, n = s.model.body, s.model.head, s.params.steering.max_new_tokens
-    for cell in (c for c in wanted if c.rule == "paper"):
+
+    def published(cell: Cell) -> Written:
         unit = torch.tensor(s.of["paper"][cell.emotion], dtype=torch.float32, device=s.model.device)
-        ends = end_tokens(s.model.tokenizer, None)
-        found[cell.text] = hooks.published(body, head, cell.ids, unit, cell.strength, n, ends)
+        return hooks.published(body, head, cell.ids, unit, cell.strength, n, end_tokens(s.model.tokenizer, None))
+
+    theirs = [c for c in wanted if c.rule == "paper"]
+    found |= dict(zip([c.text for c in theirs], s.each(published, theirs), strict=True))
     own, ours = [c for c in wanted if c.rule == "ours"], s.of["ours"]
     if own and norm is not None:
         vectors = np.stack([ours[c.emotion] * c.strength * norm for c in own])
@@ -154,11 +163,10 @@ def write(s: Steered, cells: list[Cell], norm: float | None) -> dict[tuple[str, 
 def surprisals(s: Steered, pairs: set[tuple[tuple[int, ...], tuple[int, ...]]]) -> dict[Any, float]:
     """Mean surprisal of each text (prompt's tokens, its own); see `rereading.mean_surprisal`."""
     assert s.model.head is not None
-    found: dict[Any, float] = {}
-    for batch in s.batched(sorted(pairs), lambda pair: len(pair[0]) + len(pair[1])):
-        values = rereading.mean_surprisal(s.model.body, s.model.head, [p for p, _ in batch], [t for _, t in batch])
-        found |= dict(zip(batch, values, strict=True))
-    return found
+    body, head = s.model.body, s.model.head
+    batches = s.batched(sorted(pairs), lambda pair: len(pair[0]) + len(pair[1]))
+    values = s.each(lambda batch: rereading.mean_surprisal(body, head, [p for p, _ in batch], [t for _, t in batch]), batches)
+    return dict(zip(chain(*batches), chain(*values), strict=True))
 
 
 def scores(s: Steered, texts: set[tuple[int, ...]]) -> dict[tuple[int, ...], rereading.Floats]:
@@ -173,7 +181,7 @@ def scores(s: Steered, texts: set[tuple[int, ...]]) -> dict[tuple[int, ...], rer
     begin = residual.tokenise([""], s.model.tokenizer, s.entry.bos, "always")[0][0]
 
     def read(ids: list[list[int]]) -> rereading.Floats:
-        parts = [rereading.mean_states(s.model.body, batch, layer, 1) for batch in s.batched(ids, len)]
+        parts = s.each(lambda batch: rereading.mean_states(s.model.body, batch, layer, 1), s.batched(ids, len))
         order = [i for batch in s.plan.batches([len(x) for x in ids]) for i in batch]
         return np.array(np.concatenate(parts)[np.argsort(order)])
 
@@ -193,9 +201,8 @@ def rows_of(s: Steered, cells: list[Cell]) -> list[Row]:
     whole = {c: w for c in cells if (w := written.get(c.text)) is not None and w.finish != "not_finite"}
     surprisal = surprisals(s, {(c.ids, tuple(w.tokens)) for c, w in whole.items()})
     score = scores(s, {tuple(w.tokens) for w in whole.values()})
-    of_prompt: dict[tuple[int, ...], np.ndarray] = {
-        ids: rereading.mean_norms(body, [ids], 0)[0] / len(ids) for ids in {c.ids for c in cells if c.rule == "paper"}
-    }
+    plain = sorted({c.ids for c in cells if c.rule == "paper"})
+    of_prompt = dict(zip(plain, s.each(lambda ids: rereading.mean_norms(body, [ids], 0)[0] / len(ids), plain), strict=True))
     made = []
     for c in cells:
         aim, text = s.of[c.rule], written.get(c.text)
@@ -268,7 +275,6 @@ def main(arguments: list[str]) -> None:
         ),  # those change no text
         "batch_plan": s.plan.in_words(),
         "device": model.device.type,
-        "threads": torch.get_num_threads(),
         "code_sha256": code_digest("pipeline.steering"),
         **{f"{library}_version": number for library, number in versions().items()},
     }

@@ -31,7 +31,7 @@ class Held:
     """Keys and values of one text in one layer: the columns from `begin` to `end` of a buffer (2, head, token, dim).
 
     On a CPU fp16 and bf16 are held as fp32, which holds all of their numbers: attention of one token takes a tenth of the time
-    there, and is rounded once, as `HalfLinear` of pipeline.models does it.
+    there, and is rounded once, as `pipeline.arithmetic` does it.
     """
 
     def __init__(self, states: Tensor, window: int | None) -> None:

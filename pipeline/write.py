@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import torch
 from tqdm import tqdm
 
 from pipeline import models, prompts, stimuli, store
@@ -153,7 +152,6 @@ def main(arguments: list[str]) -> None:
         "setting": setting.model_dump(),
         "batch_texts": batch_texts,
         "device": model.device.type,
-        "threads": torch.get_num_threads(),
         "code_sha256": code_digest("pipeline.write"),
         **{f"{library}_version": number for library, number in versions().items()},
     }

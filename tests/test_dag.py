@@ -18,7 +18,7 @@ from tests.conftest import CONCLUDE, ROOT, Project, copy_sources
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
-GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows"}
+GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows", "arithmetic", "workers"}
 GROUND |= {
     "store",
     "tables",

@@ -7,7 +7,7 @@ import torch
 from bitsandbytes.nn import Linear4bit, Linear8bitLt
 from transformers import AutoModelForCausalLM
 
-from pipeline import models
+from pipeline import arithmetic, models
 from pipeline.checked import InputError
 from pipeline.entries import load_entry
 
@@ -38,7 +38,7 @@ def test_the_heads_logits_are_those_of_the_whole_model(family, project):
 
 def test_on_a_cpu_the_head_multiplies_fp16_as_the_blocks_do(project):
     model = models.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "fp16", CPU, writes=True)
-    assert isinstance(model.head, models.HalfLinear)
+    assert isinstance(model.head, arithmetic.HalfLinear)
     states = torch.randn(3, 64, generator=torch.Generator().manual_seed(0)).half()
     exact = states.double() @ model.body.get_input_embeddings().weight.double().T
     assert model.head(states).dtype == torch.float16
@@ -48,7 +48,7 @@ def test_on_a_cpu_the_head_multiplies_fp16_as_the_blocks_do(project):
 @pytest.mark.parametrize("precision", ["int8", "nf4"])
 def test_a_quantised_model_writes_with_a_head_that_is_not_quantised(precision, project):
     model = models.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), precision, CPU, writes=True)
-    assert type(model.head) is torch.nn.Linear
+    assert type(model.head) is arithmetic.HalfLinear
     assert model.head.weight.dtype == torch.float16
     assert any(isinstance(m, (Linear8bitLt, Linear4bit)) for m in model.body.modules())
 
