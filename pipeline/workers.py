@@ -82,9 +82,7 @@ def _received(connection: Connection) -> Any:
     try:
         said = connection.recv()
     except EOFError:
-        raise RuntimeError(
-            "a worker ended without a word; was it killed, or memory short? OMP_NUM_THREADS=1 takes one"
-        ) from None
+        raise RuntimeError("a worker was killed; if memory is short, set OMP_NUM_THREADS=1, so that there is one") from None
     if isinstance(said, BaseException):
         raise said
     return said
