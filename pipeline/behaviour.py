@@ -150,10 +150,6 @@ def main(arguments: list[str]) -> None:
     items.only_instruct([name], {name: entry})
     questions, tasks = items.questions(asked.questions), items.tasks(asked.constraints)
     model = models.load(name, entry, precision, models.pick_device(params.read.device), writes=True)
-    if precision == "int8":
-        from pipeline.int8_rows import separate_texts  # bitsandbytes, which says things on import unless `models` made it quiet
-
-        separate_texts(model.body)
     batch_texts = 1 if precision == "nf4" else asked.batch_texts  # whose kernels see the whole batch
     try:
         rows = epistemic_rows(model, questions, asked, batch_texts) + procedural_rows(model, tasks, asked, batch_texts)

@@ -35,7 +35,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from pipeline import arithmetic, hub
+from pipeline import arithmetic, hub, int8_rows
 from pipeline.checked import InputError, one_line
 from pipeline.entries import MODELS, Gguf, ModelEntry
 from pipeline.params import QUANTISED
@@ -107,6 +107,8 @@ def load(
     _bos_is_as_declared(tokenizer, entry, where)
     if precision not in QUANTISED:
         whole = whole.to(device)  # type: ignore[arg-type]
+    if precision == "int8":
+        int8_rows.separate_texts(whole)
     if device.type == "cpu":
         arithmetic.multiply_here(whole)
     whole.eval().requires_grad_(False)

@@ -8,6 +8,7 @@ they depend on.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -21,7 +22,7 @@ import polars as pl
 import xarray as xr
 from tqdm import tqdm
 
-from pipeline import models, residual, stimuli, store, workers
+from pipeline import int8_rows, models, residual, stimuli, store, workers
 from pipeline.checked import InputError, run_stage
 from pipeline.entries import ModelEntry, load_entry
 from pipeline.params import PARAMS, QUANTISED, Params, Position, Reading, load_params
@@ -269,8 +270,10 @@ def main(arguments: list[str]) -> None:
         # loaded once for all sources: of a large model, loading and quantising take longer than reading
         model = models.load(name, entry, precision, device, seed)
         for source in sources:
-            plan = BatchPlan.of(params, precision, batch_texts.get(source.name))
-            parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
+            mates = batch_texts.get(source.name)
+            plan = BatchPlan.of(params, precision, mates)
+            with int8_rows.batch_mates(model.body) if mates else contextlib.nullcontext():
+                parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
     for source in sources:
         write(source, parts[source.name], name, entry, precision)
 

@@ -257,10 +257,6 @@ def main(arguments: list[str]) -> None:
     prompts = targets.load_prompts(params.steering.prompts)
     of = targets_of(name, precision, params)
     model = models.load(name, entry, precision, models.pick_device(params.read.device), writes=True)
-    if precision == "int8":
-        from pipeline.int8_rows import separate_texts  # bitsandbytes, which says things on import unless `models` made it quiet
-
-        separate_texts(model.body)
     s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision))
     frame = pl.DataFrame(rows_of(s, cells_of(s)), schema=STEERED, orient="row")
     lost = frame.filter(pl.col("reason").is_not_null())

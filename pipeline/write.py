@@ -136,10 +136,6 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"{PARAMS}: write.settings: no '{setting_name}'; {hint}")
     asked = requests(params, setting_name, setting)
     model = models.load(name, entry, precision, models.pick_device(params.read.device), writes=True)
-    if precision == "int8":
-        from pipeline.int8_rows import separate_texts  # bitsandbytes, which says things on import unless `models` made it quiet
-
-        separate_texts(model.body)  # so that a text does not depend on what is written beside it
     try:
         ids = [prompt_ids(r["prompt"], model.tokenizer, setting.template, entry.bos) for r in asked]
     except InputError as error:

@@ -99,5 +99,5 @@ def test_bf16_and_what_is_quantised_stay_as_they_are(project):
     int8 = models.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "int8", CPU)
     assert "Linear" in {type(m).__name__ for m in bf16.body.modules()}
     assert bf16.body.config._attn_implementation == "sdpa"
-    assert "Linear8bitLt" in {type(m).__name__ for m in int8.body.modules()}
+    assert "TextwiseInt8" in {type(m).__name__ for m in int8.body.modules()}
     assert int8.body.config._attn_implementation == arithmetic.ATTENTION  # of fp16 states

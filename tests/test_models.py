@@ -56,7 +56,7 @@ def test_every_precision_really_is_one(family, precision, lowest, highest, model
     exact = states(models.load("m", source, "fp32", CPU))
     model = models.load("m", source, precision, CPU)
     kinds = [type(m).__name__ for m in model.body.modules()]
-    quantised = {"int8": "Linear8bitLt", "nf4": "Linear4bit"}.get(precision)
+    quantised = {"int8": "TextwiseInt8", "nf4": "Linear4bit"}.get(precision)
     if quantised:
         assert kinds.count(quantised) == 7 * 4
         assert "Linear" not in kinds

@@ -4,12 +4,13 @@ import json
 
 import pytest
 import torch
-from bitsandbytes.nn import Linear4bit, Linear8bitLt
+from bitsandbytes.nn import Linear4bit
 from transformers import AutoModelForCausalLM
 
 from pipeline import arithmetic, models
 from pipeline.checked import InputError
 from pipeline.entries import load_entry
+from pipeline.int8_rows import TextwiseInt8
 
 CPU = torch.device("cpu")
 IDS = torch.tensor([[0, 17, 301, 45, 222, 9, 118]])
@@ -51,7 +52,7 @@ def test_a_quantised_model_writes_with_a_head_that_is_not_quantised(precision, p
     assert type(model.head) is arithmetic.HalfLinear
     stored = AutoModelForCausalLM.from_pretrained(project.models["llama-3.2"], dtype=torch.float16)
     assert torch.equal(model.head.weight, stored.get_output_embeddings().weight.float())
-    assert any(isinstance(m, (Linear8bitLt, Linear4bit)) for m in model.body.modules())
+    assert any(isinstance(m, (TextwiseInt8, Linear4bit)) for m in model.body.modules())
 
 
 def test_the_tokens_that_end_a_text_come_with_the_model(project):
