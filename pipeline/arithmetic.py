@@ -23,8 +23,16 @@ ATTENTION = "sdpa_summed_in_fp32"
 _ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")  # type: ignore[no-untyped-call]
 
 
+def laid_out(weight: Tensor) -> Tensor:
+    """A weight (out, feature), fp32, in the order in which `product` multiplies it: otherwise it is put into that each time."""
+    return torch.ops.mkldnn._reorder_linear_weight(weight, None) if _ONEDNN else weight
+
+
 def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """x @ weight.T + bias of fp32 on a CPU: (..., feature), (out, feature), (out,) -> (..., out)."""
+    """x @ weight.T + bias of fp32 on a CPU: (..., feature), (out, feature), (out,) -> (..., out).
+
+    `weight` as it is, or `laid_out`; the product is the same to the last bit, from four rows on.
+    """
     if not _ONEDNN:
         return nn.functional.linear(x, weight, bias)
     found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -32,11 +40,11 @@ def product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 class SingleLinear(nn.Module):
-    """A linear map of fp32, with the weights of `linear` themselves."""
+    """A linear map of fp32."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
-        self.weight = nn.Buffer(linear.weight.detach())
+        self.weight = nn.Buffer(laid_out(linear.weight.detach()))
         self.bias = None if linear.bias is None else nn.Buffer(linear.bias.detach())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +58,7 @@ class HalfLinear(nn.Module):
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         bias = None if linear.bias is None else linear.bias.detach().float()
-        self.weight = nn.Buffer(linear.weight.detach().float())  # exact: fp32 holds every fp16 number
+        self.weight = nn.Buffer(laid_out(linear.weight.detach().float()))  # exact: fp32 holds every fp16 number
         self.bias = None if bias is None else nn.Buffer(bias)
 
     def forward(self, x: Tensor) -> Tensor:

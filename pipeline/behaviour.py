@@ -35,7 +35,7 @@ from pipeline.items import Question, Task
 from pipeline.params import PARAMS, load_params
 from pipeline.provenance import code_digest, versions
 from pipeline.schemas.behaviour import TRANSCRIPT
-from pipeline.text_cache import after_prompt, after_tokens
+from pipeline.text_cache import TextCache, after_prompt, after_tokens
 
 Row = dict[str, Any]
 EPISTEMIC, MENTION, PROCEDURAL = "epistemic", "mention", "procedural"
@@ -69,7 +69,7 @@ def log_probabilities(model: models.Model, prompt: list[int], answers: Answers) 
         logits, cache = after_prompt(model.body, model.head, [*prompt, *answers.common])
         found = []
         for tokens in (answers.right, answers.wrong):
-            here, own, total = logits, cache.copy(), 0.0
+            here, own, total = logits, TextCache.of([cache]), 0.0
             for n, token in enumerate(tokens):
                 if n:
                     here = after_tokens(model.body, model.head, [tokens[n - 1]], [own])

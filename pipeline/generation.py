@@ -146,8 +146,22 @@ class _Text:
 
     places: list[int]
     generator: torch.Generator
-    cache: TextCache
     tokens: list[int] = field(default_factory=list)
+
+
+@dataclass
+class _Cohort:
+    """Texts that began together after prompts of one length, and what the model keeps of them."""
+
+    texts: list[_Text]
+    cache: TextCache
+
+    def keep(self, going: Sequence[bool]) -> None:
+        rows = [row for row, goes in enumerate(going) if goes]
+        if len(rows) < len(self.texts):
+            self.texts = [self.texts[row] for row in rows]
+            if rows:
+                self.cache.keep(rows)
 
 
 def generate(
@@ -210,30 +224,39 @@ def _texts(
         text.tokens.append(token)
         return "length" if len(text.tokens) == decoding.max_new_tokens else None
 
-    texts: list[_Text] = []
+    cohorts: list[_Cohort] = []
     read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
-    while waiting or texts:
-        while waiting and len(texts) < batch_texts:
+    while waiting or cohorts:
+        begun: dict[int, list[tuple[_Text, TextCache]]] = {}
+        room = batch_texts - sum(len(cohort.texts) for cohort in cohorts)
+        while waiting and room:
             prompt, seed, places = waiting.popleft()
             if before is not None:
                 before(places)
             if before is not None or read is None or read[0] != prompt:
                 read = prompt, *after_prompt(body, head, prompt)
-            text = _Text(places, torch.Generator().manual_seed(seed), read[2].copy())
+            text = _Text(places, torch.Generator().manual_seed(seed))
             if (end := finish(text, choose(read[1], decoding, [text.generator])[0])) is None:
-                texts.append(text)
+                begun.setdefault(read[2].length, []).append((text, read[2]))
+                room -= 1
             else:
                 yield places, Written(text.tokens, end)
-        if texts:
-            if before is not None:
-                before([text.places[0] for text in texts])
-            logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [text.cache for text in texts])
-            tokens = choose(logits, decoding, [text.generator for text in texts])
-            ended = [finish(text, token) for text, token in zip(texts, tokens, strict=True)]
-            for text, end in zip(texts, ended, strict=True):
+        cohorts += [_Cohort([text for text, _ in own], TextCache.of([cache for _, cache in own])) for own in begun.values()]
+        texts = [text for cohort in cohorts for text in cohort.texts]
+        if not texts:
+            continue
+        if before is not None:
+            before([text.places[0] for text in texts])
+        logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [cohort.cache for cohort in cohorts])
+        tokens = choose(logits, decoding, [text.generator for text in texts])
+        ended = iter([finish(text, token) for text, token in zip(texts, tokens, strict=True)])
+        for cohort in cohorts:
+            ends_of = [next(ended) for _ in cohort.texts]
+            for text, end in zip(cohort.texts, ends_of, strict=True):
                 if end is not None:
                     yield text.places, Written(text.tokens, end)
-            texts = [text for text, end in zip(texts, ended, strict=True) if end is None]
+            cohort.keep([end is None for end in ends_of])
+        cohorts = [cohort for cohort in cohorts if cohort.texts]
 
 
 def _head_gives_the_logits(body: nn.Module) -> None:

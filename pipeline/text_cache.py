@@ -1,9 +1,9 @@
 """The step from one token to the next for several texts at once, so that none can tell that it is not alone.
 
 Left padding would make one attention call for all texts of a batch; but its sums are then taken in another order, rounding
-differs, and a text may go another way. Here each text has keys and values of its own, attention goes text by text, and only
-the linear maps, where the time goes, are shared. Neither order, neighbours nor size of a batch then change a single bit
-(measured on CPUs, in every dtype; GPU libraries may choose another product for another number of texts).
+differs, and a text may go another way. Here only texts of one length share an attention call, in which each has keys and
+values of its own; the linear maps, where the time goes, are shared by all. Neither order, neighbours nor size of a batch then
+change a single bit (measured on CPUs, in every dtype; GPU libraries may choose another product for another number of texts).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import torch
 from torch import Tensor, nn
 from transformers import AttentionInterface, DynamicCache, PreTrainedConfig
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 from pipeline.checked import InputError
 
@@ -28,7 +27,8 @@ FEWEST = 4
 
 
 class Held:
-    """Keys and values of one text in one layer: the columns from `begin` to `end` of a buffer (2, head, token, dim).
+    """Keys and values of texts of one length in one layer: the columns from `begin` to `end` of a buffer (2, text, head, token,
+    dim).
 
     On a CPU fp16 and bf16 are held as fp32, which holds all of their numbers: attention of one token takes a tenth of the time
     there, and is rounded once, as `pipeline.arithmetic` does it.
@@ -39,60 +39,88 @@ class Held:
         self._move(states.float() if states.device.type == "cpu" else states)
 
     def _move(self, states: Tensor) -> None:
-        _, heads, self.end, dim = states.shape
-        self.begin, self.buffer = 0, states.new_empty(2, heads, self.end + ROOM, dim)
-        self.buffer[:, :, : self.end] = states
+        *lead, self.end, dim = states.shape
+        self.begin, self.buffer = 0, states.new_empty(*lead, self.end + ROOM, dim)
+        self.buffer[..., : self.end, :] = states
 
     def states(self) -> Tensor:
-        return self.buffer[:, :, self.begin : self.end]
+        return self.buffer[..., self.begin : self.end, :]
+
+    def keep(self, rows: list[int]) -> None:
+        self._move(self.states()[:, rows])
 
     def add(self, states: Tensor) -> Tensor:
-        """Add one token (2, head, dim); what it attends to, itself included (2, 1, head, token, dim)."""
-        if self.end == self.buffer.shape[2]:
+        """Add one token of each text (2, text, head, dim); what it attends to, itself included (2, text, head, token, dim)."""
+        if self.end == self.buffer.shape[-2]:
             self._move(self.states())
-        self.buffer[:, :, self.end] = states
+        self.buffer[..., self.end, :] = states
         self.end += 1
         if self.window is not None:
             self.begin = max(self.begin, self.end - self.window)
-        return self.states()[:, None]
+        return self.states()
 
 
 class TextCache:
-    """What a model keeps of one text: its length in tokens, and its keys and values layer by layer."""
+    """What a model keeps of texts of one length, which go on together: how many they are, their length in tokens, and their
+    keys and values layer by layer."""
 
-    def __init__(self, length: int, layers: list[Held]) -> None:
-        self.length, self.layers = length, layers
+    def __init__(self, texts: int, length: int, layers: list[Held]) -> None:
+        self.texts, self.length, self.layers = texts, length, layers
 
-    def copy(self) -> TextCache:
-        return TextCache(self.length, [Held(layer.states(), layer.window) for layer in self.layers])
+    @classmethod
+    def of(cls, texts: Sequence[TextCache]) -> TextCache:
+        """A copy of texts of one length, to go on together."""
+        layers = [
+            Held(torch.cat([layer.states() for layer in layers], dim=1), layers[0].window)
+            for layers in zip(*(text.layers for text in texts), strict=True)
+        ]
+        return cls(sum(text.texts for text in texts), texts[0].length, layers)
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these texts alone."""
+        self.texts = len(rows)
+        for layer in self.layers:
+            layer.keep(rows)
 
 
 class _Together(DynamicCache):
-    """The texts of one step as the model's attention meets them: lists in place of tensors, for `_text_by_text`."""
+    """The texts of one step as the model's attention meets them: lists in place of tensors, for `_length_by_length`."""
 
-    def __init__(self, texts: Sequence[TextCache]) -> None:
+    def __init__(self, caches: Sequence[TextCache]) -> None:
         super().__init__()
-        self.texts = texts
+        self.caches = caches
 
     def update(self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any) -> Any:
         new = torch.stack([key_states, value_states])[:, :, :, 0]
-        held = [text.layers[layer_idx].add(new[:, i]) for i, text in enumerate(self.texts)]
+        new = new[:, : sum(cache.texts for cache in self.caches)]  # without the rows that are there twice
+        parts = torch.split(new, [cache.texts for cache in self.caches], dim=1)
+        held = [cache.layers[layer_idx].add(part) for cache, part in zip(self.caches, parts, strict=True)]
         return [keys for keys, _ in held], [values for _, values in held]
 
 
-def _text_by_text(
-    module: nn.Module, query: Tensor, key: list[Tensor], value: list[Tensor], attention_mask: None, **options: Any
+def _length_by_length(
+    module: nn.Module,
+    query: Tensor,
+    key: list[Tensor],
+    value: list[Tensor],
+    attention_mask: None,
+    scaling: float | None = None,
+    **_: Any,
 ) -> tuple[Tensor, None]:
-    """Attention of one token a text, (row, 1, head, dim). A text sees all that it holds, so that no mask is needed."""
-    asked = query.to(key[0].dtype)
+    """Attention of one token a text, (row, head, 1, dim). A text sees all that it holds, so that no mask is needed; heads that
+    share keys go together, as if they were tokens."""
+    rows, heads, _one, dim = query.shape
+    asked = query.to(key[0].dtype).reshape(rows, key[0].shape[1], -1, dim)
+    parts = torch.split(asked[: sum(map(len, key))], [len(keys) for keys in key])
     found = [
-        sdpa_attention_forward(module, asked[i : i + 1], keys, values, attention_mask, **options)[0]
-        for i, (keys, values) in enumerate(zip(key, value, strict=True))
+        nn.functional.scaled_dot_product_attention(part, keys, values, scale=scaling)
+        for part, keys, values in zip(parts, key, value, strict=True)
     ]
-    return torch.cat(found + found[-1:] * (len(query) - len(found))).to(query.dtype), None
+    every = torch.cat(found).reshape(-1, 1, heads, dim).to(query.dtype)
+    return torch.cat([every, every[-1:].expand(rows - len(every), -1, -1, -1)]), None
 
 
-AttentionInterface.register("text_by_text", _text_by_text)
+AttentionInterface.register("length_by_length", _length_by_length)
 
 
 @contextmanager
@@ -118,22 +146,23 @@ def after_prompt(body: nn.Module, head: nn.Module, ids: Sequence[int]) -> tuple[
     device = next(body.parameters()).device
     states = body(input_ids=torch.tensor([list(ids)], device=device), past_key_values=cache, use_cache=True).last_hidden_state
     held = [
-        Held(torch.cat([cast(Tensor, layer.keys), cast(Tensor, layer.values)]), getattr(layer, "sliding_window", None))
+        Held(torch.stack([cast(Tensor, layer.keys), cast(Tensor, layer.values)]), getattr(layer, "sliding_window", None))
         for layer in cast(list[DynamicLayer], cache.layers)
     ]
     logits: Tensor = head(states[:, -1])
-    return logits, TextCache(len(ids), held)
+    return logits, TextCache(1, len(ids), held)
 
 
-def after_tokens(body: nn.Module, head: nn.Module, tokens: Sequence[int], texts: Sequence[TextCache]) -> Tensor:
-    """Logits (text, token) after one more token of each text, which its cache takes in."""
+def after_tokens(body: nn.Module, head: nn.Module, tokens: Sequence[int], caches: Sequence[TextCache]) -> Tensor:
+    """Logits (text, token) after one more token of each text, cache by cache, which these take in."""
     device = next(body.parameters()).device
-    rows = [*range(len(texts)), *[len(texts) - 1] * (FEWEST - len(texts))]
+    rows = [*range(len(tokens)), *[len(tokens) - 1] * (FEWEST - len(tokens))]
+    lengths = [cache.length for cache in caches for _ in range(cache.texts)]
     ids = torch.tensor([[tokens[row]] for row in rows], device=device)
-    positions = torch.tensor([[texts[row].length] for row in rows], device=device)
-    with _attention(body, "text_by_text"):
-        states = body(input_ids=ids, position_ids=positions, past_key_values=_Together(texts), use_cache=True).last_hidden_state
-    for text in texts:
-        text.length += 1
-    logits: Tensor = head(states[:, -1])[: len(texts)]
+    positions = torch.tensor([[lengths[row]] for row in rows], device=device)
+    with _attention(body, "length_by_length"):
+        states = body(input_ids=ids, position_ids=positions, past_key_values=_Together(caches), use_cache=True)
+    for cache in caches:
+        cache.length += 1
+    logits: Tensor = head(states.last_hidden_state[:, -1])[: len(tokens)]
     return logits

@@ -72,7 +72,9 @@ def test_a_stance_is_the_difference_of_log_probabilities_of_the_whole_answers(mo
 
 def test_a_stance_that_is_not_finite_is_none_and_says_so(model):
     answers = behaviour.Answers.of(model.tokenizer, "The answer is", "Rome", "Milan")
-    model.head.weight.data[answers.wrong[0]] = torch.nan
+    weight = model.head.weight.to_dense()
+    weight[answers.wrong[0]] = torch.nan
+    model.head.weight = weight
     right, wrong = behaviour.log_probabilities(model, conversation_ids(TALK, model.tokenizer), answers)
     assert behaviour.stance(right, wrong, answers) == {"reason": "states not finite"}
 

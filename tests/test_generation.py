@@ -120,9 +120,9 @@ def work(monkeypatch):
     """What the engine asks of a model: the number of texts at each step, and the length of each prompt that is read."""
     steps, read = [], []
 
-    def after_tokens(body, head, tokens, texts):
-        steps.append(len(texts))
-        return text_cache.after_tokens(body, head, tokens, texts)
+    def after_tokens(body, head, tokens, caches):
+        steps.append(len(tokens))
+        return text_cache.after_tokens(body, head, tokens, caches)
 
     def after_prompt(body, head, ids):
         read.append(len(ids))

@@ -4,7 +4,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import text_cache
 from pipeline.checked import InputError
-from pipeline.text_cache import ROOM, Held
+from pipeline.text_cache import ROOM, Held, TextCache
 from tests.conftest import FAMILIES
 from tests.test_generation import load, prompts_of
 
@@ -16,15 +16,18 @@ def test_not_a_bit_of_the_logits_depends_on_the_batch(family, dtype, model_folde
     model = AutoModelForCausalLM.from_pretrained(model_folders[family], dtype=dtype).eval()
     prompts = prompts_of(AutoTokenizer.from_pretrained(model_folders[family]), family, 6)
 
-    def logits(which):
-        """Of the first text, after each of two more tokens, with these texts beside it."""
+    def logits(which, together=1):
+        """Of the first text, after each of two more tokens, with these texts beside it; it goes `together` with copies."""
         caches = [text_cache.after_prompt(model.model, model.lm_head, prompts[i])[1] for i in which]
+        caches[0] = TextCache.of([caches[0]] * together)
+        which = [which[0]] * (together - 1) + which
         steps = [text_cache.after_tokens(model.model, model.lm_head, [5 + i + step for i in which], caches) for step in (0, 7)]
         return torch.stack([step[:1] for step in steps])
 
     with torch.inference_mode():
         one = logits([0])
         assert all(torch.equal(one, logits(which)) for which in ([0, 3], [0, 1, 2, 3, 4], [0, 5, 4, 3, 2, 1] * 3))
+        assert all(torch.equal(one, logits([0, 5, 2], together)) for together in (2, 9))
 
 
 def test_attention_is_as_it_was_whatever_happens(model_folders):
@@ -39,12 +42,15 @@ def test_attention_is_as_it_was_whatever_happens(model_folders):
 @pytest.mark.parametrize("window", [None, 1, 5, ROOM + 9])
 @pytest.mark.parametrize("read", [1, 4, ROOM + 30])
 def test_a_token_attends_to_all_that_came_before_or_to_the_window(window, read):
-    true = torch.arange(2.0 * 3 * (read + 3 * ROOM) * 2).view(2, 3, -1, 2)
-    prompt = true[:, :, :read] if window is None else true[:, :, max(0, read - (window - 1)) : read]
+    true = torch.arange(2.0 * 4 * 3 * (read + 3 * ROOM) * 2).view(2, 4, 3, -1, 2)
+    prompt = true[..., :read, :] if window is None else true[..., max(0, read - (window - 1)) : read, :]
     held = Held(prompt.clone(), window)
-    for i in range(read, true.shape[2]):
+    for i in range(read, true.shape[-2]):
+        if i == read + 10:  # two of the four texts end
+            held.keep([3, 1])
+            true = true[:, [3, 1]]
         first = 0 if window is None else max(0, i + 1 - window)
-        assert torch.equal(held.add(true[:, :, i])[:, 0], true[:, :, first : i + 1])
+        assert torch.equal(held.add(true[..., i, :]), true[..., first : i + 1, :])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -67,7 +73,7 @@ def test_a_copy_goes_its_own_way(model_folders):
     model, _ = load(model_folders["gemma-3"])
     with torch.inference_mode():
         _, read = text_cache.after_prompt(model.model, model.lm_head, [5, 6, 7])
-        one, other = read.copy(), read.copy()
+        one, other = TextCache.of([read]), TextCache.of([read])
         first = text_cache.after_tokens(model.model, model.lm_head, [8], [one])
         text_cache.after_tokens(model.model, model.lm_head, [9], [one])
         assert torch.equal(text_cache.after_tokens(model.model, model.lm_head, [8], [other]), first)
