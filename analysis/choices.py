@@ -69,7 +69,7 @@ def others_of(here: Readout, params: Params) -> dict[str, Readout]:
         return made
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
-            read = opening.activations(c.model, c.precision, varied.name)
+            read = opening.activations(c.model, c.precision, varied.name, [here.position])
             made[f"{READING}{varied.name}"] = readout(c, read, neutral, here.position)
     return made
 
@@ -133,9 +133,10 @@ def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], pa
         c = side.readout.condition
         if c.model in params.read.models and c.precision == of.precision and c.reader is None:
             there = Condition(c.model, None, c.precision, of.name)
-            read = opening.activations(c.model, of.precision, of.name)
-            neutral = opening.activations(c.model, of.precision, NEUTRAL)
-            found = readout(there, read, neutral, position) if position in of.positions else absent
+            found: Readout | str = absent
+            if position in of.positions:
+                read, neutral = (opening.activations(c.model, of.precision, r, [position]) for r in (of.name, NEUTRAL))
+                found = readout(there, read, neutral, position)
             theirs.append((there, side.layer, found))
     theirs += [(r.condition, 0, r) for r in second_words(of, params, position)]
     readers = {c.model for c, _, _ in theirs if c.precision is not None}

@@ -110,15 +110,15 @@ def readouts(params: Params, entries: dict[str, ModelEntry], position: str | Non
     embeddings of the trained ones, then the readers of words."""
     positions = params.geometry.positions if position is None else [position]
     for model, precision in params.cells:
-        stories = opening.activations(model, precision, STORIES)
-        neutral = opening.activations(model, precision, NEUTRAL)
+        stories = opening.activations(model, precision, STORIES, positions)
+        neutral = opening.activations(model, precision, NEUTRAL, positions)
         for seed in entries[model].draws:
             for here in positions:
                 yield readout(Condition(model, seed, precision), stories, neutral, here)
     for model in params.read.models:
         precision = params.reference_of(model)
-        stories = opening.activations(model, precision, STORIES)
-        neutral = opening.activations(model, precision, NEUTRAL)
+        stories = opening.activations(model, precision, STORIES, positions)
+        neutral = opening.activations(model, precision, NEUTRAL, positions)
         for here in positions:
             yield readout(Condition(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
     texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]

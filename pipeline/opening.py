@@ -5,6 +5,7 @@ Local trees are opened without consolidated metadata: with it, a group that was 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,26 @@ from pipeline.schemas.steering import STEERED
 from pipeline.schemas.writings import WRITING
 
 
-def activations(model: str, precision: str, reading: str) -> xr.Dataset:
-    """One reading's activations, loaded: `activation` (stimulus, position, layer, hidden) float32, `finite` beside it;
-    an untrained twin has `seed` first. Raises InputError for what is missing or not whole."""
+def activations(model: str, precision: str, reading: str, positions: Sequence[str] | None = None) -> xr.Dataset:
+    """One reading's activations, loaded, at these positions or all: `activation` (stimulus, position, layer, hidden) float32,
+    `finite` beside it; an untrained twin has `seed` first. Raises InputError for what is missing or not whole."""
     path = store.activations_path(model, precision, reading)
     if not path.is_dir():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         with xr.open_zarr(path, consolidated=False) as lazy:
-            dataset: xr.Dataset = lazy.load()
+            dataset: xr.Dataset = (lazy if positions is None else _between(lazy, positions)).load()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
     check_activations(dataset, path)
     return dataset
+
+
+def _between(dataset: xr.Dataset, positions: Sequence[str]) -> xr.Dataset:
+    """The positions from the first to the last of those asked for: of a slice no chunk is copied index by index."""
+    known = [str(name) for name in dataset["position"].values]
+    at = [known.index(name) for name in positions]  # ValueError: not there
+    return dataset.isel(position=slice(min(at), max(at) + 1))
 
 
 def check_activations(dataset: xr.Dataset, path: Path) -> None:

@@ -7,13 +7,14 @@ thread, so that no number depends on how many workers there are.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ def cores(device: torch.device) -> int:
     return torch.get_num_threads() if device.type == "cpu" and sys.platform == "linux" else 1
 
 
-@contextmanager
+@contextlib.contextmanager
 def one_thread() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -88,8 +89,18 @@ def _received(connection: Connection) -> Any:
     return said
 
 
+def _keep_memory() -> None:
+    """Let the C library keep what a layer frees for the next one, which otherwise asks the system for the same pages again."""
+    trim_threshold, mmap_threshold = -1, -3
+    with contextlib.suppress(AttributeError):  # another C library than glibc
+        mallopt = ctypes.CDLL(None).mallopt
+        mallopt(trim_threshold, 2**30)
+        mallopt(mmap_threshold, 2**25)
+
+
 def _worker(work: Work[Any], pieces: Sequence[int], say: Connection, parent: int) -> None:
     torch.set_num_threads(1)
+    _keep_memory()
     try:
         for result in work(pieces):
             if os.getppid() != parent:  # it was killed: nobody listens
