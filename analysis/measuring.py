@@ -17,6 +17,7 @@ from pipeline import opening
 from pipeline.checked import InputError
 from pipeline.experiments import Experiment
 from pipeline.params import PARAMS, Params
+from pipeline.writings import reading_name
 
 MIDDLE = "middle"
 """The rule that takes the layer in the middle, as the published generation does."""
@@ -71,7 +72,7 @@ class Measuring:
         self.measured = cache(self._measure)
 
     def _dataset(self, source: str, written: str | None, context: str, precision: str) -> xr.Dataset | None:
-        reading = STORIES if source == STORIES else f"{source}-{written}-{context}"
+        reading = STORIES if source == STORIES else reading_name(source, written, context)
         if reading not in self.params.readings_of(self.model, precision):
             return None
         return opening.activations(self.model, precision, reading)

@@ -18,7 +18,7 @@ from pipeline import labels, opening, tables
 from pipeline.checked import run_stage
 from pipeline.conclusions import Corpus
 from pipeline.params import load_params
-from pipeline.writings import CONTEXTS, WritingRead
+from pipeline.writings import WritingRead
 
 Row = dict[str, Any]
 
@@ -32,7 +32,7 @@ def writing_rows(measuring: Measuring) -> list[Row]:
         counted = opening.counted(texts)
         telling = with_label(counted, params.corpus)
         silent = set(counted["id"]) - telling
-        for context, rule in product(CONTEXTS, (layers.CV, layers.PAPER, MIDDLE)):
+        for context, rule in product(read.readings, (layers.CV, layers.PAPER, MIDDLE)):
             for position in params.write.positions:
                 cell = Cell(read.setting, read.written, context, position, rule, "emotions", read.read)
                 found = measuring.measured(cell)
@@ -103,7 +103,7 @@ def sample_rows(measuring: Measuring) -> list[Row]:
         setting = measuring.params.write.settings[read.setting]
         texts = opening.writing(measuring.model, read.written, read.setting)
         counted = opening.counted(texts)
-        for context, n in product(CONTEXTS, range(1, setting.samples + 1)):
+        for context, n in product(read.readings, range(1, setting.samples + 1)):
             cell = Cell(read.setting, read.written, context, setting.position, setting.layer, "emotions", read.read)
             rows.append(_sampled(measuring, read, cell, counted.filter(pl.col("sample") < n), n))
     return rows

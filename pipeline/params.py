@@ -14,7 +14,7 @@ from pipeline.compliance import Behaviour
 from pipeline.conclusions import Claims, Controls, Corpus, Geometry, Maturity, Report, Rsa, Vectors
 from pipeline.fetched import Fetched, FetchName
 from pipeline.steers import Steering
-from pipeline.writings import CONTEXTS, Writings
+from pipeline.writings import Writings
 
 PARAMS = Path("params.yaml")
 
@@ -232,7 +232,7 @@ class Params(Writings):
         own = list(self.readings) if precision in self.precisions_of(model) else []
         more = self.more if model in self.read.models else []
         read = self.writings_read if model in self.write.models else []
-        written = [r.name(context) for r in read if r.read == precision for context in CONTEXTS]
+        written = [name for r in read if r.read == precision for name in r.readings.values()]
         return own + [r.name for r in more if r.precision == precision] + written
 
     def reading(self, name: str, precision: str) -> Reading | None:

@@ -28,7 +28,7 @@ from pipeline.entries import Hub, ModelEntry, load_entries
 from pipeline.fetched import fetched_path
 from pipeline.lint import lint
 from pipeline.params import NEUTRAL, PARAMS, QUANTISED, STORIES, Params, Second, Varied, load_params
-from pipeline.writings import CONTEXTS, Writing, WritingRead
+from pipeline.writings import Writing, WritingRead
 
 DAG = Path("dvc.yaml")
 
@@ -110,7 +110,7 @@ def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> I
                     stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
                     yield Work(stage, model, item.precision, "writes", what, tokens, tokens / together, together)
                 else:
-                    tokens, n_texts = tokens * len(CONTEXTS), n_texts * len(CONTEXTS)
+                    tokens, n_texts = tokens * len(item.readings), n_texts * len(item.readings)
                     disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
                     n_passes = passes(params, item.read, n_texts, tokens)
                     stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
@@ -208,7 +208,8 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
         vectors += costs.vector_bytes(
             entries[model], len(params.precisions_of(model)), len(params.readings[STORIES].positions), n_labels
         )
-        groups = [r for r in params.writings_read if r.written == r.read] if model in params.write.models else []
+        asked = params.writings_read if model in params.write.models else []
+        groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
         vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)
     read = sum(w.disk for w in work)
     out.print(f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)")

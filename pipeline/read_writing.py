@@ -1,6 +1,6 @@
-"""Stage `read_writing`: what one precision of a model wrote, read by the same or another; alone, and after its prompt.
+"""Stage `read_writing`: what one precision of a model wrote, read by the same or another; alone, after its prompt, or both.
 
-    python -m pipeline.read_writing MODEL SETTING WRITTEN READ
+    python -m pipeline.read_writing MODEL SETTING WRITTEN READ CONTEXTS
 
 Token ids are those that were written, never made again from the text.
 """
@@ -15,7 +15,7 @@ from pipeline.entries import load_entry
 from pipeline.experiments import Context
 from pipeline.params import Params, Reading, load_params
 from pipeline.provenance import code_digest, digest_of
-from pipeline.writings import CONTEXTS, WritingRead
+from pipeline.writings import WritingRead
 
 BEFORE: dict[Context, str] = {
     "alone": "BOS where the family begins with it",
@@ -27,7 +27,7 @@ def source(of: WritingRead, context: Context, texts: pl.DataFrame, model: str, p
     """The texts that count, as a source of `pipeline.read`."""
     positions = params.write.positions
     reading = Reading(path=store.writings_path(model, of.written, of.setting), positions=positions)
-    return read.Source(of.name(context), reading, texts, {p: params.positions[p] for p in positions})
+    return read.Source(of.readings[context], reading, texts, {p: params.positions[p] for p in positions})
 
 
 def token_ids(texts: pl.DataFrame, context: Context, begin: list[int]) -> tuple[list[list[int]], list[int]]:
@@ -38,14 +38,14 @@ def token_ids(texts: pl.DataFrame, context: Context, begin: list[int]) -> tuple[
 
 
 def main(arguments: list[str]) -> None:
-    name, setting, written, precision = arguments
+    name, setting, written, precision, contexts = arguments
     params, entry = load_params(), load_entry(name)
-    of = WritingRead(setting=setting, written=written, read=precision)
+    of = WritingRead.model_validate({"setting": setting, "written": written, "read": precision, "contexts": contexts})
     texts = opening.counted(opening.writing(name, written, setting))
     model = models.load(name, entry, precision, models.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
     plan = read.BatchPlan.of(params, precision)
-    for context in CONTEXTS:
+    for context in of.readings:
         own = source(of, context, texts, name, params)
         ids, skip = token_ids(texts, context, begin)
         attributes = read.attributes_of(own, model, precision, bool(begin), plan) | {

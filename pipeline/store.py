@@ -124,7 +124,8 @@ def prune(params: Params) -> list[Path]:
             stale.append(model)
             continue
         for precision in _folders(model):
-            readings = {f"{r}.zarr" for r in params.readings_of(model.name, precision.name)}
+            asked = params.readings_of(model.name, precision.name)
+            readings = {activations_path(model.name, precision.name, r).relative_to(precision).parts[0] for r in asked}
             stale += [p for p in _folders(precision) if p.name not in readings] if readings else [precision]
     stale += _stale_writings(params)
     wanted = {steered_path(m, p) for m in params.steering.models for p in params.steering.precisions}

@@ -62,7 +62,8 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     stories = Group(store.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), params.readings[STORIES].positions)
     groups = {store.METHODS[STORIES]: stories}
     for setting in params.write.settings if model in params.write.models else ():
-        own = {r.read: r.name("prompted") for r in params.writings_read if r.setting == setting and r.read == r.written}
+        asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and "prompted" in r.readings]
+        own = {r.read: r.readings["prompted"] for r in asked}
         if own:
             own = {p: own[p] for p in precisions if p in own}
             groups[store.METHODS.get(setting, setting)] = Group("generation", setting, own, params.write.positions)

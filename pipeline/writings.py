@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -12,7 +12,7 @@ from pipeline.checked import Name, Names, Strict
 from pipeline.experiments import Baseline, Confounds, Context, LayerRule
 
 CONTEXTS: tuple[Context, ...] = ("alone", "prompted")
-"""A written text is read alone, and after the prompt that it answered; the prompt's tokens never count."""
+"""A written text is read alone, or after the prompt that it answered; the prompt's tokens never count."""
 
 
 class Setting(Strict):
@@ -48,16 +48,24 @@ class Writing(Strict):
     precision: str
 
 
+def reading_name(setting: str, written: str | None, context: str) -> str:
+    """The name in the store of what a precision wrote in a setting, as it was read in a context."""
+    return f"{setting}-{written}/{context}"
+
+
 class WritingRead(Strict):
-    """What one precision wrote, read by the same or another."""
+    """What one precision wrote, read by the same or another, in one context or both."""
 
     setting: Name
     written: str
     read: str
+    contexts: Literal["alone", "prompted", "both"]
 
-    def name(self, context: Context) -> str:
-        """The name of this reading in the store."""
-        return f"{self.setting}-{self.written}-{context}"
+    @property
+    def readings(self) -> dict[Context, str]:
+        """By context, the name of each reading in the store."""
+        asked = CONTEXTS if self.contexts == "both" else (self.contexts,)
+        return {context: reading_name(self.setting, self.written, context) for context in asked}
 
 
 class Writings(Strict):
@@ -97,7 +105,7 @@ class Writings(Strict):
                     "writings_read: '{name}' is not written at {precision}; add it to writings",
                     {"name": r.setting, "precision": r.written},
                 )
-            if self.writings_read.count(r) > 1:
+            if sum((r.setting, r.written, r.read) == (o.setting, o.written, o.read) for o in self.writings_read) > 1:
                 raise PydanticCustomError(
                     "setting", "writings_read: '{name}' stands twice", {"name": f"{r.setting}, {r.written}, {r.read}"}
                 )

@@ -171,7 +171,7 @@ class Project:
             ("matched", "fp16", "fp32"),
             ("reliable", "fp32", "fp32"),
         ]
-        self.params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
+        self.params["writings_read"] = [{"setting": s, "written": w, "read": r, "contexts": "both"} for s, w, r in read]
         self.save()
 
     def steers(self, *models: str, precisions: tuple[str, ...] = ("fp32",)) -> None:
@@ -238,7 +238,7 @@ def _write(params: Params) -> None:
         for w in params.writings:
             write.main([model, w.setting, w.precision])
         for r in params.writings_read:
-            read_writing.main([model, r.setting, r.written, r.read])
+            read_writing.main([model, r.setting, r.written, r.read, r.contexts])
 
 
 def _vectors(params: Params) -> None:

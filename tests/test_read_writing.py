@@ -26,12 +26,12 @@ def writers(project):
     return project
 
 
-def read_back(model, setting="reliable", written="fp32", precision="fp32"):
-    """The texts that count, and both readings of them."""
-    read_writing.main([model, setting, written, precision])
+def read_back(model, setting="reliable", written="fp32", precision="fp32", contexts="both"):
+    """The texts that count, and their readings by context."""
+    read_writing.main([model, setting, written, precision, contexts])
     texts = opening.writing(model, written, setting).filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
-    name = WritingRead(setting=setting, written=written, read=precision).name
-    return texts, {context: opening.activations(model, precision, name(context)) for context in CONTEXTS}
+    readings = WritingRead(setting=setting, written=written, read=precision, contexts=contexts).readings
+    return texts, {context: opening.activations(model, precision, name) for context, name in readings.items()}
 
 
 @pytest.mark.parametrize("family", ["llama-3.2", "qwen2.5"])
@@ -87,7 +87,17 @@ def test_attributes_say_whose_texts_were_read_and_in_which_context(writers):
     for context, dataset in found.items():
         said = {"setting": "reliable", "written": "fp32", "precision": "fp32", "context": context, "model": LLAMA}
         assert dataset.attrs.items() >= said.items()
-        assert dataset.attrs["reading"] == f"reliable-fp32-{context}"
+        assert dataset.attrs["reading"] == f"reliable-fp32/{context}"
+
+
+def test_one_context_alone_is_read_where_no_more_is_asked(writers):
+    write.main([LLAMA, "reliable", "fp32"])
+    _, both = read_back(LLAMA)
+    path = store.activations_path(LLAMA, "fp32", "reliable-fp32/alone")
+    store.shutil.rmtree(path)
+    _, one = read_back(LLAMA, contexts="prompted")
+    assert not path.exists()
+    assert np.array_equal(one["prompted"]["activation"], both["prompted"]["activation"])
 
 
 def test_tokens_are_those_that_were_written_whatever_the_text_says(writers):
@@ -103,7 +113,7 @@ def test_tokens_are_those_that_were_written_whatever_the_text_says(writers):
 
 def test_reading_what_was_written_twice_gives_the_same_bytes(writers):
     write.main([QWEN, "reliable", "fp32"])
-    path = store.activations_path(QWEN, "fp32", "reliable-fp32-prompted")
+    path = store.activations_path(QWEN, "fp32", "reliable-fp32/prompted")
     once = []
     for _ in range(2):
         read_back(QWEN)
@@ -114,7 +124,7 @@ def test_reading_what_was_written_twice_gives_the_same_bytes(writers):
 
 def test_what_was_never_written_says_how_to_get_it(writers):
     with pytest.raises(InputError, match="reliable.parquet: not there; make it with `dvc repro`"):
-        read_writing.main([LLAMA, "reliable", "fp32", "fp32"])
+        read_writing.main([LLAMA, "reliable", "fp32", "fp32", "both"])
 
 
 def test_a_writing_of_other_columns_is_refused(writers):
@@ -122,7 +132,7 @@ def test_a_writing_of_other_columns_is_refused(writers):
     path.parent.mkdir(parents=True)
     pl.DataFrame({"id": ["a"]}).write_parquet(path, metadata={"provenance": json.dumps({})})
     with pytest.raises(InputError, match="its columns are not those of this version"):
-        read_writing.main([LLAMA, "reliable", "fp32", "fp32"])
+        read_writing.main([LLAMA, "reliable", "fp32", "fp32", "both"])
     path.write_bytes(b"no parquet")
     with pytest.raises(InputError, match="not readable"):
         opening.writing(LLAMA, "fp32", "reliable")

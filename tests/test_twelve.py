@@ -63,7 +63,7 @@ def small(params):
     kept = [("matched", p) for p in PRECISIONS] + [("reliable", "bf16")]
     params["writings"] = [{"setting": s, "precision": p} for s, p in kept]
     read = [(s, p, p) for s, p in kept] + [("matched", "fp16", "int8")]
-    params["writings_read"] = [{"setting": s, "written": w, "read": r} for s, w, r in read]
+    params["writings_read"] = [{"setting": s, "written": w, "read": r, "contexts": "both"} for s, w, r in read]
     params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
     params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
     params["controls"] |= {"shuffles": 10, "bootstrap": 10}

@@ -111,7 +111,7 @@ def test_what_a_model_wrote_has_vectors_of_its_own_after_the_prompt(in_finished)
     group = tree["matched"].to_dataset()
     assert group["precision"].values.tolist() == ["fp32", "fp16"]
     assert group["position"].values.tolist() == load_params().write.positions
-    read_ = opening.activations("tiny-llama-3.2", "fp16", "matched-fp16-prompted").sel(position="middle", layer=2)
+    read_ = opening.activations("tiny-llama-3.2", "fp16", "matched-fp16/prompted").sel(position="middle", layer=2)
     x, labels = read_["activation"].values.astype(float), read_["emotion"].values
     means = {e: x[labels == e].mean(0) for e in ("angry", "calm", "happy", "sad")}
     expected = means["sad"] - np.mean(list(means.values()), axis=0)
