@@ -13,8 +13,6 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,13 +20,12 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline import costs, hub, items, matrix, prompts, stimuli
+from pipeline import costs, hub, items, matrix, stimuli, workload
 from pipeline.checked import InputError, one_line, run_stage
 from pipeline.entries import Hub, ModelEntry, load_entries
 from pipeline.fetched import fetched_path
 from pipeline.lint import lint
-from pipeline.params import NEUTRAL, PARAMS, QUANTISED, STORIES, Params, Second, Varied, load_params
-from pipeline.writings import Writing, WritingRead
+from pipeline.params import NEUTRAL, PARAMS, STORIES, Params, load_params
 
 DAG = Path("dvc.yaml")
 
@@ -42,79 +39,6 @@ def flops_per_second() -> float:
         a @ a
         count += 1
     return count * 2 * 768**3 / (time.perf_counter() - start)
-
-
-@dataclass(frozen=True)
-class Work:
-    """One stage that a model runs in: what it does (`reads` or `writes`), how much of it, and what it leaves on disk."""
-
-    stage: str
-    model: str
-    precision: str
-    kind: str
-    what: str
-    tokens: float
-    n_passes: float  # of a GPU
-    texts_per_pass: float = 0.0
-    disk: float = 0.0
-
-    def cpu(self, entry: ModelEntry, rate: float) -> float:
-        return costs.cpu_seconds(entry, self.precision, self.tokens, rate)
-
-    def gpu(self, entry: ModelEntry) -> float:
-        return costs.gpu_seconds(entry, self.precision, self.tokens, self.n_passes, self.texts_per_pass)
-
-
-def passes(params: Params, precision: str, n_texts: float, tokens: float) -> float:
-    """Passes of a reading: one a text where a quantised model reads, else whichever of the two limits of a batch is met."""
-    if precision in QUANTISED:
-        return n_texts
-    return max(n_texts / params.read.batch_texts, tokens / params.read.batch_tokens)
-
-
-def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl.DataFrame]) -> Iterator[Work]:
-    """Every stage that reads what stands in files."""
-
-    def work(stage: str, model: str, precision: str, positions: dict[str, list[str]]) -> Work:
-        read = {name: texts[name] for name in positions}
-        tokens = sum(len(text) for t in read.values() for text in t["text"]) * costs.TOKENS_PER_CHARACTER
-        n_passes = passes(params, precision, sum(t.height for t in read.values()), tokens)
-        disk = sum(costs.reading_bytes(entries[model], t.height, len(positions[name])) for name, t in read.items())
-        return Work(stage, model, precision, "reads", ", ".join(positions), tokens, n_passes, disk=disk)
-
-    own = {name: list(params.readings[name].positions) for name in (STORIES, NEUTRAL)}
-    for model, precision in params.cells:
-        stage = "read" if model in params.read.models else "read_untrained"
-        yield work(f"{stage}@{model}-{precision}", model, precision, own)
-    lists: dict[str, list[Varied | Second]] = {"varied": [*params.varied], "second": [*params.second]}
-    for kind, more in lists.items():
-        for model in params.read.models:
-            for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
-                positions = {reading.name: list(reading.positions)}
-                yield work(f"read_{kind}@{model}-{kind}{n}", model, reading.precision, positions)
-
-
-def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> Iterator[Work]:
-    """Every stage that writes, or reads what was written; a bound: no text ends early."""
-    lists: dict[str, list[Writing | WritingRead]] = {"writing": [*params.writings], "read": [*params.writings_read]}
-    for model in params.write.models:
-        for kind, listed in lists.items():
-            for n, item in enumerate(listed):
-                setting = params.write.settings[item.setting]
-                ids = setting.only or prompts.load(params.write.prompts, setting.prompts, None)["id"].unique().to_list()
-                # greedy samples are one text
-                n_texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
-                tokens = float(n_texts * setting.max_new_tokens)
-                if isinstance(item, Writing):
-                    together = min(n_texts, 1 if item.precision == "nf4" else params.write.batch_texts)
-                    stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
-                    yield Work(stage, model, item.precision, "writes", what, tokens, tokens / together, together)
-                else:
-                    tokens, n_texts = tokens * len(item.readings), n_texts * len(item.readings)
-                    disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
-                    n_passes = passes(params, item.read, n_texts, tokens)
-                    stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
-                    yield Work(stage, model, item.read, "reads", what, tokens, n_passes, disk=disk)
 
 
 def changed_stages() -> list[str]:
@@ -156,7 +80,7 @@ def main(arguments: list[str]) -> None:
         out.print(f"fetches {name} from {params.fetch[name].url}")
     follows = " and what follows from them" if path == PARAMS else ""
     out.print(f"Stages to run{follows}: {matrix.counts(changed)}")
-    work = [w for w in [*readings(params, entries, texts), *writings(params, entries, n_labels)] if w.stage in changed]
+    work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]
     if work:
         show_models(out, params, entries, work)
     show_disk(out, params, entries, work, n_labels)
@@ -165,13 +89,13 @@ def main(arguments: list[str]) -> None:
     hub.check_access(wanted)
 
 
-def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[Work]) -> None:
+def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
     """A row for each model and precision: what it does, GPU memory, and time."""
     rate = flops_per_second()
     grid = Table(
         "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
     )
-    cells: dict[tuple[str, str], list[Work]] = defaultdict(list)
+    cells: dict[tuple[str, str], list[workload.Work]] = defaultdict(list)
     for w in work:
         cells[w.model, w.precision].append(w)
     for (model, precision), own in cells.items():
@@ -201,7 +125,7 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
     )
 
 
-def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[Work], n_labels: int) -> None:
+def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
     """What the readings and the vectors take, before compression."""
     vectors = 0.0
     for model in params.models:
