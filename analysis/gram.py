@@ -59,8 +59,9 @@ class Design:
 
 def centre(activations: NDArray[np.floating]) -> Floats:
     """Activations (S, H) as float64, minus their mean over stimuli. A common translation moves no label difference."""
-    a = np.asarray(activations, dtype=np.float64)
-    return np.asarray(a - a.mean(axis=0))
+    a = np.array(activations, dtype=np.float64)  # a copy, made once: a layer of a large model is tens of megabytes
+    a -= a.mean(axis=0)
+    return a
 
 
 def gram(activations: NDArray[np.floating], components: Floats | None = None) -> Floats:

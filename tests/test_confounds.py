@@ -14,6 +14,7 @@ from pipeline import opening, tables
 from pipeline.checked import InputError
 from pipeline.experiments import Experiment
 from pipeline.params import load_params
+from pipeline.writings import reading_name
 
 EMOTIONS = ["angry", "calm", "happy", "sad"]
 WHO = "tiny-llama-3.2"
@@ -51,7 +52,7 @@ def test_an_experiment_takes_what_it_leaves_out_from_its_setting(in_finished):
 
 def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
     row = opening.table("confounds").filter(model=WHO, comparison="method_clean").row(0, named=True)
-    read, wrote = (opening.activations(WHO, "fp16", r) for r in ("stories", "matched-fp16-prompted"))
+    read, wrote = (opening.activations(WHO, "fp16", r) for r in ("stories", reading_name("matched", "fp16", "prompted")))
     paper = one.layer("best_layer_paper", "fp16", 4)
     a, _ = vectors(read, "last", paper)
     b, neutral = vectors(wrote, "middle", 2)
