@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analysis import gram, inference, layer_map, layers, otherwise, pairwise, parallel, second
-from analysis.conditions import Condition, Headline, Readout, readout, readouts, second_words
+from analysis.conditions import Condition, Headline, Readout, readout, readouts, second_words, states_of
 from analysis.gram import Design, Floats
 from analysis.inference import Halves, Reliability, finite_or_none
 from pipeline import opening, stimuli, tables
@@ -46,32 +47,33 @@ def halves_of(k: Floats, design: Design, params: Params) -> Halves | None:
         return None
 
 
-def grams_otherwise(here: Readout, headline: Headline, layer: int, others: dict[str, Readout]) -> Iterator[tuple[str, Floats]]:
-    """K over the headline stories for every choice that this readout can be given, by name. `others`: the same condition at
-    other positions and in other readings of the same stories."""
+def grams_otherwise(here: Readout, headline: Headline, layer: int, params: Params) -> Iterator[tuple[str, Floats]]:
+    """K over the headline stories for every choice that this readout can be given, by name."""
     for choice in otherwise.WITHIN:
         if (k := otherwise.within(here, headline, layer, choice)) is not None:
             yield choice, k
-    for choice, other in others.items():
-        if other.finite[:, layer].all():
-            yield choice, headline.gram(gram.gram(other.states[:, layer]))
+    for choice, (states, finite) in others_of(here, layer, params):
+        if finite.all():
+            yield choice, headline.gram(gram.gram(states[:, 0]))
 
 
-def others_of(here: Readout, params: Params) -> dict[str, Readout]:
-    """The same condition at the stories' other positions, and in the varied readings of its precision."""
+def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]]:
+    """The same condition's states at this layer, (S, 1, H), and where they are finite: at the stories' other positions, and in
+    the varied readings of its precision."""
     c = here.condition
     if c.precision is None:
-        return {}
-    neutral = opening.activations(c.model, c.precision, NEUTRAL)
-    stories = opening.activations(c.model, c.precision, STORIES)
-    made = {f"{POSITION}{p}": readout(c, stories, neutral, p) for p in params.readings[STORIES].positions if p != here.position}
+        return
+    only: dict[str, list[int]] = {"layer": [layer]} if c.seed is None else {"layer": [layer], "seed": [c.seed]}
+    stories = opening.activations(c.model, c.precision, STORIES, **only)
+    for position in params.readings[STORIES].positions:
+        if position != here.position:
+            yield f"{POSITION}{position}", states_of(c, stories, position)
     if c.reader is not None or c.model not in params.read.models:
-        return made
+        return
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
-            read = opening.activations(c.model, c.precision, varied.name, [here.position])
-            made[f"{READING}{varied.name}"] = readout(c, read, neutral, here.position)
-    return made
+            read = opening.activations(c.model, c.precision, varied.name, position=[here.position], **only)
+            yield f"{READING}{varied.name}", states_of(c, read, here.position)
 
 
 def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) -> list[Row]:
@@ -135,7 +137,7 @@ def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], pa
             there = Condition(c.model, None, c.precision, of.name)
             found: Readout | str = absent
             if position in of.positions:
-                read, neutral = (opening.activations(c.model, of.precision, r, [position]) for r in (of.name, NEUTRAL))
+                read, neutral = (opening.activations(c.model, of.precision, r, position=[position]) for r in (of.name, NEUTRAL))
                 found = readout(there, read, neutral, position)
             theirs.append((there, side.layer, found))
     theirs += [(r.condition, 0, r) for r in second_words(of, params, position)]
@@ -184,7 +186,7 @@ def main(arguments: list[str]) -> None:
         own = halves_of(headline.gram(gram.gram(here.states[:, layer[0]])), headline.design, params)
         if own is None:
             continue
-        made = list(grams_otherwise(here, headline, layer[0], others_of(here, params)))
+        made = list(grams_otherwise(here, headline, layer[0], params))
         found = parallel.each(lambda item, h=headline: halves_of(item[1], h.design, params), made)  # type: ignore[misc]
         sides.append(Side(here, layer[0], own, {n: h for (n, _), h in zip(made, found, strict=True) if h is not None}))
         if _on_the_map(here.condition, params, entries):

@@ -110,15 +110,15 @@ def readouts(params: Params, entries: dict[str, ModelEntry], position: str | Non
     embeddings of the trained ones, then the readers of words."""
     positions = params.geometry.positions if position is None else [position]
     for model, precision in params.cells:
-        stories = opening.activations(model, precision, STORIES, positions)
-        neutral = opening.activations(model, precision, NEUTRAL, positions)
+        stories = opening.activations(model, precision, STORIES, position=positions)
+        neutral = opening.activations(model, precision, NEUTRAL, position=positions)
         for seed in entries[model].draws:
             for here in positions:
                 yield readout(Condition(model, seed, precision), stories, neutral, here)
     for model in params.read.models:
         precision = params.reference_of(model)
-        stories = opening.activations(model, precision, STORIES, positions)
-        neutral = opening.activations(model, precision, NEUTRAL, positions)
+        stories = opening.activations(model, precision, STORIES, position=positions)
+        neutral = opening.activations(model, precision, NEUTRAL, position=positions)
         for here in positions:
             yield readout(Condition(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
     texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
@@ -131,24 +131,25 @@ def second_words(source: Second, params: Params, position: str) -> list[Readout]
     return list(_word_readouts(params, [position], source.name, *texts))
 
 
+def states_of(condition: Condition, read: xr.Dataset, position: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """States (S, L, H) at one position, and where they are finite (S, L), from what `opening.activations` gives."""
+    at: dict[str, Any] = {"position": position} if condition.seed is None else {"position": position, "seed": condition.seed}
+    of = read.sel(at)
+    if condition.reading != INPUT_EMBEDDINGS:
+        return of["activation"].values, of["finite"].values
+    return of["embedding"].values[:, None], np.ones((of.sizes["stimulus"], 1), dtype=bool)
+
+
 def readout(condition: Condition, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
     """One condition at one position, from the Datasets that `opening.activations` gives."""
-    at: dict[str, Any] = {"position": position} if condition.seed is None else {"position": position, "seed": condition.seed}
-    s, n = stories.sel(at), neutral.sel(at)
-
-    def states(of: xr.Dataset) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        if condition.reading != INPUT_EMBEDDINGS:
-            return of["activation"].values, of["finite"].values
-        return of["embedding"].values[:, None], np.ones((of.sizes["stimulus"], 1), dtype=bool)
-
-    own, calm = states(s), states(n)
+    own, calm = states_of(condition, stories, position), states_of(condition, neutral, position)
     return Readout(
         condition=condition,
         position=position,
-        emotions=[str(x) for x in s["emotion"].values],
-        topics=[str(x) for x in s["topic"].values],
-        stimuli=[str(x) for x in s["stimulus"].values],
-        n_tokens=s["n_tokens"].values,
+        emotions=[str(x) for x in stories["emotion"].values],
+        topics=[str(x) for x in stories["topic"].values],
+        stimuli=[str(x) for x in stories["stimulus"].values],
+        n_tokens=stories["n_tokens"].values,
         states=own[0],
         finite=own[1],
         neutral=calm[0],

@@ -91,22 +91,21 @@ def neutral_components(neutral: NDArray[np.floating], share: float) -> Floats:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True))
 
 
-def membership(design: Design) -> Floats:
-    """1 where a story belongs to a cell of label and unit, (E T, S)."""
-    n = len(design.label)
-    member = np.zeros((len(design.labels) * len(design.units), n))
-    member[design.label * len(design.units) + design.unit, np.arange(n)] = 1.0
-    return member
+def with_cells(k: Floats, design: Design) -> Floats:
+    """Sums of K (N, S) over the stories of each cell of label and unit: (N, E, T)."""
+    e, t = len(design.labels), len(design.units)
+    cell = design.label * t + design.unit
+    if (design.counts == 1).all():  # a sum of one story each: only the order changes
+        return np.take(k, np.argsort(cell), axis=1).reshape(len(k), e, t)
+    member = np.zeros((k.shape[1], e * t))
+    member[np.arange(k.shape[1]), cell] = 1.0
+    return (k @ member).reshape(len(k), e, t)
 
 
 def cells(k: Floats, design: Design) -> Floats:
-    """Sums of K over the stories of each pair of cells: (E, T, E, T)."""
+    """Sums of K (S, S) over the stories of each pair of cells: (E, T, E, T)."""
     e, t = len(design.labels), len(design.units)
-    if (design.counts == 1).all():  # a sum of one story each: only the order changes
-        order = np.argsort(design.label * t + design.unit)
-        return np.asarray(k[np.ix_(order, order)].reshape(e, t, e, t))
-    member = membership(design)
-    return (member @ k @ member.T).reshape(e, t, e, t)
+    return with_cells(with_cells(k, design).reshape(len(k), -1).T, design).reshape(e, t, e, t)
 
 
 def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating] | Bools, chunk: int = 256) -> Floats:
@@ -125,17 +124,22 @@ def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating
     i, j = np.triu_indices(e)
     t1, t2 = np.triu_indices(t)
     by_pair = cell_sums[i[:, None], t1, j[:, None], t2] + np.where(t1 == t2, 0.0, cell_sums[i[:, None], t2, j[:, None], t1])
+    pair = np.empty((e, e), dtype=np.int64)
+    pair[i, j] = pair[j, i] = np.arange(len(i))
     products = np.empty((len(weights), e, e))
     for start in range(0, len(weights), chunk):
-        w = weights[start : start + chunk]
-        found = (w[:, t1] * w[:, t2]) @ by_pair.T
-        products[start : start + chunk, i, j] = found
-        products[start : start + chunk, j, i] = found
-    return products / totals[:, :, None] / totals[:, None, :]
+        own = slice(start, start + chunk)
+        found = (weights[own, t1] * weights[own, t2]) @ by_pair.T
+        found /= totals[own, i] * totals[own, j]
+        np.take(found, pair, axis=1, out=products[own])
+    return products
 
 
 def centred_products(products: Floats) -> Floats:
     """Inner products (..., E, E) of label means after centring over the labels."""
-    rows = products.mean(axis=-1, keepdims=True)
-    columns = products.mean(axis=-2, keepdims=True)
-    return np.asarray(products - rows - columns + products.mean(axis=(-1, -2), keepdims=True))
+    each = np.full(products.shape[-1], 1 / products.shape[-1])  # a mean as a product: numpy is slow to sum over short axes
+    rows, columns = products @ each, each @ products
+    centred: Floats = products - rows[..., None]
+    centred -= columns[..., None, :]
+    centred += (rows @ each)[..., None, None]
+    return centred

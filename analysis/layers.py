@@ -26,27 +26,27 @@ def held_out_guesses(k: Floats, cell_sums: Floats, design: Design, members: Bool
     alone; a story goes to the label whose centred centroid has the highest cosine with the centred story.
     Raises ValueError where a training set leaves a label without stories.
     """
-    d, t = members.shape
-    e = len(design.labels)
-    training = members[:, None, :] & ~np.eye(t, dtype=bool)[None]  # (D, T, T)
+    training = members[:, None, :] & ~np.eye(members.shape[1], dtype=bool)[None]  # (D, T, T)
     usable = members & (training.sum(-1) > 0)
-    products = np.full((d, t, e, e), np.nan)
+    products = np.full((*members.shape, len(design.labels), len(design.labels)), np.nan)
     products[usable] = gram.label_products(cell_sums, design, training[usable])
+    with_mean = products.mean(-1)  # (D, T, E): each training centroid with the mean of all
+    offsets = with_mean - with_mean.mean(-1, keepdims=True)
+    squares = np.diagonal(products, axis1=-2, axis2=-1) - with_mean - offsets  # of the centred centroids
+    norms = np.sqrt(np.clip(squares, 0, None))
 
-    # Inner products of each story with each training centroid, (D, S, E).
-    with_cells = (k @ gram.membership(design).T).reshape(len(k), e, t)
-    own = with_cells[np.arange(len(k)), :, design.unit]  # (S, E): what the held-out unit itself would add
-    sums = np.einsum("sfu,du->dsf", with_cells, members.astype(float), optimize=True) - own[None]
-    counts = members @ design.counts.T.astype(float)  # (D, E)
-    totals = counts[:, None, :] - design.counts.T[design.unit][None]
-    with np.errstate(invalid="ignore", divide="ignore"):
-        stories = sums / totals
-        mean_with = products.mean(-1)  # (D, T, E): each training centroid with the mean of all
-        norms = np.sqrt(np.diagonal(gram.centred_products(products), axis1=-2, axis2=-1))
-        offset = mean_with - mean_with.mean(-1, keepdims=True)
-        scores = (stories - stories.mean(-1, keepdims=True) - offset[:, design.unit]) / norms[:, design.unit]
-    unknown = np.isnan(scores).any(-1) | ~usable[:, design.unit]
-    return np.where(unknown, -1, np.argmax(np.nan_to_num(scores), axis=-1))
+    with_cells = gram.with_cells(k, design)
+    guesses = np.full((len(members), len(k)), -1)
+    for unit in np.flatnonzero(usable.any(axis=0)):
+        draws, stories = np.flatnonzero(usable[:, unit]), np.flatnonzero(design.unit == unit)
+        weights = training[draws, unit].T.astype(float)  # (T, D')
+        scores = (with_cells[stories] @ weights) / (design.counts @ weights)  # (S', E, D'): each story with each centroid
+        scores -= scores.mean(axis=1, keepdims=True) + offsets[draws, unit].T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            scores /= norms[draws, unit].T
+        unknown = np.isnan(scores).any(axis=1)
+        guesses[np.ix_(draws, stories)] = np.where(unknown, -1, np.argmax(scores, axis=1)).T
+    return guesses
 
 
 def accuracy_by_unit(guesses: NDArray[np.int64], design: Design) -> Floats:

@@ -20,11 +20,11 @@ from pipeline.params import NEUTRAL, STORIES, Params
 Row = dict[str, Any]
 
 
-def row(condition: Condition, read: xr.Dataset) -> Row:
-    """A row of `overflow` from a Dataset of `opening.activations`: a text counts as bad at a layer where its state at any of
+def row(condition: Condition, found: xr.DataArray) -> Row:
+    """A row of `overflow` from what `opening.finite` gives: a text counts as bad at a layer where its state at any of
     the positions read is not finite."""
-    own = read if condition.seed is None else read.sel(seed=condition.seed)
-    finite = np.asarray(own["finite"].transpose("position", "stimulus", "layer").values.all(axis=0))  # (S, L)
+    own = found if condition.seed is None else found.sel(seed=condition.seed)
+    finite = np.asarray(own.transpose("position", "stimulus", "layer").values.all(axis=0))  # (S, L)
     bad_layers = np.flatnonzero(~finite.all(axis=0))
     bad_texts = int((~finite.all(axis=1)).sum())
     where = f"not finite from layer {bad_layers[0]} on, in {bad_texts} of {len(finite)} texts" if len(bad_layers) else None
@@ -45,6 +45,6 @@ def rows(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Row]:
     """Every model, draw and precision that reads: the stories, and the neutral texts."""
     for model, precision in params.cells:
         for reading in (STORIES, NEUTRAL):
-            read = opening.activations(model, precision, reading)
+            found = opening.finite(model, precision, reading)
             for seed in entries[model].draws:
-                yield row(Condition(model, seed, precision, reading), read)
+                yield row(Condition(model, seed, precision, reading), found)

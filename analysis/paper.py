@@ -158,12 +158,12 @@ def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]
     here = last_position(params, f"readings.{STORIES}", params.readings[STORIES].positions)
     places = {(s.name, s.precision): last_position(params, f"second.{s.name}", s.positions) for s in params.second}
     for model, precision in params.cells:
-        stories, neutral = (opening.activations(model, precision, name, [here]) for name in (STORIES, NEUTRAL))
+        stories, neutral = (opening.activations(model, precision, name, position=[here]) for name in (STORIES, NEUTRAL))
         for seed in entries[model].draws:
             yield readout(Condition(model, seed, precision), stories, neutral, here)
     for (name, precision), place in places.items():
         for model in params.read.models:
-            texts, neutral = (opening.activations(model, precision, reading, [place]) for reading in (name, NEUTRAL))
+            texts, neutral = (opening.activations(model, precision, reading, position=[place]) for reading in (name, NEUTRAL))
             yield readout(Condition(model, None, precision, name), texts, neutral, place)
 
 

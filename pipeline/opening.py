@@ -5,8 +5,10 @@ Local trees are opened without consolidated metadata: with it, a group that was 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -19,26 +21,43 @@ from pipeline.schemas.steering import STEERED
 from pipeline.schemas.writings import WRITING
 
 
-def activations(model: str, precision: str, reading: str, positions: Sequence[str] | None = None) -> xr.Dataset:
-    """One reading's activations, loaded, at these positions or all: `activation` (stimulus, position, layer, hidden) float32,
-    `finite` beside it; an untrained twin has `seed` first. Raises InputError for what is missing or not whole."""
+def activations(model: str, precision: str, reading: str, **only: Sequence[Any]) -> xr.Dataset:
+    """One reading's activations, loaded: `activation` (stimulus, position, layer, hidden) float32, `finite` beside it; an
+    untrained twin has `seed` first. `only`: what is wanted along a dimension (position=["mean0"], seed=[0], layer=[9]); the
+    shortest run of steps that holds it is loaded. Raises InputError for what is missing or not whole."""
     path = store.activations_path(model, precision, reading)
-    if not path.is_dir():
-        raise InputError(f"{path}: not there; make it with `dvc repro`")
-    try:
-        with xr.open_zarr(path, consolidated=False) as lazy:
-            dataset: xr.Dataset = (lazy if positions is None else _between(lazy, positions)).load()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
+    with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
+        dataset: xr.Dataset = lazy.isel({dim: _run(lazy, dim, wanted, path) for dim, wanted in only.items()}).load()
     check_activations(dataset, path)
     return dataset
 
 
-def _between(dataset: xr.Dataset, positions: Sequence[str]) -> xr.Dataset:
-    """The positions from the first to the last of those asked for: of a slice no chunk is copied index by index."""
-    known = [str(name) for name in dataset["position"].values]
-    at = [known.index(name) for name in positions]  # ValueError: not there
-    return dataset.isel(position=slice(min(at), max(at) + 1))
+def _run(dataset: xr.Dataset, dim: str, wanted: Sequence[Any], path: Path) -> slice:
+    """From the first to the last of what is wanted: of a slice no chunk is copied index by index."""
+    known = dataset[dim].values.tolist()
+    if missing := [x for x in wanted if x not in known]:
+        raise InputError(f"{path}: no {dim} {missing[0]}; there are {', '.join(map(str, known))}")
+    at = [known.index(x) for x in wanted]
+    return slice(min(at), max(at) + 1)
+
+
+def finite(model: str, precision: str, reading: str) -> xr.DataArray:
+    """Where one reading's states are finite: bool (stimulus, position, layer), an untrained twin's with `seed` first. The
+    states themselves are not loaded. Raises InputError for what is missing."""
+    path = store.activations_path(model, precision, reading)
+    with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
+        found: xr.DataArray = lazy["finite"].load()
+    return found
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    if not path.is_dir():
+        raise InputError(f"{path}: not there; make it with `dvc repro`")
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
 
 
 def check_activations(dataset: xr.Dataset, path: Path) -> None:

@@ -8,7 +8,7 @@ from analysis.conditions import Condition
 def read(finite, seeds=False):
     dims = (("seed",) if seeds else ()) + ("stimulus", "position", "layer")
     coords = {"seed": [3, 4]} if seeds else {}
-    return xr.Dataset({"finite": (dims, finite)}, coords=coords)
+    return xr.DataArray(finite, coords, dims)
 
 
 def test_the_first_bad_layer_and_the_share_of_texts_are_counted_over_positions():
