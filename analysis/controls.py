@@ -125,13 +125,15 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
     headline = Headline.of(readout, params.vectors.neutral_label)
     design = headline.design
     distances, rated = norm_distances(design.labels, params)
+    enough = len(rated) >= inference.FEWEST_UNITS
+    ranked = {name: (rdm.ranks(d), _ranks_without_each(d, len(rated))) for name, d in distances.items()} if enough else {}
     draws = inference.bootstrap(len(design.units), params.controls.bootstrap, params.geometry.seed)
     keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT}
     dof = min(len(design.units), len(rated)) - 1
 
     def at(index: int) -> list[Row]:
         base = keys | {"layer": index, "depth": index / readout.n_layers, "n_emotions": len(rated)}
-        values, reason = _against_norms(readout, index, headline, rated, draws, distances, params)
+        values, reason = _against_norms(readout, index, headline, rated, draws, ranked, params)
         rows = []
         for name in distances:
             row: Row = dict.fromkeys(tables.SCHEMAS["human"]) | base | {"norm": name, "reason": reason}
@@ -153,10 +155,12 @@ def _against_norms(
     headline: Headline,
     rated: list[int],
     draws: NDArray[np.int64],
-    distances: dict[str, Floats],
+    ranked: dict[str, tuple[Floats, Floats]],
     params: Params,
 ) -> tuple[dict[str, tuple[float, Floats, Floats]] | None, str | None]:
-    """By norm: rho on all topics, on each draw (B), without each label (E'); or the reason why there is none."""
+    """`ranked`: by norm, the ranks of its distances (P'), and without each label (E', P'').
+
+    By norm: rho on all topics, on each draw (B), without each label (E'); or the reason why there is none."""
     e, units = len(rated), len(headline.design.units)
     if e < inference.FEWEST_UNITS or units < inference.FEWEST_UNITS or not headline.design.crossed:
         return None, f"{e} labels with norms, {units} topics; {inference.FEWEST_UNITS} of each are needed, crossed"
@@ -170,21 +174,20 @@ def _against_norms(
     if not np.isfinite(ranks).all():
         return None, "a label's centred vector is zero"
     left = [np.delete(np.arange(e), n) for n in range(e)]
-    fewer = [rdm.ranks(rdm.rdms(gram.centred_products(own[0][np.ix_(k, k)]))) for k in left]
-    made = {}
-    for name, distance in distances.items():
-        whole = rdm.ranks(distance)
-        without = [rdm.ranks(_without(distance, n, e)) for n in range(e)]
-        theta = np.array([float(x @ y) for x, y in zip(fewer, without, strict=True)])
-        made[name] = (float(ranks[0] @ whole), ranks[1:] @ whole, theta)
+    fewer = rdm.ranks(rdm.rdms(gram.centred_products(np.stack([own[0][np.ix_(k, k)] for k in left]))))
+    made = {
+        name: (float(ranks[0] @ whole), ranks[1:] @ whole, (fewer * without).sum(-1))
+        for name, (whole, without) in ranked.items()
+    }
     if not all(np.isfinite(v[0]) and np.isfinite(v[2]).all() for v in made.values()):
         return None, "a norm is the same for all labels"
     return made, None
 
 
-def _without(distance: Floats, label: int, n_labels: int) -> Floats:
+def _ranks_without_each(distances: Floats, n_labels: int) -> Floats:
+    """Ranks of the distances without those of each label: (E', P'')."""
     i, j = rdm.pairs(n_labels)
-    return np.asarray(distance[(i != label) & (j != label)])
+    return rdm.ranks(np.stack([distances[(i != label) & (j != label)] for label in range(n_labels)]))
 
 
 def main(arguments: list[str]) -> None:

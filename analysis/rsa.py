@@ -3,7 +3,7 @@ intervals, a permutation test and controls for valence. Tables `rsa`, `intervals
 
 from __future__ import annotations
 
-from itertools import combinations, product
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from analysis.sides import IN_FULL, Candidate, Plan, Rule, Side, candidate, side
 from pipeline import opening, store, tables
 from pipeline.checked import InputError, run_stage
 from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import load_params
+from pipeline.params import Params, load_params
 
 Row = dict[str, Any]
 
@@ -184,32 +184,39 @@ def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, 
     return rows
 
 
+def compared(group: list[Candidate], params: Params, entries: dict[str, ModelEntry], keys: Row) -> dict[str, list[Row]]:
+    """Rows of `rsa`, `intervals` and `noise_ceiling` for every pair of one position and variant, under every rule."""
+    if any(c.stimuli != group[0].stimuli for c in group):
+        raise InputError("conditions read different stories; run `dvc repro`")
+    reference = {model: params.reference_of(model) for model in params.models}
+    rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
+    rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
+    plan = Plan.of(group[0].design, params)
+    made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
+    for rule in rules:
+        for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
+            rows, intervals, sides = grid(group, rule, pairs, plan, keys)
+            if rule[0] == layers.CV and pairs == ALL_PAIRS:
+                add_tests(rows, group, sides, plan, entries, reference)
+                made["noise_ceiling"] += ceilings(group, sides, entries, keys)
+            made["rsa"] += rows
+            made["intervals"] += intervals
+    return made
+
+
 def main(arguments: list[str]) -> None:
     params = load_params()
     entries = load_entries(params)
     chosen = opening.table("layers")
-    reference = {model: params.reference_of(model) for model in params.models}
-    rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
-    rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
-    # one variant at a time: the Gram matrices of many conditions fill a memory
-    for position, variant in product(params.geometry.positions, store.VARIANTS):
-        group = [
-            candidate(readout, variant, readout.rows_of(chosen, variant=variant), params)
-            for readout in readouts(params, entries, position)
-        ]
-        if any(c.stimuli != group[0].stimuli for c in group):
-            raise InputError("conditions read different stories; run `dvc repro`")
-        plan = Plan.of(group[0].design, params)
-        keys = {"position": position, "variant": variant}
-        for rule in rules:
-            for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
-                rows, intervals, sides = grid(group, rule, pairs, plan, keys)
-                if rule[0] == layers.CV and pairs == ALL_PAIRS:
-                    add_tests(rows, group, sides, plan, entries, reference)
-                    made["noise_ceiling"] += ceilings(group, sides, entries, keys)
-                made["rsa"] += rows
-                made["intervals"] += intervals
+    for position in params.geometry.positions:  # one at a time: the Gram matrices of many conditions fill a memory
+        groups: dict[str, list[Candidate]] = {variant: [] for variant in store.VARIANTS}
+        for readout in readouts(params, entries, position):
+            for variant, group in groups.items():
+                group.append(candidate(readout, variant, readout.rows_of(chosen, variant=variant), params))
+        for variant, group in groups.items():
+            for name, rows in compared(group, params, entries, {"position": position, "variant": variant}).items():
+                made[name] += rows
     made["lineages"] = lineages.summaries([r for r in made["rsa"] if r["layer_rule"] in IN_FULL], entries)
     for name, rows in made.items():
         tables.write_table(name, rows)
