@@ -15,9 +15,10 @@ HUB_BYTES = 2  # a parameter as the hub has it: bf16, as all models of the profi
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "nf4": 0.5625}  # a parameter of a block; nf4 with its scales
 EMBEDDING_BYTES = {"fp32": 4.0}  # embeddings and head are never quantised; 2 at every other precision
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles
-START_SECONDS = 8  # of a stage: Python, torch, the model
-# Time of a pass relative to fp32 at the rate of the CPU. Measured on CPUs; fp16 without hardware support is slow.
-CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.4, "nf4": 2.0}
+START_SECONDS = 10  # of a stage: Python, torch, the model
+# What a CPU makes, in passes, of its rate in bare products: a step of a writing has few rows. Measured on two cores.
+CPU_SHARE = {"reads": 0.62, "writes": 0.34}
+CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
 # A GPU, taken to be of the A100 kind: assumed, never measured here. Batched passes at 60 TFLOP/s (20 in fp32); a pass of one
 # text, or of one step of a writing, is bound by starting kernels: milliseconds per block. Weights load at 1 GB/s.
 GPU_FLOPS = {"fp32": 20e12, "bf16": 60e12, "fp16": 60e12, "int8": 60e12, "nf4": 60e12}
@@ -61,10 +62,12 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
     return 4.0 * len(entry.draws) * n_precisions * len(VARIANTS) * n_positions * shape.layers * n_labels * shape.hidden
 
 
-def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float) -> float:
-    """One stage on a CPU of `rate` float operations a second: two operations per parameter and token, at two thirds of it."""
-    passes = len(entry.draws) * tokens * 2 * entry.parameters * CPU_FACTOR[precision]
-    return START_SECONDS + passes / (0.67 * rate)
+def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, kind: str = "reads") -> float:
+    """One stage on a CPU that makes `rate` float operations a second of fp32 products: two operations per token and parameter,
+    without the embeddings, which are looked up. One that `writes` multiplies by the head, as large as these."""
+    looked_up = entry.shape.vocabulary * entry.shape.hidden if entry.shape and kind == "reads" else 0
+    operations = len(entry.draws) * tokens * 2 * (entry.parameters - looked_up) * CPU_FACTOR[precision]
+    return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
 
 
 def gpu_seconds(entry: ModelEntry, precision: str, tokens: float, n_passes: float, texts_per_pass: float = 0.0) -> float:

@@ -28,7 +28,7 @@ class Work:
     disk: float = 0.0
 
     def cpu(self, entry: ModelEntry, rate: float) -> float:
-        return costs.cpu_seconds(entry, self.precision, self.tokens, rate)
+        return costs.cpu_seconds(entry, self.precision, self.tokens, rate, self.kind)
 
     def gpu(self, entry: ModelEntry) -> float:
         return costs.gpu_seconds(entry, self.precision, self.tokens, self.n_passes, self.texts_per_pass)
