@@ -85,12 +85,12 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
     where a cell is missing or unreliable."""
     distinct = list(dict.fromkeys(mixed))
     measured = [measuring.measured(cell) for cell in distinct]
-    reasons = dict.fromkeys(m.reason for m in measured if m.reason)
+    why = _in_short([m.reason for m in measured])
     common: Row = {"n_cells": len(distinct), "n_factors": len(factors)}
     names = [*factors, "total"]
     known = [m.reliable for m in measured]
     if known[distinct.index(mixed[0])] is None or known[distinct.index(mixed[-1])] is None:
-        return [common | {"factor": f, "reason": "; ".join(str(r) for r in reasons)} for f in names]
+        return [common | {"factor": f, "reason": why} for f in names]
     found = cells.distances(known, [c.units for c in distinct])
     distance, without = found.among([distinct.index(cell) for cell in mixed])
     made = shapley.attribute(distance, without, factors)
@@ -105,10 +105,18 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
             "ci_low": finite_or_none(low),
             "ci_high": finite_or_none(high),
             "dof": made.dof,
-            "reason": ("; ".join(str(r) for r in reasons) or made.reason) if not np.isfinite(value) else None,
+            "reason": None if np.isfinite(value) else why or made.reason,
         }
         for factor, (value, se), (low, high) in zip(names, values, ends, strict=True)
     ]
+
+
+def _in_short(reasons: list[str | None]) -> str | None:
+    """Why cells have no geometry to compare: how many, and two of the reasons, what is missing before what is noise."""
+    lost = [r for r in reasons if r]
+    distinct = sorted(dict.fromkeys(lost), key=lambda r: r.startswith("reliability"))
+    more = f"; and {len(distinct) - 2} more" if len(distinct) > 2 else ""
+    return f"{len(lost)} of {len(reasons)} cells: {'; '.join(distinct[:2])}{more}" if lost else None
 
 
 # --- variance ------------------------------------------------------------------------------------------------------------

@@ -125,7 +125,8 @@ def halves_of(k: Floats, labels: list[str], topics: list[str], layer: int, basel
         if not np.isfinite(whole).all():
             return Measured(None, None, layer, n, "a label's vector is zero")
         if len(design.units) < inference.FEWEST_UNITS:
-            return Measured(whole, None, layer, n, f"{len(design.units)} texts of a label or fewer: no halves, no reliability")
+            fewest = f"{len(design.units)} text{'s' * (len(design.units) != 1)} of a label or fewer"
+            return Measured(whole, None, layer, n, f"{fewest}: no halves, no reliability")
         first = inference.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
         halves = Halves.of(sums, design, first, transform=made)
     except ValueError as error:

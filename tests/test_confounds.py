@@ -66,7 +66,7 @@ def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
 def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
     loose = measuring.halves_of(np.eye(4), EMOTIONS, ["person"] * 4, 1, "emotions", one.params)
     assert loose.halves is None
-    assert loose.whole is None or loose.reason == "1 texts of a label or fewer: no halves, no reliability"
+    assert loose.whole is None or loose.reason == "1 text of a label or fewer: no halves, no reliability"
 
 
 def test_what_was_not_read_is_null_with_its_reason(in_finished):

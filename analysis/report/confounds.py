@@ -53,7 +53,7 @@ def finding(view: View) -> Finding:
     spread = view.variance.drop_nulls("share").sort("share", descending=True)
     if not spread.is_empty():
         listed = "; ".join(
-            f"{r['factor']} {r['share']:.0%} (p {number(r['p'])})" if r["p"] is not None else f"{r['factor']} {r['share']:.0%}"
+            f"{r['factor']} {r['share']:.0%} (p {r['p']:.3f})" if r["p"] is not None else f"{r['factor']} {r['share']:.0%}"
             for r in spread.iter_rows(named=True)
         )
         words.append(f"Of the spread of the comprehension's RDMs over its readouts: {listed}.")
@@ -111,7 +111,7 @@ def _samples(view: View) -> alt.Chart:
         .encode(
             x=alt.X("n_samples:O", title="samples of every prompt"),
             y=alt.Y("reliability:Q", title="reliability over prompts"),
-            color=alt.Color("who:N", legend=alt.Legend(orient="right", columns=1)),
+            color=alt.Color("who:N", legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)),
             tooltip=["who:N", "n_samples:O", "n_texts:Q", alt.Tooltip("reliability:Q", format=".3f")],
         )
         .properties(width=260, height=260)
