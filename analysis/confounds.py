@@ -112,11 +112,12 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
 
 
 def _in_short(reasons: list[str | None]) -> str | None:
-    """Why cells have no geometry to compare: how many, and two of the reasons, what is missing before what is noise."""
+    """Why cells have no geometry to compare: how many, everything that is missing, and two of those that are noise."""
     lost = [r for r in reasons if r]
-    distinct = sorted(dict.fromkeys(lost), key=lambda r: r.startswith("reliability"))
-    more = f"; and {len(distinct) - 2} more" if len(distinct) > 2 else ""
-    return f"{len(lost)} of {len(reasons)} cells: {'; '.join(distinct[:2])}{more}" if lost else None
+    noise = [r for r in dict.fromkeys(lost) if r.startswith("reliability")]
+    said = [r for r in dict.fromkeys(lost) if r not in noise[2:]]
+    more = f"; and {len(noise) - 2} more" if len(noise) > 2 else ""
+    return f"{len(lost)} of {len(reasons)} cells: {'; '.join(said)}{more}" if lost else None
 
 
 # --- variance ------------------------------------------------------------------------------------------------------------
