@@ -3,7 +3,7 @@ intervals, a permutation test and controls for valence. Tables `rsa`, `intervals
 
 from __future__ import annotations
 
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -209,14 +209,14 @@ def main(arguments: list[str]) -> None:
     entries = load_entries(params)
     chosen = opening.table("layers")
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
-    for position in params.geometry.positions:  # one at a time: the Gram matrices of many conditions fill a memory
-        groups: dict[str, list[Candidate]] = {variant: [] for variant in store.VARIANTS}
-        for readout in readouts(params, entries, position):
-            for variant, group in groups.items():
-                group.append(candidate(readout, variant, readout.rows_of(chosen, variant=variant), params))
-        for variant, group in groups.items():
-            for name, rows in compared(group, params, entries, {"position": position, "variant": variant}).items():
-                made[name] += rows
+    # one variant at a time: the Gram matrices of many conditions fill a memory
+    for position, variant in product(params.geometry.positions, store.VARIANTS):
+        group = [
+            candidate(readout, variant, readout.rows_of(chosen, variant=variant), params)
+            for readout in readouts(params, entries, position)
+        ]
+        for name, rows in compared(group, params, entries, {"position": position, "variant": variant}).items():
+            made[name] += rows
     made["lineages"] = lineages.summaries([r for r in made["rsa"] if r["layer_rule"] in IN_FULL], entries)
     for name, rows in made.items():
         tables.write_table(name, rows)
