@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis import floor, gram, inference, layers, pairwise, parallel, rdm
 from analysis.conditions import INPUT_EMBEDDINGS, Headline, Readout, readouts
@@ -96,7 +95,7 @@ def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: 
     if not np.isfinite(value) or not np.isfinite(left_out).all():
         return row | {"reason": "a disattenuated value with the control is 1 or more: nothing is left to correlate"}
     se = inference.jackknife_se(left_out)
-    half = float(stats.t.ppf(0.975, len(left_out) - 1)) * se
+    half = inference.t_quantile(0.975, len(left_out) - 1) * se
     ends = {"ci_low": float(value) - half, "ci_high": float(value) + half}
     return row | {"rho_dis_given": float(value), "rho_dis_given_se": se, **ends}
 
@@ -140,7 +139,7 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
             if values is not None:
                 value, drawn, fewer = values[name]
                 se_topic, se_label = float(drawn.std(ddof=1)), inference.jackknife_se(fewer)
-                half = float(stats.t.ppf(0.975, dof) * np.hypot(se_topic, se_label))
+                half = float(inference.t_quantile(0.975, dof) * np.hypot(se_topic, se_label))
                 row |= {"spearman": value, "se_topic": se_topic, "se_label": se_label}
                 row |= {"ci_low": value - half, "ci_high": value + half}
             rows.append(row)

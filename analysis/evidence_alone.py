@@ -71,7 +71,7 @@ def size(known: Known, column: str) -> dict[str, list[Evidence]]:
         return {PAPER: [Evidence(f"{len(models)} models", None, reason=why)]}
     theta = np.array([stats.spearmanr(sizes[lineages != n], values[lineages != n]).statistic for n in names])
     estimate = float(stats.spearmanr(sizes, values).statistic)
-    half = float(stats.t.ppf(0.975, len(names) - 1)) * inference.jackknife_se(theta)
+    half = inference.t_quantile(0.975, len(names) - 1) * inference.jackknife_se(theta)
     return {PAPER: [Evidence(f"{len(models)} models of {len(names)} lineages", estimate, estimate - half, estimate + half)]}
 
 

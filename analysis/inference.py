@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import combinations
 from math import comb, sqrt
 
@@ -226,6 +227,12 @@ def ceiling(a: Reliability, b: Reliability) -> float | None:
     return sqrt(product) if a.value > 0 and b.value > 0 and np.isfinite(product) else None
 
 
+@cache
+def t_quantile(probability: float, dof: int) -> float:
+    """Of Student's t. Kept: the tables ask for a few of them tens of thousands of times, and scipy takes its time."""
+    return float(stats.t.ppf(probability, dof))
+
+
 def equivalence_p(difference: float, se: float, margin: float, dof: int) -> float:
     """p of two one-sided t tests (TOST; Schuirmann 1987): the difference is not within +-`margin`. Small: it is within."""
     if se == 0:
@@ -235,4 +242,4 @@ def equivalence_p(difference: float, se: float, margin: float, dof: int) -> floa
 
 def smallest_visible(se: float, dof: int, level: float = 0.05, power: float = 0.8) -> float:
     """The smallest difference that a two-sided t test at `level` finds with probability `power`, at this standard error."""
-    return float((stats.t.ppf(1 - level / 2, dof) + stats.t.ppf(power, dof)) * se)
+    return (t_quantile(1 - level / 2, dof) + t_quantile(power, dof)) * se

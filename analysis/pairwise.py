@@ -11,7 +11,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis import inference
 from analysis.gram import Floats
@@ -41,7 +40,7 @@ class Estimate:
             (BOTH, self._se_both, min(n_units, n_labels) - 1),
         ):
             if se is not None:
-                made[over] = (float(stats.t.ppf((1 + level) / 2, dof)) * se, dof)
+                made[over] = (inference.t_quantile((1 + level) / 2, dof) * se, dof)
         return made
 
     @property

@@ -7,7 +7,6 @@ from itertools import combinations, product
 from typing import Any
 
 import numpy as np
-from scipy import stats
 from scipy.stats import false_discovery_control
 
 from analysis import inference, layers, lineages, pairwise, parallel
@@ -105,7 +104,7 @@ def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, desig
         for over, (half, dof) in estimate.intervals(len(design.units), len(design.labels)).items():
             if np.isfinite(half[at]):
                 ends = {"ci_low": row[name] - float(half[at]), "ci_high": row[name] + float(half[at])}
-                se = float(half[at] / stats.t.ppf(0.975, dof))
+                se = float(half[at] / inference.t_quantile(0.975, dof))
                 p = inference.equivalence_p(row[name] - 1, se, margin, dof) if name == "rho_dis" else None
                 tested = {"smallest_visible": inference.smallest_visible(se, dof), "p_equivalent_to_one": p}
                 made.append({"estimator": name, "over": over, "estimate": row[name], "dof": dof, **ends, **tested})

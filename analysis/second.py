@@ -10,7 +10,6 @@ from math import hypot, sqrt
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from analysis import gram, inference
 from analysis.gram import Design, Floats
@@ -58,7 +57,7 @@ def numbers(a: Halves, b: Halves) -> dict[str, Any]:
     )
     se = hypot(*(inference.jackknife_se(x) for x in left_out))
     dof = min(map(len, left_out)) - 1
-    half = float(stats.t.ppf(0.975, dof)) * se
+    half = inference.t_quantile(0.975, dof) * se
     known = {"rho_dis_se": finite_or_none(se), "ci_low": finite_or_none(value - half), "ci_high": finite_or_none(value + half)}
     return row | {"rho_dis": value} | known
 
