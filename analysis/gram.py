@@ -131,7 +131,7 @@ def label_products(cell_sums: Floats, design: Design, draws: NDArray[np.floating
         own = slice(start, start + chunk)
         found = (weights[own, t1] * weights[own, t2]) @ by_pair.T
         found /= totals[own, i] * totals[own, j]
-        np.take(found, pair, axis=1, out=products[own])
+        np.take(found, pair, axis=1, out=products[own], mode="clip")  # any other mode than "raise" needs no buffer
     return products
 
 

@@ -33,7 +33,8 @@ def held_out_guesses(k: Floats, cell_sums: Floats, design: Design, members: Bool
     with_mean = products.mean(-1)  # (D, T, E): each training centroid with the mean of all
     offsets = with_mean - with_mean.mean(-1, keepdims=True)
     squares = np.diagonal(products, axis1=-2, axis2=-1) - with_mean - offsets  # of the centred centroids
-    norms = np.sqrt(np.clip(squares, 0, None))
+    # What rounding leaves of a zero vector is not a direction.
+    norms = np.sqrt(np.where(squares > 1e-12 * squares.max(-1, keepdims=True), squares, np.nan))
 
     with_cells = gram.with_cells(k, design)
     guesses = np.full((len(members), len(k)), -1)
@@ -42,8 +43,7 @@ def held_out_guesses(k: Floats, cell_sums: Floats, design: Design, members: Bool
         weights = training[draws, unit].T.astype(float)  # (T, D')
         scores = (with_cells[stories] @ weights) / (design.counts @ weights)  # (S', E, D'): each story with each centroid
         scores -= scores.mean(axis=1, keepdims=True) + offsets[draws, unit].T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scores /= norms[draws, unit].T
+        scores /= norms[draws, unit].T
         unknown = np.isnan(scores).any(axis=1)
         guesses[np.ix_(draws, stories)] = np.where(unknown, -1, np.argmax(scores, axis=1)).T
     return guesses

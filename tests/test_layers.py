@@ -40,6 +40,15 @@ def test_held_out_accuracy_equals_a_loop_over_stories(planted):
     assert 0.3 < np.nanmean(found[0]) < 1
 
 
+def test_stories_have_no_guess_where_a_label_has_no_direction(rng):
+    design = crossed(3, T)
+    v = rng.normal(size=H)
+    x = np.stack([v, -v, np.zeros(H)])[design.label] + 3  # the third label's vector is the mean of all
+    k = gram.gram(x)
+    guesses = layers.held_out_guesses(k, gram.cells(k, design), design, np.ones((1, T), bool))
+    assert (guesses == -1).all()
+
+
 def test_accuracy_of_labels_without_meaning_is_near_chance(rng):
     design = crossed(10, 20)
     k = gram.gram(rng.normal(size=(200, 300)))
