@@ -33,7 +33,7 @@ help:
 	@touch $@
 
 repro: .venv/ready
-	@python -m pipeline.plan
+	@python -m pipeline.plan.plan
 	@dvc repro
 	@python -m analysis.report.sections
 
@@ -41,14 +41,14 @@ test: .venv/ready
 	@python -m pytest
 
 plan: .venv/ready
-	@python -m pipeline.plan $(if $(P),profiles/$(P).yaml)
+	@python -m pipeline.plan.plan $(if $(P),profiles/$(P).yaml)
 
 profile:
 	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
 	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
 
 lint-corpus: .venv/ready
-	@python -m pipeline.lint
+	@python -m pipeline.plan.lint
 
 # The tests and benchmarks that hold us against peers (TransformerLens, rsatoolbox), in an environment that sees this one's
 .venv-peers/ready: .venv/ready locks/peers.txt
@@ -59,12 +59,12 @@ lint-corpus: .venv/ready
 	@touch $@
 
 peers: .venv-peers/ready
-	@.venv-peers/bin/python -m pytest tests/test_backends.py tests/test_to_rsatoolbox.py
+	@.venv-peers/bin/python -m pytest tests/pipeline/reading/test_backends.py tests/analysis/test_to_rsatoolbox.py
 	@.venv-peers/bin/python -m benchmarks.backends
 	@.venv-peers/bin/python -m benchmarks.bootstrap
 
 lint: .venv/ready
-	@ruff check . ; ruff format --check . ; mypy
+	@ruff check . ; ruff format --check . ; mypy; lint-imports --no-cache
 
 # The locks: everything but torch with hashes, for CPU and GPU machines alike; and torch with its CUDA libraries, for the image.
 locks:

@@ -1,1 +1,1 @@
-"""CONCLUDE: everything after the store. Nothing here imports torch."""
+"""Conclude: everything after the store; never imports torch."""

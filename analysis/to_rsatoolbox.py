@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.gram import Floats
-from pipeline.checked import InputError
+from analysis.rsa.gram import Floats
+from pipeline.errors import InputError
 
 
 def to_rsatoolbox(
@@ -23,7 +23,7 @@ def to_rsatoolbox(
 ) -> Any:
     """One layer's activations as an `rsatoolbox.data.Dataset` of stimuli (S, H), float64.
 
-    `dataset` is what `pipeline.opening.activations` gives, of one seed (`dataset.sel(seed=0)`). Observation descriptors:
+    `dataset` is what `pipeline.store.arrays.activations` gives, of one seed (`dataset.sel(seed=0)`). Observation descriptors:
     `emotion`, `topic`, `stimulus`; descriptors: `position`, `layer`; channel descriptor: `hidden`. `emotions` restricts the
     stimuli and does not reorder them. `centred` takes the mean of the label means of these emotions away, so that means by
     `emotion` are emotion vectors, centred over the labels; it changes no Euclidean distance. Raises InputError for a seed not
@@ -58,7 +58,7 @@ def to_rsatoolbox(
 def rdms_to_rsatoolbox(
     rdms: Floats, labels: Sequence[str], measure: str = "cosine", conditions: Mapping[str, Sequence[Any]] | None = None
 ) -> Any:
-    """RDMs (C, P), entries in the order of `analysis.rdm.pairs`, as `rsatoolbox.rdm.RDMs` with pattern descriptor `emotion`.
+    """RDMs (C, P), entries in the order of `rdm.pairs`, as `rsatoolbox.rdm.RDMs` with pattern descriptor `emotion`.
 
     `labels` (E) name the patterns, in order; `measure` says what the entries are; `conditions` describes the RDMs, each a
     sequence (C), as {"model": [...]}. Raises ValueError where the sizes do not fit, InputError for a missing rsatoolbox.

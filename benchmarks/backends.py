@@ -32,12 +32,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from analysis import gram, rdm
-from analysis.gram import Design, Floats
-from pipeline import models, residual, stimuli
-from pipeline.entries import MODELS, load_entry
-from pipeline.params import Position, load_params
-from pipeline.read import BatchPlan
+from analysis.rsa import gram, rdm
+from analysis.rsa.gram import Design, Floats
+from pipeline.models import loading
+from pipeline.models.entries import MODELS, load_entry
+from pipeline.params.reading import Position
+from pipeline.params.whole import Params
+from pipeline.reading import residual
+from pipeline.reading.read import BatchPlan
+from pipeline.texts import stimuli
 
 NAME, POSITIONS, TIMED, ROUNDS = "smollm2-135m-instruct", ("last", "mean50"), 32, 3
 COSINE, RHO = 0.999998, 0.9999
@@ -187,15 +190,15 @@ def main() -> None:
     parser.add_argument("--timed", type=int, default=TIMED, help="how many the times are taken on (%(default)s)")
     asked = parser.parse_args()
     torch.set_num_threads(1)
-    params, entry = load_params(), load_entry(NAME)
+    params, entry = Params.load(), load_entry(NAME)
     frame = stimuli.load(params.readings["stories"])
     if asked.stories is not None:
         if asked.stories < frame["emotion"].n_unique():
             parser.error(f"--stories: {frame['emotion'].n_unique()} or more, one of each label")
         frame = frame[spread(frame["emotion"].to_list(), frame["topic"].to_list(), asked.stories)]
     texts, emotions, topics = (frame[column].to_list() for column in ("text", "emotion", "topic"))
-    model = models.load(NAME, entry, "fp32", torch.device("cpu"))
-    bridge = open_bridge(models.locate(entry, MODELS / f"{NAME}.yaml"))
+    model = loading.load(NAME, entry, "fp32", torch.device("cpu"))
+    bridge = open_bridge(loading.locate(entry, MODELS / f"{NAME}.yaml"))
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
     plan, positions = BatchPlan.of(params, "fp32"), [params.positions[p] for p in POSITIONS]
 

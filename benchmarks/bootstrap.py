@@ -17,8 +17,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis import gram, inference, rdm
-from analysis.gram import Design, Floats
+from analysis.rsa import gram, rdm, split_half
+from analysis.rsa.gram import Design, Floats
 
 LABELS, TOPICS, DRAWS, ROUNDS, FEW = 21, 24, 1000, 3, 20
 
@@ -68,7 +68,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 def main() -> None:
     d = design()
-    draws = inference.bootstrap(TOPICS, DRAWS, seed=0).astype(np.float64)
+    draws = split_half.bootstrap(TOPICS, DRAWS, seed=0).astype(np.float64)
     for width in (576, 4096):
         states = np.random.default_rng(1).normal(size=(LABELS * TOPICS, width))
         states -= states.mean(axis=1, keepdims=True)  # so that rsatoolbox's correlation distance is the cosine distance

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis import gram, inference, pairwise, parallel, rdm
-from analysis.gram import Design, Floats
-from analysis.inference import Halves
+from analysis.rsa import gram, pairwise, parallel, rdm, split_half
+from analysis.rsa.gram import Design, Floats
+from analysis.rsa.split_half import Halves
 
 LABELS, TOPICS, WIDTH, CONTENT = 20, 24, 60, 30
 PERMUTATIONS, BOOTSTRAP, HALVINGS = 999, 400, 50
@@ -71,8 +71,8 @@ def covered(estimates: list[pairwise.Estimate], truth: float) -> float:
 
 def main() -> None:
     sets = int(sys.argv[1]) if len(sys.argv) > 1 else 1000
-    d, first = design(), inference.halvings(TOPICS, HALVINGS, 0)
-    draws = inference.bootstrap(TOPICS, BOOTSTRAP, 0)
+    d, first = design(), split_half.halvings(TOPICS, HALVINGS, 0)
+    draws = split_half.bootstrap(TOPICS, BOOTSTRAP, 0)
     world = World.of(0.8, np.random.default_rng(1))
     found = parallel.each(lambda n: one_set(world, d, first, draws, (2, n)), range(sets))
     same = float(np.mean([f.rho_same.value[0, 1] for f in found]))
@@ -91,7 +91,7 @@ def main() -> None:
         content = rng.normal(size=(LABELS * TOPICS, CONTENT))
         states = [content @ sight + 0.1 * rng.normal(size=(len(content), WIDTH)) for sight in nothing.sight]
         a, b = (Halves.of(gram.cells(gram.gram(x), d), d, first) for x in states)
-        return pairwise.mantel_cross(a, b, LABELS, permutations), inference.rho_same(a, b)
+        return pairwise.mantel_cross(a, b, LABELS, permutations), split_half.rho_same(a, b)
 
     tested = np.array(parallel.each(test, range(sets)))
     print(

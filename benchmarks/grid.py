@@ -18,11 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis import controls, layers, rsa
-from analysis.conditions import Condition, Readout
-from pipeline import stimuli, store, tables
-from pipeline.entries import ModelEntry
-from pipeline.params import STORIES, load_params
+from analysis.controls import controls
+from analysis.readers.readers import Condition, Readout
+from analysis.rsa import layers
+from pipeline.models.entries import ModelEntry
+from pipeline.params.reading import STORIES
+from pipeline.params.whole import Params
+from pipeline.schemas.geometry import LAYERS
+from pipeline.store import layout, tables
+from pipeline.texts import stimuli
 
 SIZES = [(28, 1536), (24, 2048), (28, 3072), (26, 1152), (32, 4096), (32, 4096)]  # layers and width, two models each
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,7 +55,7 @@ def main() -> None:
     for name, value in (("models", 12), ("precisions", 3), ("methods", 4), ("stories", 504)):
         parser.add_argument(f"--{name}", type=int, default=value)
     options = parser.parse_args()
-    params = load_params(ROOT / "params.yaml")
+    params = Params.load(ROOT / "params.yaml")
     frame = stimuli.load(params.readings[STORIES].model_copy(update={"path": ROOT / params.readings[STORIES].path}))
     frame = frame.head(options.stories)
     precisions = ["fp32", "bf16", "fp16", "int8"][: options.precisions]
@@ -74,7 +78,7 @@ def main() -> None:
     rows = []
     for c in conditions:
         for position in params.geometry.positions:
-            for variant in store.VARIANTS:
+            for variant in layout.VARIANTS:
                 at = {
                     **c.keys(),
                     "position": position,
@@ -90,19 +94,20 @@ def main() -> None:
                 ]
                 rows += [at | {"layer_rule": layers.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
-    tables.TABLES, store.SCRATCH = folder / "tables", folder / "scratch"
-    tables.write_table("layers", rows)
-    pairs = len(conditions) * (len(conditions) - 1) // 2
-    print(f"{len(conditions)} conditions, {pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
-    for stage in (rsa, controls):
+    tables.TABLES, layout.SCRATCH = folder / "tables", folder / "scratch"
+    tables.write_table(LAYERS, rows)
+    n_pairs = len(conditions) * (len(conditions) - 1) // 2
+    print(f"{len(conditions)} conditions, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
+    for stage in (pairs, controls):
         spent[0], start = 0.0, time.perf_counter()
-        for name, value in (("load_params", lambda: params), ("load_entries", lambda _: entries), ("readouts", readouts)):
-            setattr(stage, name, value)
+        sections = pairs.PairSections if stage is pairs else controls.Params
+        sections.load = classmethod(lambda _cls: params)
+        stage.load_entries, stage.readouts = (lambda _: entries), readouts
         stage.main([])
         took = time.perf_counter() - start - spent[0]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
-            f"{stage.__name__}: {took:.0f} s ({1000 * took / pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s more;"
+            f"{stage.__name__}: {took:.0f} s ({1000 * took / n_pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s more;"
             f" peak memory {peak:.1f} GiB",
             flush=True,
         )

@@ -16,19 +16,21 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
-from pipeline import models, residual, stimuli
-from pipeline.entries import MODELS, load_entry
-from pipeline.params import load_params
-from pipeline.read import BatchPlan
+from pipeline.models import loading
+from pipeline.models.entries import MODELS, load_entry
+from pipeline.params.whole import Params
+from pipeline.reading import residual
+from pipeline.reading.read import BatchPlan
+from pipeline.texts import stimuli
 
 NAME, STORIES, ROUNDS = "smollm2-135m-instruct", 32, 3
 
 
 def main() -> None:
     torch.set_num_threads(1)
-    params, entry = load_params(), load_entry(NAME)
-    model = models.load(NAME, entry, "fp32", torch.device("cpu"))
-    whole = AutoModelForCausalLM.from_pretrained(models.locate(entry, MODELS / f"{NAME}.yaml"), dtype=torch.float32).eval()
+    params, entry = Params.load(), load_entry(NAME)
+    model = loading.load(NAME, entry, "fp32", torch.device("cpu"))
+    whole = AutoModelForCausalLM.from_pretrained(loading.locate(entry, MODELS / f"{NAME}.yaml"), dtype=torch.float32).eval()
     texts = stimuli.load(params.readings["stories"])["text"].to_list()[:STORIES]
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
     position = params.positions["mean50"]

@@ -29,10 +29,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import gram, inference, pairwise, parallel, rdm, second, shapley
-from analysis.gram import Bools, Design, Floats
-from analysis.inference import Halves
-from analysis.shapley import Attribution
+from analysis.confounds import shapley
+from analysis.confounds.shapley import Attribution
+from analysis.controls import second_corpus
+from analysis.rsa import gram, pairwise, parallel, rdm, split_half
+from analysis.rsa.gram import Bools, Design, Floats
+from analysis.rsa.split_half import Halves
 
 LABELS, WIDTH = 20, 60
 FACTORS = ("meaning", "noise", "basis")
@@ -85,7 +87,7 @@ def own_stories(one: list[Halves], two: list[Halves], factors: tuple[str, ...]) 
     own = [pairwise.pairwise(sides) for sides in (one, two)]
     cross = [p.rho_cross.value for p in own]
     without = [p.rho_cross.without_topic for p in own if p.rho_cross.without_topic is not None]
-    ranks = [[second.mean_ranks(s) for s in sides] for sides in (one, two)]
+    ranks = [[second_corpus.mean_ranks(s) for s in sides] for sides in (one, two)]
     mean = [np.stack([m for m, _ in r]) for r in ranks]  # (C, P)
     left = [np.stack([w for _, w in r], axis=1) for r in ranks]  # (T, C, P)
 
@@ -110,7 +112,7 @@ def one_set(world: World, d: Design, first: Bools, seed: tuple[int, int]) -> tup
         same_stories(cells, FACTORS),
         own_stories(cells[:4], elsewhere, FACTORS),
     ]
-    return found, [inference.reliability(cells[c]).value for c in (0, 2)]
+    return found, [split_half.reliability(cells[c]).value for c in (0, 2)]
 
 
 def report(name: str, found: list[Attribution], truth: float) -> None:
@@ -140,7 +142,7 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.8)
     given = parser.parse_args()
     world = World.of(given.strength, np.random.default_rng(1))
-    d, first = design(24), inference.halvings(24, given.halvings, 0)
+    d, first = design(24), split_half.halvings(24, given.halvings, 0)
     made = parallel.each(lambda n: one_set(world, d, first, (2, n)), range(given.sets))
     found, reliabilities = zip(*made, strict=True)
     plain, noisy = np.mean(reliabilities, axis=0)

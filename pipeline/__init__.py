@@ -1,1 +1,1 @@
-"""MEASURE: everything that touches a model, and the store that the measurements land in."""
+"""Measure: everything that touches a model, and the store that it fills."""

@@ -22,9 +22,9 @@ from transformers import (
     Qwen2Config,
 )
 
-from analysis.gram import Design
-from pipeline.entries import load_entry
-from pipeline.params import Params, load_params
+from analysis.rsa.gram import Design
+from pipeline.models.entries import load_entry
+from pipeline.params.whole import Params
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZE = {
@@ -62,9 +62,17 @@ FAMILIES = {
 }
 
 
-CONCLUDE = ("geometry", "corpus", "rsa", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE = ("geometry", "corpus", "pairs", "controls", "choices", "paper", "writings", "confounds")
 CONCLUDE += ("steering", "behaviour", "maturity", "claims", "report")
 """The stages of `analysis`, each after those that it reads."""
+
+STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
+
+
+def module_of(stage: str) -> str:
+    """The module that a stage of dvc.yaml runs."""
+    return STAGES[stage]["cmd"].split()[2]
+
 
 TOPICS = ("supper", "phone_call", "allotment", "night_bus", "market_stall", "rehearsal")
 
@@ -215,16 +223,16 @@ class Project:
     def run(self, *stages: str) -> None:
         """Run stages in this process, in order: `read`, `write`, `vectors`, then those of CONCLUDE; `steer`, which needs
         `geometry`, goes before `steering`, and `ask` before `behaviour`."""
-        params = load_params()
+        params = Params.load()
         for stage in stages:
             if stage in MEASURE:
                 MEASURE[stage](params)
             else:
-                import_module("analysis.report.page" if stage == "report" else f"analysis.{stage}").main([])
+                import_module(module_of(stage)).main([])
 
 
 def _read(params: Params) -> None:
-    from pipeline import read
+    from pipeline.reading import read
 
     for model, precision in params.cells:
         names = params.readings_of(model, precision)
@@ -232,7 +240,7 @@ def _read(params: Params) -> None:
 
 
 def _write(params: Params) -> None:
-    from pipeline import read_writing, write
+    from pipeline.writing import read_writing, write
 
     for model in params.write.models:
         for w in params.writings:
@@ -242,25 +250,26 @@ def _write(params: Params) -> None:
 
 
 def _vectors(params: Params) -> None:
-    from pipeline import store, vectors
+    from pipeline.reading import vectors
+    from pipeline.store import roots
 
-    store.main([])
+    roots.main([])
     for model in params.models:
         vectors.main([model])
 
 
 def _steer(params: Params) -> None:
-    from pipeline import steering
+    from pipeline.steering import steer
 
     for model, precision in product(params.steering.models, params.steering.precisions):
-        steering.main([model, precision])
+        steer.main([model, precision])
 
 
 def _ask(params: Params) -> None:
-    from pipeline import behaviour
+    from pipeline.behaviour import ask
 
     for model, precision in product(params.behaviour.models, params.behaviour.precisions):
-        behaviour.main([model, precision])
+        ask.main([model, precision])
 
 
 MEASURE = {"ask": _ask, "read": _read, "write": _write, "vectors": _vectors, "steer": _steer}
@@ -295,7 +304,7 @@ def in_finished(finished, monkeypatch) -> Project:
 @pytest.fixture(scope="session")
 def real_folder(tmp_path_factory) -> Path:
     """The real SmolLM2-135M-Instruct as a folder of safetensors; the repository's own copy is used where there is one."""
-    from pipeline import models as pipeline_models
+    from pipeline.models import loading as pipeline_models
 
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT)

@@ -1,95 +1,93 @@
-"""The DAG as DVC sees it: every stage names what it runs, one model's change stays its own, a dropped model leaves no trace."""
+"""The DAG as DVC sees it: every stage names what it runs and reruns for nothing else, one model's change stays its own, a
+dropped model leaves no trace."""
 
+import importlib
 import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import grimp
 import polars as pl
 import pytest
-from ruamel.yaml import YAML
 
 from analysis.report.view import VIEWED
-from pipeline import provenance, tables
-from tests.conftest import CONCLUDE, ROOT, Project, copy_sources
+from pipeline.params.base import Sections
+from pipeline.schemas.every import TABLES
+from pipeline.store import provenance, tables
+from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
 
-STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
-GRAPH = grimp.build_graph("pipeline", "analysis")
-GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
-GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows", "arithmetic", "workers"}
-GROUND |= {
-    "store",
-    "tables",
-    "opening",
-    "provenance",
-    "steers",
-    "hooks",
-    "rereading",
-    "targets",
-    "compliance",
-    "items",
-    "constraints",
-}
-FOR_ANALYSIS = {"checked", "params", "conclusions", "writings", "experiments", "entries", "stimuli", "labels", "store"}
-FOR_ANALYSIS |= {"tables", "opening"}
-FOR_ANALYSIS = {f"pipeline.{n}" for n in FOR_ANALYSIS | {"schemas.stories", "steers"}}
-PURE = {"gram", "rdm", "inference", "layers", "pairwise", "parallel", "floor"}
-GROUND_OF_ANALYSIS = PURE | {"words", "valence", "conditions", "sides", "otherwise", "layer_map", "second", "lineages"}
-GROUND_OF_ANALYSIS |= {"distances", "ceilings", "shapley", "variance", "cells", "measuring", "published", "overflow"}
-GROUND_OF_ANALYSIS |= {"verdicts", "evidence", "evidence_alone", "texts"}
-
-
-def module_of(stage):
-    return re.match(r"python -m (\S+)", STAGES[stage]["cmd"])[1]
+GRAPH = grimp.build_graph("pipeline", "analysis", cache_dir=None)
 
 
 def closure(module):
-    """Files that importing a module runs, by an import graph that is not ours."""
+    """Files that importing a module runs, by an import graph that is not ours; the packages' own sentences aside."""
     modules = {module, *GRAPH.find_upstream_modules(module)}
-    packages = {".".join(m.split(".")[:n]) for m in modules for n in range(1, m.count(".") + 1)}
-    files = set()
-    for name in modules | packages:
-        stem = name.replace(".", "/")
-        files |= {p for p in (f"{stem}.py", f"{stem}/__init__.py") if (ROOT / p).exists()}
-    return files
+    return {f"{m.replace('.', '/')}.py" for m in modules if (ROOT / f"{m.replace('.', '/')}.py").exists()}
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stages_deps_name_every_module_that_it_runs(stage):
-    named = {d for d in STAGES[stage]["deps"] if d.endswith(".py")}
-    assert named == closure(module_of(stage))
+def test_a_stages_deps_hold_every_module_that_it_runs(stage):
+    held = {path.as_posix() for path in provenance.sources(stage)}
+    assert closure(module_of(stage)) <= held
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_the_code_digest_covers_the_same_files(stage):
-    assert {str(p) for p in provenance.sources(module_of(stage))} == closure(module_of(stage))
+def test_a_stage_names_no_code_that_is_not_there_and_no_file_of_a_folder_that_it_names(stage):
+    named = [d for d in STAGES[stage]["deps"] if d.split("/")[0] in provenance.PACKAGES]
+    assert all((ROOT / d).exists() for d in named)
+    assert not [d for d in named for folder in named if d.startswith(f"{folder}/")]
+    assert len(named) == len(set(named))
 
 
-def test_the_code_digest_sees_every_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_stage_says_what_it_is_for(stage):
+    assert STAGES[stage]["desc"].endswith(".")
+
+
+def test_the_dag_can_be_read_at_one_sitting():
+    assert len((ROOT / "dvc.yaml").read_text().splitlines()) < 400
+
+
+@pytest.mark.parametrize("stage", [s for s in STAGES if STAGES[s].get("params")])
+def test_a_stage_depends_on_some_value_of_every_section_that_it_loads(stage):
+    """A section is loaded by the class that the stage's module calls `load` of; DVC must see it among `params`."""
+    module = importlib.import_module(module_of(stage))
+    called = re.findall(r"(\w+)\.load\(\)", Path(module.__file__).read_text())
+    loaded = {name for c in called if issubclass(vars(module)[c], Sections) for name in vars(module)[c].model_fields}
+    named = {key.split(".")[0] for key in STAGES[stage]["params"] if isinstance(key, str)}
+    free = {
+        "roots": {"positions", "readings", "varied", "second", "write", "writings", "writings_read", "steering", "behaviour"}
+    }
+    assert loaded - named <= free.get(stage, UNUSED)
+    assert loaded  # or the way in which stages load has changed, and this test sees nothing
+
+
+UNUSED = {"positions", "read", "readings", "read_untrained", "varied", "second", "write", "writings", "writings_read", "words"}
+UNUSED |= {"geometry", "confounds", "corpus", "rsa", "steering", "vectors"}
+"""Sections that come with others of one class and of which a stage may use nothing."""
+
+
+def test_the_code_digest_sees_every_file_and_no_other(tmp_path, monkeypatch):
     copy_sources(tmp_path)
+
+    def digest():
+        provenance.sources.cache_clear()
+        return provenance.code_digest("read")
+
     monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    monkeypatch.setattr(provenance.sources, "__defaults__", (tmp_path,))
-    before = provenance.code_digest("pipeline.read")
-    assert before == provenance.code_digest("pipeline.read")
-    (tmp_path / "analysis/rsa.py").write_text("")
-    assert provenance.code_digest("pipeline.read") == before
-    with (tmp_path / "pipeline/residual.py").open("a") as file:
+    monkeypatch.setattr(provenance.sources.__wrapped__, "__defaults__", (tmp_path,))
+    before = digest()
+    assert before == digest()
+    (tmp_path / "analysis/grid/pairs.py").write_text("")
+    (tmp_path / "pipeline/params/steering.py").write_text("")
+    assert digest() == before
+    with (tmp_path / "pipeline/reading/residual.py").open("a") as file:
         file.write("# a comment\n")
-    assert provenance.code_digest("pipeline.read") != before
-
-
-def test_ground_modules_import_no_stage_and_analysis_takes_only_the_ground():
-    for name in GROUND:
-        upstream = GRAPH.find_modules_directly_imported_by(f"pipeline.{name}")
-        assert {m.split(".")[1] for m in upstream if "." in m} <= GROUND
-    for name in PURE:
-        assert all(m.startswith("analysis") for m in GRAPH.find_upstream_modules(f"analysis.{name}"))
-    for module in GRAPH.modules:
-        if module.startswith("analysis"):
-            theirs = {m for m in GRAPH.find_modules_directly_imported_by(module) if m.startswith("pipeline.")}
-            assert theirs <= FOR_ANALYSIS, module
+    assert digest() != before
+    provenance.sources.cache_clear()
 
 
 def test_the_report_depends_on_every_table_that_it_shows():
@@ -97,15 +95,33 @@ def test_the_report_depends_on_every_table_that_it_shows():
     assert named == {str(tables.table_path(name)) for name in VIEWED}
 
 
-def test_analysis_never_imports_torch():
-    modules = sorted(m for m in GRAPH.modules if m.startswith("analysis"))
-    code = f"import sys, {', '.join(modules)}; sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120)
+def test_who_may_import_whom_is_kept():
+    lint = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([lint, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def heavy(module):
+    """Which of the large libraries importing a module loads."""
+    code = f"import sys, {module}; print(*({{'torch', 'transformers'}} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=120, capture_output=True, text=True)
+    return set(done.stdout.split())
+
+
+def test_stages_that_load_no_model_import_neither_torch_nor_transformers():
+    light = [module_of(s) for s in STAGES if "pipeline/models" not in STAGES[s]["deps"]]
+    assert len(light) == len(STAGES) - 8
+    assert heavy(", ".join([*light, *(m for m in GRAPH.modules if m.startswith("analysis"))])) == set()
 
 
 def test_files_stay_readable_at_one_sitting():
-    for path in [*ROOT.glob("pipeline/*.py"), *ROOT.glob("analysis/**/*.py")]:
+    for path in [*ROOT.glob("pipeline/**/*.py"), *ROOT.glob("analysis/**/*.py")]:
         assert len(path.read_text().splitlines()) <= 300, path
+
+
+def test_every_package_says_in_one_sentence_what_it_knows():
+    for path in [*ROOT.glob("pipeline/**/__init__.py"), *ROOT.glob("analysis/**/__init__.py")]:
+        assert re.fullmatch(r'"""[^"\n]+\."""\n', path.read_text()), path
 
 
 def test_every_dvc_out_is_ignored_by_git_and_no_source_is():
@@ -153,17 +169,62 @@ def stages_run(folder):
 
 READS = {f"read@{m}-{p}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for p in ("fp32", "fp16")}
 VARIED = {f"read_varied@{m}-varied{n}" for m in ("tiny-llama-3.2", "tiny-qwen2.5") for n in (0, 1)}
-WRITINGS = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)} | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
+UNTRAINED = {"read_untrained@tiny-untrained-fp32"}
+WRITES = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)}
+WRITINGS = WRITES | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
+VECTORS = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
 AFTER = set(CONCLUDE) - {"steering"}
-STEERED = {"steer@tiny-llama-3.2-fp32", "ask@tiny-llama-3.2-fp32", "steering"}  # none depends on what another model does
+STEER, ASK = "steer@tiny-llama-3.2-fp32", "ask@tiny-llama-3.2-fp32"
+STEERED = {STEER, ASK, "steering"}  # none depends on what another model does
+MEASURING = READS | VARIED | UNTRAINED | WRITINGS | VECTORS | {STEER, ASK}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
-    vectors = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-    assert cloned.ran == READS | VARIED | WRITINGS | STEERED | vectors | {"read_untrained@tiny-untrained-fp32", "roots"} | AFTER
-    assert all((cloned.folder / tables.table_path(name)).exists() for name in tables.SCHEMAS)
+    assert cloned.ran == MEASURING | {"steering", "roots"} | AFTER
+    assert all((cloned.folder / tables.table_path(name)).exists() for name in TABLES)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
+
+
+@pytest.mark.parametrize(
+    ("touched", "changed"),
+    [
+        ("pipeline/params/steering.py", {STEER, "steering", "report"}),
+        ("pipeline/params/claims.py", {"maturity", "claims"}),
+        ("analysis/claims/verdicts.py", {"claims", "report"}),
+        ("analysis/claims/pair_evidence.py", {"claims"}),
+        ("pipeline/schemas/corpus.py", {"corpus", "claims", "report"}),
+        ("pipeline/schemas/pairs.py", {"pairs", "behaviour", "claims", "report"}),
+        ("pipeline/schemas/steering.py", {"steering", "claims", "report"}),
+        ("pipeline/reading/vectors.py", VECTORS),
+        ("pipeline/writing/write.py", WRITES),
+        ("pipeline/behaviour/constraints.py", {ASK}),
+        ("pipeline/reading/residual.py", MEASURING - VECTORS),
+        ("pipeline/models/loading.py", MEASURING - VECTORS),
+        ("analysis/report/figures.py", {"report"}),
+        *[(f"pipeline/plan/{name}.py", set()) for name in ("plan", "costs", "lint", "workload", "stages")],
+        *[(name, set()) for name in ("pipeline/params/whole.py", "pipeline/opening.py", "analysis/to_rsatoolbox.py")],
+    ],
+)
+def test_what_a_change_of_code_reruns(cloned, touched, changed):
+    """The stages whose own deps change; what follows from their outs, DVC knows."""
+    path = cloned.folder / touched
+    before = path.read_text()
+    try:
+        path.write_text(before + "\n# touched\n")
+        status = dvc(cloned.folder, "status")
+    finally:
+        path.write_text(before)
+    found = {
+        m[1] for m in re.finditer(r"^(\S+):\n(?:\t.*\n)*?\t\t\t?modified: +" + re.escape(found_dep(touched)), status, re.M)
+    }
+    assert found == changed, status
+
+
+def found_dep(path):
+    """How `dvc status` names a changed file: by the dep that holds it."""
+    named = {d for s in STAGES.values() for d in s["deps"] if path == d or path.startswith(f"{d}/")}
+    return path if path in named or not named else max(named, key=len)
 
 
 def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dropped_model_leaves_no_trace(cloned):
@@ -174,12 +235,18 @@ def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dr
     cloned.save()
     ran = stages_run(cloned.folder)
     assert not {s for s in ran if s.startswith("read@")}
-    for name in tables.SCHEMAS:
+    for name in TABLES:
         table = pl.read_parquet(cloned.folder / tables.table_path(name))
         for column in (c for c in table.columns if c.startswith("model")):
             assert "tiny-qwen2.5" not in table[column].to_list()
     assert not (cloned.folder / "data/vectors.zarr/tiny-qwen2.5").exists()
     assert "tiny-qwen2.5" not in (cloned.folder / "data/report/index.html").read_text()
+    cloned.params["read"]["models"] = ["tiny-llama-3.2", "tiny-gemma-3"]
+    cloned.entry("tiny-gemma-3", "gemma-3")
+    cloned.save()
+    ran = stages_run(cloned.folder)
+    assert {s for s in ran if "@" in s} == {s for s in ran if "tiny-gemma-3" in s}
+    assert {s for s in ran if "@" not in s} == AFTER | {"roots"}
 
 
 def test_a_users_mistake_ends_in_one_line_and_no_traceback(cloned):

@@ -9,9 +9,9 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from analysis import distances, gram, inference, pairwise, rdm
-from analysis.gram import Design
-from analysis.inference import Halves
+from analysis.rsa import distances, gram, pairwise, rdm, split_half
+from analysis.rsa.gram import Design
+from analysis.rsa.split_half import Halves
 from tests.conftest import crossed
 
 CONDITIONS, HIDDEN, DRAWS = 3, 20, 12
@@ -35,12 +35,12 @@ def drawn(seed, n_labels, n_topics, per_cell):
     means, topics = rng.normal(size=(n_labels, HIDDEN)), rng.normal(size=(n_topics, HIDDEN))
     shared = means[design.label] + topics[design.unit]
     states = [shared + 0.5 * rng.normal(size=shared.shape) for _ in range(CONDITIONS)]
-    return Case(states, design, inference.bootstrap(n_topics, DRAWS, seed), rng)
+    return Case(states, design, split_half.bootstrap(n_topics, DRAWS, seed), rng)
 
 
 def everything(case):
     """All that is computed of a case: every array by its name."""
-    first = inference.halvings(len(case.design.units), 1000, 0)
+    first = split_half.halvings(len(case.design.units), 1000, 0)
     cells = [gram.cells(gram.gram(x), case.design) for x in case.states]
     pairs = pairwise.pairwise([Halves.of(c, case.design, first, draws=case.draws) for c in cells])
     crossvalidated = [distances.cross_validated(c, case.design, first) for c in cells]

@@ -13,10 +13,12 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from analysis import geometry
-from pipeline import hub, opening, provenance, stimuli, tables
-from pipeline.entries import load_entries, load_entry
-from pipeline.params import Params, load_params
+from analysis.grid import geometry
+from pipeline import opening, provenance, tables
+from pipeline.models import hub
+from pipeline.models.entries import load_entries, load_entry
+from pipeline.params.whole import Params
+from pipeline.texts import stimuli
 from tests.conftest import CONCLUDE, FAMILIES, ROOT, SIZE, Project, stories, trained_tokenizer, write_yaml
 
 PAPER = YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text())
@@ -107,7 +109,7 @@ def twelve(tmp_path_factory, model_folders):
             write_yaml(folder / f"data/models/{name}.yaml", own)
         grow(snapshot_of(load_entry(PARTLY), folder), 1.65e4)
         grow(snapshot_of(load_entry(WHOLLY), folder), 1e6)
-        assert hub.missing(entry.hub for entry in load_entries(load_params()).values()) == []
+        assert hub.missing(entry.hub for entry in load_entries(Params.load()).values()) == []
         project.run(*STAGES)
     return project
 
@@ -128,7 +130,7 @@ def test_every_model_stands_in_the_tables_at_every_precision(in_twelve):
         sides = set(pairs.select(f"model_{side}", f"precision_{side}").iter_rows())
         assert len(everyone - sides) <= 1  # one condition is the first of all its pairs, one the last
     assert set(opening.table("writings")["model"]) == set(PAPER["write"]["models"])
-    assert set(opening.vectors().children) == set(load_params().models)
+    assert set(opening.vectors().children) == set(Params.load().models)
     assert set(opening.table("noise_ceiling")["n_lineages"]) == {5}
 
 
@@ -137,7 +139,7 @@ def is_beyond_fp16(name, folder):
     snapshot = snapshot_of(load_entry(name), folder)
     model = AutoModelForCausalLM.from_pretrained(snapshot, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(snapshot)
-    texts = stimuli.load(load_params().readings["stories"])["text"].to_list()
+    texts = stimuli.load(Params.load().readings["stories"])["text"].to_list()
     with torch.inference_mode():
         passes = [model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True) for text in texts]
     largest = np.array([p.hidden_states[LAYER + 1][0, 1:].abs().max() for p in passes])

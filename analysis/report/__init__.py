@@ -1,1 +1,1 @@
-"""The report: findings in words, figures, one self-contained page."""
+"""The report: one self-contained page."""

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 from scipy import stats
 
-from analysis.otherwise import IN_WORDS
+from analysis.controls.robustness import IN_WORDS
 from analysis.report.figures import INK, MUTED, RHO
 from analysis.report.findings import Finding, number
 from analysis.report.pair import shown

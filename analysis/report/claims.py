@@ -7,10 +7,10 @@ from collections import Counter
 import altair as alt
 import polars as pl
 
+from analysis.claims.verdicts import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.report.figures import ACCENT, INK, MUTED, WARM
 from analysis.report.findings import Finding, number
 from analysis.report.view import View
-from analysis.verdicts import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 
 CAPTION = (
     "Claims of which this run has a number. Grey: the values at which a claim would be true; points: the pair or model that"

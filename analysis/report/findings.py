@@ -7,9 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from analysis.layers import CV, DEPTH, PAPER
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
-from pipeline.params import STORIES
+from analysis.rsa.layers import CV, DEPTH, PAPER
+from pipeline.params.reading import STORIES
 
 
 @dataclass(frozen=True)

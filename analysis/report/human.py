@@ -5,10 +5,10 @@ from __future__ import annotations
 import altair as alt
 import polars as pl
 
-from analysis.conditions import INPUT_EMBEDDINGS
 from analysis.report.figures import MUTED
 from analysis.report.findings import Finding, number, spread
 from analysis.report.view import View
+from pipeline.params.geometry import INPUT_EMBEDDINGS
 
 ALL = "all"
 CAPTION = (

@@ -13,8 +13,8 @@ from analysis.report.figures import styled
 from analysis.report.findings import number, units
 from analysis.report.sections import SECTIONS
 from analysis.report.view import View, load_view
-from pipeline import opening, store
-from pipeline.checked import run_stage
+from pipeline.errors import run_stage
+from pipeline.store import arrays, layout
 
 TITLE = "One geometry of emotions, or the same passages?"
 CONDITION_COLUMNS = {
@@ -59,7 +59,7 @@ def page(view: View, weights: list[str]) -> str:
 
 def provenance(models: list[str]) -> list[str]:
     """One line per model: where it came from and what its weights truly are; then the versions."""
-    tree = opening.vectors()
+    tree = arrays.vectors()
     lines: list[str] = []
     attributes: dict[Any, Any] = {}
     for model in models:
@@ -72,7 +72,7 @@ def provenance(models: list[str]) -> list[str]:
 def main(arguments: list[str]) -> None:
     view = load_view()
     html = page(view, provenance(view.params.models))
-    with store.whole_or_nothing(store.REPORT / "index.html") as scratch:
+    with layout.whole_or_nothing(layout.REPORT / "index.html") as scratch:
         scratch.write_text(html, encoding="utf-8")
 
 

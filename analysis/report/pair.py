@@ -7,11 +7,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.layers import CV
-from analysis.rdm import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN
 from analysis.report.figures import ACCENT, INK, MUTED
 from analysis.report.findings import Finding, number
 from analysis.report.view import BETWEEN, PRECISIONS, TWINS, View
+from analysis.rsa.layers import CV
+from analysis.rsa.rdm import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN
 
 CAPTION = (
     "One pair, from top to bottom: what the same stories show, what meaningless labels would show on them, what is left on"

@@ -14,8 +14,9 @@ from analysis.report import behaviour, choices, claims, confounds, figures, find
 from analysis.report.figures import Chart
 from analysis.report.findings import Finding
 from analysis.report.view import View, load_view
-from pipeline import store, tables
-from pipeline.checked import run_stage
+from pipeline.errors import run_stage
+from pipeline.schemas.every import TABLES
+from pipeline.store import layout, tables
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ def main(arguments: list[str]) -> None:
     for section in SECTIONS:
         finding = section.finding(view)
         print(textwrap.fill(f"{finding.question} {finding.short}", width=110, subsequent_indent="    "))
-    report, listed = store.REPORT / "index.html", ", ".join(str(tables.table_path(name)) for name in tables.SCHEMAS)
-    print(f"\nreport   {report}\ntables   {listed}\nvectors  {store.VECTORS}")
+    report, listed = layout.REPORT / "index.html", ", ".join(str(tables.table_path(name)) for name in TABLES)
+    print(f"\nreport   {report}\ntables   {listed}\nvectors  {layout.VECTORS}")
 
 
 if __name__ == "__main__":

@@ -7,11 +7,11 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.rdm import ALL_PAIRS, WITHIN_SIGN
 from analysis.report.figures import MUTED, RHO, colours, who
 from analysis.report.findings import Finding, number, units
 from analysis.report.view import WORDS, View
-from pipeline.schemas.stories import N_COMPONENTS
+from analysis.rsa.rdm import ALL_PAIRS, WITHIN_SIGN
+from pipeline.schemas.corpus import N_COMPONENTS
 
 CAPTION = (
     "Left: which label each story is given on a topic that was held out, at best_layer_cv; rows add up to the topics. Right:"

@@ -7,12 +7,20 @@ from typing import get_args
 
 import polars as pl
 
-from analysis.conditions import INPUT_EMBEDDINGS
-from analysis.layers import CV
-from analysis.rdm import ALL_PAIRS
-from pipeline import labels, opening, tables
-from pipeline.entries import ModelEntry, load_entries
-from pipeline.params import Params, Precision, load_params
+from analysis.readers.readers import ReaderSections
+from analysis.rsa.layers import CV
+from analysis.rsa.rdm import ALL_PAIRS
+from pipeline.models.entries import ModelEntry, load_entries
+from pipeline.params.corpus import CorpusSections
+from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.params.reading import Precision
+from pipeline.params.report import ReportSections
+from pipeline.params.rsa import RsaSections
+from pipeline.params.steering import SteeringSections
+from pipeline.schemas.every import TABLES
+from pipeline.schemas.geometry import GEOMETRY
+from pipeline.store import tables
+from pipeline.texts import labels
 
 BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS, OTHER = (
     "two trained models",
@@ -22,6 +30,12 @@ BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS, OTHER = (
     "trained and words alone",
     "other",
 )
+
+
+class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, ReportSections):
+    """The sections that the report shows."""
+
+    profile: str
 
 
 def _name(model: str, seed: str, precision: str) -> pl.Expr:
@@ -144,8 +158,8 @@ class View:
 
     def at_best_layer(self, all_positions: bool = False) -> pl.DataFrame:
         """`geometry` at each condition's best_layer_cv."""
-        best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*tables.KEYS["geometry"])
-        return self.curves(all_positions).join(best, on=tables.KEYS["geometry"], how="semi", nulls_equal=True)
+        best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*GEOMETRY.keys)
+        return self.curves(all_positions).join(best, on=GEOMETRY.keys, how="semi", nulls_equal=True)
 
     @property
     def labels(self) -> list[str]:
@@ -167,5 +181,5 @@ class View:
 
 
 def load_view() -> View:
-    params = load_params()
-    return View.of(params, load_entries(params), {name: opening.table(name) for name in VIEWED})
+    params = Params.load()
+    return View.of(params, load_entries(params), {name: tables.read_table(TABLES[name]) for name in VIEWED})

@@ -1,1 +1,1 @@
-"""The columns of every table, in files by what is measured. `pipeline.tables` knows them all by name."""
+"""The columns of every table and of every file of texts, one module per stage that writes them."""

@@ -1,25 +1,59 @@
-"""What a model wrote: one row per text."""
+"""Tables of the stage `writings`: what a model's own texts can carry."""
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-_COLUMNS: dict[str, Any] = {
-    "id": pl.String,  # content hash of prompt, text and sample
-    "emotion": pl.String,
-    "topic": pl.String,  # id of the prompt: the unit of resampling
-    "sample": pl.Int64,  # counted from 0, of this prompt and label
-    "seed": pl.Int64,
-    "prompt": pl.String,
-    "text": pl.String,  # without special tokens
-    "prompt_tokens": pl.List(pl.Int64()),  # as they were read, with template and BOS
-    "tokens": pl.List(pl.Int64),  # as they were written, without the end token
-    "n_tokens": pl.Int64,
-    "finish": pl.String,  # eos, length, not_finite
-    "same_as": pl.String,  # id of the first such text of this label and prompt; null for that one
-    "left_out": pl.String,  # why it does not count; null if it counts
-}
-WRITING = pl.Schema(_COLUMNS)
-"""A text counts where `same_as` and `left_out` are null; never are both given."""
+from pipeline.schemas.table import Table
+
+_READ = ["model", "setting", "written", "precision", "context", "position", "layer_rule"]
+
+WRITINGS = Table(
+    "writings",
+    pl.Schema(
+        {
+            "model": pl.String,
+            "setting": pl.String,
+            "written": pl.String,  # the precision that wrote
+            "precision": pl.String,  # the precision that read
+            "context": pl.String,  # alone, or prompted
+            "position": pl.String,
+            "layer_rule": pl.String,
+            "layer": pl.Int64,
+            "n_asked": pl.Int64,  # texts
+            "n_same": pl.Int64,  # identical greedy texts, counted once
+            "n_left_out": pl.Int64,  # too short, or not finite
+            "n_texts": pl.Int64,  # what is left
+            "mean_tokens": pl.Float64,
+            "share_with_label": pl.Float64,  # of texts that hold their label's word
+            "share_ended": pl.Float64,  # of texts that end before they are cut
+            "reliability": pl.Float64,  # halves are halves of the prompts
+            "reliability_se": pl.Float64,
+            "reliability_without_label": pl.Float64,  # of the texts that do not hold it; their halves may be of fewer texts
+            "reason": pl.String,
+        }
+    ),
+    keys=_READ,
+)
+
+SAMPLES = Table(
+    "samples",
+    pl.Schema(
+        {
+            "model": pl.String,
+            "setting": pl.String,
+            "written": pl.String,
+            "precision": pl.String,
+            "context": pl.String,
+            "n_samples": pl.Int64,  # of each prompt
+            "position": pl.String,
+            "layer_rule": pl.String,
+            "layer": pl.Int64,
+            "n_texts": pl.Int64,  # that count, over all labels
+            "reliability": pl.Float64,
+            "reliability_se": pl.Float64,
+            "reason": pl.String,
+        }
+    ),
+    keys=[*_READ[:5], "n_samples"],
+)

@@ -1,0 +1,1 @@
+"""Behaviour of models, beside their geometry."""

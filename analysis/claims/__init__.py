@@ -1,0 +1,1 @@
+"""Claims: which models are mature, and a verdict on each published claim."""

@@ -1,0 +1,141 @@
+"""Measure a cell: from an experiment of `params.yaml` to halves of its RDM, or to the reason why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import polars as pl
+import xarray as xr
+
+from analysis.confounds import factorial
+from analysis.confounds.factorial import STORIES, Cell
+from analysis.readers.readers import ReaderSections
+from analysis.rsa import gram, layers, rdm, split_half
+from analysis.rsa.gram import Design, Floats
+from analysis.rsa.split_half import Halves
+from pipeline.errors import InputError
+from pipeline.params.base import PARAMS
+from pipeline.params.confounds import Experiment
+from pipeline.params.report import ReportSections
+from pipeline.params.writing import WritingSections, reading_name
+from pipeline.store import arrays
+
+MIDDLE = "middle"
+"""The rule that takes the layer in the middle, as the published generation does."""
+
+
+class CellSections(ReaderSections, WritingSections, ReportSections):
+    """What says how a cell is measured."""
+
+
+def cell_of(experiment: Experiment, params: CellSections) -> Cell:
+    """An experiment with what it leaves out, from the setting of its source. Raises InputError for an unknown source."""
+    if experiment.source == STORIES:
+        position, layer = experiment.position or params.report.position, experiment.layer or layers.CV
+        return Cell(STORIES, None, "alone", position, layer, _baseline(experiment, "emotions", False), experiment.precision)
+    setting = params.write.settings.get(experiment.source)
+    if setting is None:
+        known = ", ".join([STORIES, *params.write.settings])
+        raise InputError(f"{PARAMS}: confounds.experiments: source '{experiment.source}' is none of {known}")
+    return Cell(
+        experiment.source,
+        experiment.written or experiment.precision,
+        experiment.context,
+        experiment.position or setting.position,
+        experiment.layer or setting.layer,
+        _baseline(experiment, setting.baseline, setting.unit_norm),
+        experiment.precision,
+    )
+
+
+def _baseline(experiment: Experiment, baseline: str, unit_norm: bool) -> str:
+    scaled = unit_norm if experiment.unit_norm is None else experiment.unit_norm
+    return (experiment.baseline or baseline) + (" unit norm" if scaled else "")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one cell gives: halves where it has units enough, its RDM on all texts, and why something is missing."""
+
+    whole: Floats | None  # (P,) standardised ranks
+    halves: Halves | None
+    layer: int | None
+    n_stimuli: int
+    reason: str | None
+
+    @property
+    def reliable(self) -> Halves | None:
+        return self.halves if self.reason is None else None
+
+
+class Measuring:
+    """The cells of one model, each measured once. `chosen`: its rows of the table `layers`, on all units."""
+
+    def __init__(self, model: str, chosen: pl.DataFrame, params: CellSections) -> None:
+        self.model, self.chosen, self.params = model, chosen, params
+        self.datasets = cache(self._dataset)
+        self.measured = cache(self._measure)
+
+    def _dataset(self, source: str, written: str | None, context: str, precision: str) -> xr.Dataset | None:
+        reading = STORIES if source == STORIES else reading_name(source, written, context)
+        if reading not in self.params.readings_of(self.model, precision):
+            return None
+        return arrays.activations(self.model, precision, reading)
+
+    def layer(self, rule: str, precision: str, n_layers: int) -> int | None:
+        """The layer of a rule: of the comprehension of the stories at this precision; the published rule at its position."""
+        if rule == MIDDLE:
+            return n_layers // 2
+        positions = self.params.geometry.positions
+        position = "last" if rule == layers.PAPER and "last" in positions else self.params.report.position
+        found = self.chosen.filter(precision=precision, layer_rule=rule, position=position)["layer"]
+        return found[0] if len(found) else None
+
+    def _measure(self, cell: Cell) -> Measured:
+        read = self.datasets(cell.source, cell.written, cell.context, cell.precision)
+        if read is None:
+            who = f"{cell.source} written at {cell.written}" if cell.written else cell.source
+            return Measured(None, None, None, 0, f"{who} was not read at {cell.precision}")
+        if cell.position not in read["position"].values.tolist():
+            return Measured(None, None, None, 0, f"{cell.source} was not read at the position '{cell.position}'")
+        layer = self.layer(cell.layer, cell.precision, read.sizes["layer"])
+        if layer is None:
+            return Measured(None, None, None, 0, f"no {cell.layer} at {cell.precision}")
+        here = read.sel(position=cell.position, layer=layer)
+        n = here.sizes["stimulus"]
+        if not here["finite"].values.all():
+            return Measured(None, None, layer, n, f"layer {layer} is not finite in some text")
+        labels, topics = ([str(x) for x in here[k].values] for k in ("emotion", "topic"))
+        if lacking := self._lacking(set(labels), cell):
+            words = f"{cell.source} written at {cell.written} has no text of {', '.join(lacking[:3])} that counts"
+            return Measured(None, None, layer, n, words)
+        return halves_of(gram.gram(here["activation"].values), labels, topics, layer, cell.baseline, self.params)
+
+    def _lacking(self, labels: set[str], cell: Cell) -> list[str]:
+        """The emotions of the stories that have no text: a precision that cannot hold a model may write none."""
+        stories = self.datasets(STORIES, None, "alone", cell.precision)
+        known = set() if stories is None else {str(e) for e in stories["emotion"].values}
+        return sorted(known - labels - {str(self.params.vectors.neutral_label)})
+
+
+def halves_of(k: Floats, labels: list[str], topics: list[str], layer: int, baseline: str, params: CellSections) -> Measured:
+    design, n = Design.of(labels, topics), len(labels)
+    neutral = params.vectors.neutral_label
+    emotions = [i for i, e in enumerate(design.labels) if e != neutral]
+    try:
+        made = factorial.transform(emotions, design.labels.index(neutral) if neutral in design.labels else None, baseline)
+        sums = gram.cells(k, design)
+        every = gram.label_products(sums, design, np.ones((1, len(design.units))))
+        whole = rdm.ranks(rdm.rdms(made(every)))[0]
+        if not np.isfinite(whole).all():
+            return Measured(None, None, layer, n, "a label's vector is zero")
+        if len(design.units) < split_half.FEWEST_UNITS:
+            fewest = f"{len(design.units)} text{'s' * (len(design.units) != 1)} of a label or fewer"
+            return Measured(whole, None, layer, n, f"{fewest}: no halves, no reliability")
+        first = split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+        halves = Halves.of(sums, design, first, transform=made)
+    except ValueError as error:
+        return Measured(None, None, layer, n, str(error))
+    return Measured(whole, halves, layer, n, split_half.reliability(halves).reason)

@@ -1,0 +1,197 @@
+"""Stage `geometry`: each condition by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
+the layers that each rule chooses. Tables `geometry`, `overflow`, `layers` and `distances`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from analysis.grid import overflow
+from analysis.readers.readers import Headline, ReaderSections, Readout, readouts, uncrossed_in_words
+from analysis.rsa import gram, layers, parallel, rdm, split_half
+from analysis.rsa.distances import UNREADABLE, cross_validated
+from analysis.rsa.gram import Bools, Design, Floats
+from analysis.rsa.split_half import finite_or_none
+from pipeline.errors import run_stage
+from pipeline.models.entries import load_entries
+from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.store import layout, tables
+
+Row = dict[str, Any]
+
+
+def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], list[Row]]:
+    """Rows of `geometry` and of `layers` for one condition at one position, in every variant."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    everything = Design.of(readout.emotions, readout.topics)
+    design = headline.design
+    n_units = len(design.units)
+    first = split_half.halvings(n_units, params.geometry.halvings, params.geometry.seed) if n_units > 1 else None
+
+    def at(index: int) -> list[tuple[Row, Floats]]:
+        layer = readout.layer(index, params.vectors.neutral_variance)
+        rows = []
+        for variant in layout.VARIANTS:
+            row: Row = GEOMETRY.blank() | {
+                **readout.condition.keys(),
+                "position": readout.position,
+                "variant": variant,
+                "layer": index,
+                "depth": index / readout.n_layers,
+                "n_stimuli": len(headline.rows),
+                "unit": design.unit_name,
+                "n_units": n_units,
+                "n_emotions": len(design.labels),
+                "n_halvings": None if first is None else len(first),
+                "anisotropy": layer.anisotropy,
+                "n_neutral_components": layer.n_neutral_components,
+                "reason": layer.reason,
+            }
+            held_out = np.full((1 if first is None else 1 + 2 * len(first), n_units), np.nan)
+            if layer.grams is not None:
+                row |= shape(layer.grams[variant], headline, everything)
+                measured, held_out = noise(layer.grams[variant], headline, first)
+                row |= measured
+            rows.append((row, held_out))
+        return rows
+
+    by_layer = parallel.each(at, range(readout.n_layers))
+    described = [row for rows in by_layer for row, _ in rows]
+    chosen: list[Row] = []
+    for variant in layout.VARIANTS:
+        cosines = [r["mean_cosine_with_neutral"] for r in described if r["variant"] == variant]
+        folds = np.stack([held_out for rows in by_layer for row, held_out in rows if row["variant"] == variant])
+        chosen += choices(readout, variant, folds, np.array(cosines, dtype=float))
+    return described, chosen
+
+
+def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> list[Row]:
+    """Rows of `distances`: every pair of emotions at best_layer_cv, plain and cross-validated."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    design = headline.design
+    i, j = rdm.pairs(len(design.labels))
+    rows = []
+    for choice in chosen:
+        if choice["layer_rule"] != layers.CV or choice["halving"] is not None or choice["layer"] is None:
+            continue
+        variant, index = choice["variant"], choice["layer"]
+        k = headline.cells((readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {})[variant])
+        plain = rdm.rdms(gram.centred_products(_means(k, design)))
+        first = split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+        found = cross_validated(k, design, first)
+        for n, (a, b) in enumerate(zip(i, j, strict=True)):
+            rows.append(
+                {
+                    **readout.condition.keys(),
+                    "position": readout.position,
+                    "variant": variant,
+                    "emotion_a": design.labels[a],
+                    "emotion_b": design.labels[b],
+                    "layer": index,
+                    "cosine_distance": finite_or_none(plain[n]),
+                    "cos_cv": finite_or_none(found.cos_cv[n]) if found.readable[n] else None,
+                    "cos_cv_se": finite_or_none(found.cos_cv_se[n]) if found.readable[n] else None,
+                    "euclid_cv": finite_or_none(found.euclid_cv[n]),
+                    "euclid_cv_se": finite_or_none(found.euclid_cv_se[n]),
+                    "reason": None if found.readable[n] else f"cos_cv: {UNREADABLE}",
+                }
+            )
+    return rows
+
+
+def shape(k: Floats, headline: Headline, everything: Design) -> Row:
+    """What one layer's RDM looks like: mean, population standard deviation, mean pairwise cosines."""
+    products = gram.centred_products(_means(headline.cells(k), headline.design))
+    entries = rdm.rdms(products)
+    if not np.isfinite(entries).all():
+        return {"reason": "a label's centred vector is zero"}
+    with_neutral = gram.centred_products(_means(gram.cells(k, everything), everything))
+    return {
+        "rdm_mean": float(entries.mean()),
+        "rdm_std": float(entries.std()),
+        "mean_cosine": layers.mean_pairwise_cosine(products),
+        "mean_cosine_with_neutral": layers.mean_pairwise_cosine(with_neutral),
+    }
+
+
+def _means(cell_sums: Floats, design: Design) -> Floats:
+    return np.asarray(gram.label_products(cell_sums, design, np.ones((1, len(design.units))))[0])
+
+
+def noise(k: Floats, headline: Headline, first: Bools | None) -> tuple[Row, Floats]:
+    """Held-out accuracy and reliability of one layer, and accuracies (1 + 2 N, T) on all units and on every half."""
+    design = headline.design
+    n_units = len(design.units)
+    missing = np.full((1 if first is None else 1 + 2 * len(first), n_units), np.nan)
+    if first is None or n_units < split_half.FEWEST_UNITS:
+        return {"reason": split_half.TOO_FEW}, missing
+    cell_sums = headline.cells(k)
+    halves = np.stack([first, ~first], axis=1).reshape(-1, n_units)
+    draws = np.concatenate([np.ones((1, n_units), dtype=bool), halves])
+    try:
+        folds = layers.held_out_accuracy(headline.gram(k), cell_sums, design, draws)
+        reliability = split_half.reliability(split_half.Halves.of(cell_sums, design, first))
+    except ValueError as error:
+        return {"reason": f"{error}: too few stories of some label"}, missing
+    accuracy, se = layers.accuracy_and_se(folds[:1])
+    row: Row = {"accuracy": finite_or_none(accuracy[0]), "accuracy_se": finite_or_none(se[0])}
+    if np.isfinite(reliability.value):
+        row |= {"reliability": reliability.value, "reliability_se": finite_or_none(reliability.se)}
+    else:
+        row |= {"reason": reliability.reason}
+    return row, folds
+
+
+def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> list[Row]:
+    """Rows of `layers`: each rule's layer on all topics, and best_layer_cv on each half of each halving.
+
+    `folds` (L, 1 + 2 N, T) as `noise` gives them; `cosines` (L).
+    """
+    keys = {**readout.condition.keys(), "position": readout.position, "variant": variant}
+
+    def row(rule: str, choice: layers.Choice | None, halving: int | None = None, half: int | None = None) -> Row:
+        return {
+            **keys,
+            "layer_rule": rule,
+            "halving": halving,
+            "half": half,
+            "layer": choice and choice.layer,
+            "plateau_low": choice and choice.low,
+            "plateau_high": choice and choice.high,
+            "reason": "no layer has an estimate" if choice is None else None,
+        }
+
+    rows = [row(layers.PAPER, layers.best_layer_paper(cosines))]
+    mean, se = layers.accuracy_and_se(folds)  # (L, 1 + 2 N)
+    for draw in range(folds.shape[1]):
+        choice = layers.best_layer_cv(mean[:, draw], se[:, draw])
+        where = (None, None) if draw == 0 else ((draw - 1) // 2, (draw - 1) % 2 + 1)
+        rows.append(row(layers.CV, choice, *where))
+    return rows
+
+
+def main(arguments: list[str]) -> None:
+    params = ReaderSections.load()
+    described: list[Row] = []
+    chosen: list[Row] = []
+    between: list[Row] = []
+    said = ""
+    entries = load_entries(params)
+    for readout in readouts(params, entries):
+        if (words := uncrossed_in_words(readout)) != said:
+            print(f"{params.readings['stories'].path}: {words}", file=sys.stderr)
+            said = words
+        rows, choices_ = of_readout(readout, params)
+        described += rows
+        chosen += choices_
+        between += distances(readout, choices_, params)
+    tables.write_table(GEOMETRY, described)
+    tables.write_table(OVERFLOW, list(overflow.rows(params, entries)))
+    tables.write_table(LAYERS, chosen)
+    tables.write_table(DISTANCES, between)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,189 @@
+"""Stage `paper`: the published protocol from end to end (arXiv 2604.11050), on the stories and on every second source.
+Tables `paper`, `paper_pairs`.
+
+Last token, each condition at its own layer of lowest mean pairwise cosine, all labels in the RDM. The published study read
+three passages of each label, so that the stories stand here twice: on three topics, and on all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+
+from analysis.published import protocol
+from analysis.readers.readers import Condition, ReaderSections, Readout, mean_cosine, readout
+from analysis.rsa import floor, gram, layers, rdm, split_half
+from analysis.rsa.gram import Design, Floats
+from analysis.rsa.split_half import finite_or_none
+from pipeline.errors import InputError, run_stage
+from pipeline.models.entries import ModelEntry, load_entries
+from pipeline.params.controls import ControlsSections
+from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.schemas.paper import PAPER, PAPER_PAIRS
+from pipeline.store import arrays, tables
+
+Row = dict[str, Any]
+
+
+class Params(ReaderSections, ControlsSections):
+    """The sections that this stage loads."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What stands for a condition in pairs: inner products of its centred label vectors (E, E), and of its texts (S, S)."""
+
+    products: Floats
+    k: Floats
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A condition's row of `paper`; `chosen` is None where no layer can be, and the row says why."""
+
+    condition: Condition
+    row: Row
+    stimuli: tuple[str, ...]
+    design: Design
+    chosen: Chosen | None
+
+
+def last_position(params: Params, place: str, names: list[str]) -> str:
+    """The position of `names` whose rule is `last`. Raises InputError, naming `place`, where none is."""
+    for name in names:
+        if params.positions[name].rule == "last" and name in params.readings[NEUTRAL].positions:
+            return name
+    raise InputError(
+        f"params.yaml: {place}.positions: the published protocol reads the last token; list a position of the rule 'last' here"
+        " and under readings.neutral.positions"
+    )
+
+
+def measured(here: Readout, design: Design, params: Params) -> Measured:
+    """One condition under the published protocol."""
+    finite = here.finite.all(axis=0)
+    row: Row = PAPER.blank() | {
+        **here.condition.keys(),
+        "position": here.position,
+        "n_units": len(design.units),
+        "unit": design.unit_name,
+        "n_labels": len(design.labels),
+        "n_stimuli": len(design.label),
+        "n_layers": here.n_layers,
+        "n_finite_layers": int(np.count_nonzero(finite)),
+    }
+    by_layer = protocol.mean_cosines(here, design)
+    choice = layers.best_layer_paper(by_layer) if len(design.labels) >= split_half.FEWEST_PAIRS else None
+    if choice is None:
+        few = f"{len(design.labels)} labels; {split_half.FEWEST_PAIRS} are needed"
+        none = "no layer is finite in every text, or a label's vector is zero at each"
+        reason = few if len(design.labels) < split_half.FEWEST_PAIRS else none
+        return Measured(here.condition, row | {"reason": reason}, tuple(here.stimuli), design, None)
+    vectors, k = protocol.label_vectors(here.states[:, choice.layer], design), gram.gram(here.states[:, choice.layer])
+    products = vectors @ vectors.T
+    row |= {
+        "layer": choice.layer,
+        # the published depths count blocks from 0: 53.6% of the 28 of Qwen2.5-1.5B is 15 / 28
+        "depth_percent": 100 * choice.layer / here.n_layers,
+        "mean_cosine": float(by_layer[choice.layer]),
+        "rdm_std": float(rdm.rdms(products).std()),
+    }
+    wanted, seed = params.geometry.halvings, params.geometry.seed
+    numbers: dict[str, Callable[[], float]] = {
+        "anisotropy": lambda: _anisotropy(here, choice.layer),
+        "reliability": lambda: protocol.reliability(k, design, wanted, seed),
+        "reliability_three": lambda: protocol.reliability_three(k, design, wanted, seed),
+        "reliability_one": lambda: protocol.reliability_one(k, design),
+    }
+    row |= {name: _or_none(number) for name, number in numbers.items()}
+    return Measured(here.condition, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k))
+
+
+def _anisotropy(here: Readout, layer: int) -> float:
+    return mean_cosine(here.neutral[:, layer]) if here.neutral_finite[:, layer].all() else float("nan")
+
+
+def _or_none(number: Callable[[], float]) -> float | None:
+    try:
+        return finite_or_none(number())
+    except ValueError:  # a half leaves a label without texts
+        return None
+
+
+def _why(row: Row, design: Design) -> str | None:
+    needed = {"reliability": split_half.FEWEST_UNITS, "reliability_three": 2 * protocol.PASSAGES, "reliability_one": 2}
+    reasons = []
+    if row["anisotropy"] is None:
+        reasons.append("anisotropy: a neutral text is not finite at this layer")
+    for name, units in needed.items():
+        if row[name] is None:
+            have = len(design.units)
+            few = f"{have} of the {units} topics (or texts of each label) that it takes"
+            reasons.append(f"{name}: {few if have < units else 'a half lacks a label, or its vector is zero there'}")
+    return "; ".join(reasons) or None
+
+
+def pair_rows(all_measured: list[Measured], params: Params) -> list[Row]:
+    """Rows of `paper_pairs`: every two conditions that read the same texts, each at its own layer, and the stimulus floor."""
+    groups: dict[tuple[str, tuple[str, ...]], list[Measured]] = {}
+    for one in all_measured:
+        groups.setdefault((one.condition.reading, one.stimuli), []).append(one)
+    return [row for group in groups.values() for row in _pairs_of(group, params)]
+
+
+def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
+    design = group[0].design
+    emotions = [n for n, label in enumerate(design.labels) if label != params.vectors.neutral_label]
+    known = [n for n, one in enumerate(group) if one.chosen is not None]
+    grams = [one.chosen.k for one in group if one.chosen is not None]
+    drawn = np.full((params.controls.shuffles, len(group), len(group)), np.nan)
+    if known:
+        drawn[:, np.array(known)[:, None], known] = floor.floors(grams, design, params.controls.shuffles, params.geometry.seed)
+    for (n, a), (m, b) in combinations(enumerate(group), 2):
+        row: Row = PAPER_PAIRS.blank() | a.condition.keys("_a") | b.condition.keys("_b")
+        row |= {"position": a.row["position"], "n_units": a.row["n_units"]}
+        row |= {"layer_a": a.row["layer"], "layer_b": b.row["layer"]}
+        if a.chosen is None or b.chosen is None:
+            yield row | {"reason": (a if a.chosen is None else b).row["reason"]}
+            continue
+        products, null = np.stack([a.chosen.products, b.chosen.products]), drawn[:, n, m]
+        row["spearman"] = finite_or_none(float(rdm.spearman(*rdm.rdms(products))))
+        if len(emotions) >= split_half.FEWEST_PAIRS:
+            row["spearman_emotions"] = finite_or_none(float(rdm.spearman(*protocol.post_centred(products, emotions))))
+        row |= {"floor_mean": finite_or_none(float(null.mean())), "floor_95": finite_or_none(float(np.quantile(null, 0.95)))}
+        lost = [name for name in ("spearman", "spearman_emotions", "floor_mean") if row[name] is None]
+        reason = f"{', '.join(lost)}: fewer than {split_half.FEWEST_PAIRS} emotions, or a zero vector" if lost else None
+        yield row | {"n_shuffles": len(null), "reason": reason}
+
+
+def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
+    """Every condition at the last token: who read the stories, trained or not; and the trained ones in each second source."""
+    here = last_position(params, f"readings.{STORIES}", params.readings[STORIES].positions)
+    places = {(s.name, s.precision): last_position(params, f"second.{s.name}", s.positions) for s in params.second}
+    for model, precision in params.cells:
+        stories, neutral = (arrays.activations(model, precision, name, position=[here]) for name in (STORIES, NEUTRAL))
+        for seed in entries[model].draws:
+            yield readout(Condition(model, seed, precision), stories, neutral, here)
+    for (name, precision), place in places.items():
+        for model in params.read.models:
+            texts, neutral = (arrays.activations(model, precision, reading, position=[place]) for reading in (name, NEUTRAL))
+            yield readout(Condition(model, None, precision, name), texts, neutral, place)
+
+
+def main(arguments: list[str]) -> None:
+    params = Params.load()
+    rows: list[Measured] = []
+    for here in sources(params, load_entries(params)):
+        n_units = len(Design.of(here.emotions, here.topics).units)
+        sizes = {min(protocol.PASSAGES, n_units), n_units} if here.condition.reading == STORIES else {n_units}
+        rows += [measured(*protocol.on_first_units(here, size), params) for size in sorted(sizes)]
+    tables.write_table(PAPER, [one.row for one in rows])
+    tables.write_table(PAPER_PAIRS, pair_rows(rows, params))
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,102 @@
+"""The published protocol's numbers of one condition (arXiv 2604.11050), and how far a few texts of each label can carry them.
+
+Label vectors are means over a label's texts, minus the mean of all label means (the neutral label's included), neither
+unit-normalised nor denoised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.readers.readers import Readout
+from analysis.rsa import gram, layers, rdm, split_half
+from analysis.rsa.gram import Design, Floats
+from analysis.rsa.split_half import Halves
+
+PASSAGES = 3
+"""Texts of each label that the published study read."""
+
+
+def on_first_units(here: Readout, wanted: int) -> tuple[Readout, Design]:
+    """The texts on the first `wanted` topics, in sorted order (uncrossed: each label's first texts), and their design."""
+    design = Design.of(here.emotions, here.topics)
+    rows = np.flatnonzero(design.unit < wanted)
+    some = replace(
+        here,
+        emotions=[here.emotions[i] for i in rows],
+        topics=[here.topics[i] for i in rows],
+        stimuli=[here.stimuli[i] for i in rows],
+        n_tokens=here.n_tokens[rows],
+        states=here.states[rows],
+        finite=here.finite[rows],
+    )
+    return some, Design(design.labels, design.units[:wanted], design.label[rows], design.unit[rows], design.crossed)
+
+
+def label_vectors(states: NDArray[np.float32], design: Design) -> Floats:
+    """Centred label means (E, H) of states (S, H), float64."""
+    means = np.stack([states[design.label == e].mean(axis=0, dtype=np.float64) for e in range(len(design.labels))])
+    return np.asarray(means - means.mean(axis=0))
+
+
+def mean_cosines(here: Readout, design: Design) -> Floats:
+    """Mean pairwise cosine of the label vectors at each layer (L), which the published rule makes lowest; NaN where a text is
+    not finite: the published search could not see such layers either."""
+    found = np.full(here.n_layers, np.nan)
+    for layer in np.flatnonzero(here.finite.all(axis=0)):
+        vectors = label_vectors(here.states[:, layer], design)
+        found[layer] = layers.mean_pairwise_cosine(vectors @ vectors.T)
+    return found
+
+
+def post_centred(products: Floats, keep: list[int]) -> Floats:
+    """RDMs (..., P) over the labels `keep` alone, centred anew, from inner products (..., E, E) of vectors of all labels.
+
+    How the published decomposition compares reading (21 labels) with writing (20 emotions).
+    """
+    index = np.array(keep)
+    return rdm.rdms(gram.centred_products(products[..., index[:, None], index]))
+
+
+# --- what few texts can carry --------------------------------------------------------------------------------------------
+
+
+def single_text_ranks(k: Floats, design: Design) -> Floats:
+    """Standardised ranks (N, P) of the RDMs from one text of each label: text n of every label, in the order of topics, from
+    inner products (S, S). N is the number of texts that every label has."""
+    order = [np.flatnonzero(design.label == e) for e in range(len(design.labels))]
+    order = [own[np.argsort(design.unit[own], kind="stable")] for own in order]
+    n = min(len(own) for own in order)
+    one_of_each = np.stack([own[:n] for own in order], axis=1)  # (N, E)
+    products = np.stack([k[np.ix_(rows, rows)] for rows in one_of_each])
+    return rdm.ranks(rdm.rdms(gram.centred_products(products)))
+
+
+def reliability_one(k: Floats, design: Design) -> float:
+    """Mean Spearman of the RDMs from single texts of each label, over all pairs of texts. NaN where a label has one text."""
+    ranks = single_text_ranks(k, design)
+    i, j = np.triu_indices(len(ranks), k=1)
+    return float((ranks @ ranks.T)[i, j].mean()) if len(i) else float("nan")
+
+
+def reliability_three(k: Floats, design: Design, wanted: int, seed: int) -> float:
+    """Mean Spearman of the RDMs from two disjoint threes of units: the agreement with itself of a study of the published size.
+    NaN with fewer than six units. Raises ValueError where three units leave a label without texts."""
+    if len(design.units) < 2 * PASSAGES:
+        return float("nan")
+    first, second = split_half.disjoint(len(design.units), PASSAGES, wanted, seed)
+    sums = gram.cells(k, design)
+    ranks = [rdm.ranks(rdm.rdms(gram.centred_products(gram.label_products(sums, design, draws)))) for draws in (first, second)]
+    return float((ranks[0] * ranks[1]).sum(axis=-1).mean())
+
+
+def reliability(k: Floats, design: Design, wanted: int, seed: int) -> float:
+    """Split-half reliability of the RDM over all labels. NaN with fewer than four units: three texts have no halves. Raises
+    ValueError where a half leaves a label without texts."""
+    if len(design.units) < split_half.FEWEST_UNITS:
+        return float("nan")
+    first = split_half.halvings(len(design.units), wanted, seed)
+    return split_half.reliability(Halves.of(gram.cells(k, design), design, first)).value

@@ -1,0 +1,136 @@
+"""What stands on each side of a pair: one condition's halves under a layer rule, or the reason why there are none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analysis.readers.readers import Condition, Headline, ReaderSections, Readout
+from analysis.rsa import gram, layers, pairwise, split_half, valence
+from analysis.rsa.gram import Bools, Design, Floats
+from analysis.rsa.rdm import EVERY, Entries
+from analysis.rsa.split_half import Halves, Reliability
+from pipeline.params.corpus import CorpusSections
+from pipeline.params.rsa import RsaSections
+from pipeline.texts import labels
+
+Rule = tuple[str, float | None]
+IN_FULL = (layers.CV, layers.PAPER)
+"""The rules whose pairs get intervals over labels, a test, CKA and the controls for valence; others have their rhos alone."""
+
+
+class PairSections(ReaderSections, CorpusSections, RsaSections):
+    """What says how two readers are compared."""
+
+
+@dataclass
+class Candidate:
+    """One condition at one position in one variant: its Gram matrices over the headline stories, layer by layer."""
+
+    condition: Condition
+    stimuli: list[str]
+    design: Design
+    n_layers: int
+    chosen: dict[str, int | None]  # by rule, on all units
+    on_halves: list[int | None]  # best_layer_cv on each half of each halving
+    grams: dict[int, Floats] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)  # why a layer has none
+
+    def layer(self, rule: Rule) -> int | None:
+        name, depth = rule
+        return self.chosen.get(name) if depth is None else layers.layer_at(depth, self.n_layers)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a pair under one layer rule."""
+
+    layer: int | None
+    halves: Halves | None = None
+    reliability: Reliability | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is resampled, the same for all conditions of one design."""
+
+    first: Bools | None  # halvings; None where there are too few units
+    draws: NDArray[np.int64]
+    permutations: NDArray[np.int64]
+    entries: dict[str, Entries]
+    reasons: dict[str, str]  # why a kind of entries cannot be had
+    margin: float  # of equivalence
+
+    @classmethod
+    def of(cls, design: Design, params: PairSections) -> Plan:
+        n, seed = len(design.units), params.geometry.seed
+        enough = n >= split_half.FEWEST_UNITS
+        return cls(
+            split_half.halvings(n, params.geometry.halvings, seed) if enough else None,
+            split_half.bootstrap(n, params.rsa.bootstrap, seed),
+            pairwise.label_permutations(len(design.labels), params.rsa.permutations, seed),
+            *valence.entries(labels.emotions(params.corpus.emotions, design.labels)),
+            params.rsa.equivalence,
+        )
+
+
+def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: PairSections, depths: bool = True) -> Candidate:
+    """Gram matrices at every layer that a rule asks for. `chosen`: this condition's rows of the table `layers`; with `depths`
+    also at the matched depths of params."""
+    headline = Headline.of(readout, params.vectors.neutral_label)
+    whole = chosen.filter(pl.col("halving").is_null())
+    on_halves = chosen.filter(pl.col("halving").is_not_null()).sort("halving", "half")["layer"].to_list()
+    made = Candidate(
+        readout.condition,
+        readout.stimuli,
+        headline.design,
+        readout.n_layers,
+        dict(whole.select("layer_rule", "layer").iter_rows()),
+        on_halves,
+    )
+    asked = {*made.chosen.values(), *on_halves, *(layers.layer_at(d, readout.n_layers) for d in params.rsa.depths if depths)}
+    for index in sorted(layer for layer in asked if layer is not None):
+        layer = readout.layer(index, params.vectors.neutral_variance, (variant,))
+        if layer.grams is None:
+            made.reasons[index] = layer.reason or "not finite"
+        else:
+            made.grams[index] = headline.gram(layer.grams[variant])
+    return made
+
+
+def side(c: Candidate, rule: Rule, plan: Plan, entries: Entries = EVERY) -> Side:
+    """One condition under one rule; what it lacks is said."""
+    if plan.first is None:
+        return Side(c.layer(rule), reason=split_half.TOO_FEW)
+    if rule[0] == layers.CROSS_FITTED:
+        return _cross_fitted(c, plan)
+    layer = c.layer(rule)
+    if layer is None:
+        return Side(None, reason="no layer has an estimate")
+    if layer not in c.grams:
+        return Side(layer, reason=c.reasons[layer])
+    try:
+        cell_sums = gram.cells(c.grams[layer], c.design)
+        draws = plan.draws if rule[0] in IN_FULL and c.design.crossed else None
+        halves = Halves.of(cell_sums, c.design, plan.first, entries=entries, draws=draws)
+    except ValueError as error:
+        return Side(layer, reason=f"{error}: too few stories of some label")
+    return Side(layer, halves, split_half.reliability(halves))
+
+
+def _cross_fitted(c: Candidate, plan: Plan) -> Side:
+    assert plan.first is not None
+    if not c.on_halves or any(layer is None or layer not in c.grams for layer in c.on_halves):
+        return Side(None, reason=next(iter(c.reasons.values()), "no layer has an estimate on some half"))
+    try:
+        by_layer = {
+            n: Halves.of(gram.cells(c.grams[n], c.design), c.design, plan.first) for n in set(c.on_halves) if n is not None
+        }
+    except ValueError as error:
+        return Side(None, reason=f"{error}: too few stories of some label")
+    halves = split_half.cross_fitted(by_layer, np.array(c.on_halves, dtype=np.int64).reshape(-1, 2))
+    return Side(None, halves, split_half.reliability(halves))

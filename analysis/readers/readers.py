@@ -1,0 +1,215 @@
+"""Conditions: who read what, at which precision. The list comes from params, never from what lies on disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from numpy.typing import NDArray
+
+from analysis.readers import words
+from analysis.rsa import gram
+from analysis.rsa.gram import Design, Floats
+from pipeline.models.entries import ModelEntry
+from pipeline.params.geometry import INPUT_EMBEDDINGS, GeometrySections
+from pipeline.params.reading import NEUTRAL, STORIES, ReadingSections, Second
+from pipeline.params.vectors import VectorsSections
+from pipeline.reading.components import neutral_components
+from pipeline.store import arrays
+from pipeline.store.layout import METHODS, VARIANTS
+from pipeline.texts import stimuli
+
+
+class ReaderSections(ReadingSections, VectorsSections, GeometrySections):
+    """What says who reads the stories, and which numbers count."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading.
+
+    A reader of words alone stands in the place of the model; it has no precision, unless it reads a model's input embeddings.
+    """
+
+    model: str
+    seed: int | None
+    precision: str | None
+    reading: str = STORIES
+
+    @property
+    def reader(self) -> str | None:
+        """The name of a reader of words alone; None for a model."""
+        return self.model if self.precision is None else INPUT_EMBEDDINGS if self.reading == INPUT_EMBEDDINGS else None
+
+    def keys(self, suffix: str = "") -> dict[str, Any]:
+        """The table columns that name this condition."""
+        keys = {
+            "model": self.model,
+            "seed": self.seed,
+            "precision": self.precision,
+            "method": METHODS.get(self.reading, self.reading),
+            "setting": self.reading,
+        }
+        return {f"{key}{suffix}": value for key, value in keys.items()}
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of one position of one condition, as Gram matrices (S, S) by variant; None where states were not finite."""
+
+    index: int
+    grams: dict[str, Floats] | None
+    anisotropy: float | None
+    n_neutral_components: int | None
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A condition's activations at one position. A reader of words alone has one layer, the same at every position."""
+
+    condition: Condition
+    position: str
+    emotions: list[str]
+    topics: list[str]
+    stimuli: list[str]
+    n_tokens: NDArray[np.int64]  # (S,), BOS not counted; of a reader of words, characters
+    states: NDArray[np.float32]  # (S, L, H)
+    finite: NDArray[np.bool_]  # (S, L)
+    neutral: NDArray[np.float32]  # (N, L, H)
+    neutral_finite: NDArray[np.bool_]  # (N, L)
+
+    @property
+    def n_layers(self) -> int:
+        return int(self.states.shape[1])
+
+    def rows_of(self, table: pl.DataFrame, **more: str) -> pl.DataFrame:
+        """The rows of a table that are about this condition at this position, and whose other columns are as `more` says."""
+        keys = self.condition.keys() | {"position": self.position} | more
+        return table.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
+
+    def layer(self, index: int, neutral_variance: float, variants: tuple[str, ...] = VARIANTS) -> Layer:
+        """The Gram matrices of one layer. `denoised` is without the principal components of the neutral texts."""
+        lost = int((~self.finite[:, index]).sum()), int((~self.neutral_finite[:, index]).sum())
+        if any(lost):
+            return Layer(index, None, None, None, f"not finite in {lost[0]} stories and {lost[1]} neutral texts")
+        components = neutral_components(self.neutral[:, index], neutral_variance)
+        made = {v: gram.gram(self.states[:, index], components if v == "denoised" else None) for v in variants}
+        return Layer(index, made, mean_cosine(self.neutral[:, index]), len(components), None)
+
+
+def mean_cosine(vectors: NDArray[np.floating]) -> float:
+    """Mean cosine over all pairs of rows (N, H): (|sum of unit vectors|^2 - N) / (N (N - 1)). Of raw states: anisotropy."""
+    x = np.asarray(vectors, dtype=np.float64)
+    norms = np.linalg.norm(x, axis=1, keepdims=True)
+    units = (x / np.where(norms > 0, norms, 1.0))[norms[:, 0] > 0]  # a text without a known word has no direction
+    n = len(units)
+    return float((np.square(units.sum(axis=0)).sum() - n) / (n * (n - 1)))
+
+
+def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: str | None = None) -> Iterator[Readout]:
+    """Every condition that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
+    embeddings of the trained ones, then the readers of words."""
+    positions = params.geometry.positions if position is None else [position]
+    for model, precision in params.cells:
+        stories = arrays.activations(model, precision, STORIES, position=positions)
+        neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
+        for seed in entries[model].draws:
+            for here in positions:
+                yield readout(Condition(model, seed, precision), stories, neutral, here)
+    for model in params.read.models:
+        precision = params.reference_of(model)
+        stories = arrays.activations(model, precision, STORIES, position=positions)
+        neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
+        for here in positions:
+            yield readout(Condition(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
+    texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
+    yield from _word_readouts(params, positions, STORIES, *texts)
+
+
+def second_words(source: Second, params: ReaderSections, position: str) -> list[Readout]:
+    """The readers of words alone on a second source's stories; vocabulary and frequencies are that source's own."""
+    texts = stimuli.load(source), stimuli.load(params.readings[NEUTRAL])
+    return list(_word_readouts(params, [position], source.name, *texts))
+
+
+def states_of(condition: Condition, read: xr.Dataset, position: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """States (S, L, H) at one position, and where they are finite (S, L), from what `arrays.activations` gives."""
+    at: dict[str, Any] = {"position": position} if condition.seed is None else {"position": position, "seed": condition.seed}
+    of = read.sel(at)
+    if condition.reading != INPUT_EMBEDDINGS:
+        return of["activation"].values, of["finite"].values
+    return of["embedding"].values[:, None], np.ones((of.sizes["stimulus"], 1), dtype=bool)
+
+
+def readout(condition: Condition, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
+    """One condition at one position, from the Datasets that `arrays.activations` gives."""
+    own, calm = states_of(condition, stories, position), states_of(condition, neutral, position)
+    return Readout(
+        condition=condition,
+        position=position,
+        emotions=[str(x) for x in stories["emotion"].values],
+        topics=[str(x) for x in stories["topic"].values],
+        stimuli=[str(x) for x in stories["stimulus"].values],
+        n_tokens=stories["n_tokens"].values,
+        states=own[0],
+        finite=own[1],
+        neutral=calm[0],
+        neutral_finite=calm[1],
+    )
+
+
+def _word_readouts(
+    params: ReaderSections, positions: list[str], reading: str, stories: pl.DataFrame, neutral: pl.DataFrame
+) -> Iterator[Readout]:
+    for reader in params.words:
+        own, other = words.features(reader, stories["text"].to_list(), neutral["text"].to_list())
+        for position in positions:
+            yield Readout(
+                condition=Condition(reader, None, None, reading),
+                position=position,
+                emotions=stories["emotion"].to_list(),
+                topics=stories["topic"].to_list(),
+                stimuli=stories["id"].to_list(),
+                n_tokens=stories["text"].str.len_chars().cast(pl.Int64).to_numpy(),
+                states=own[:, None],
+                finite=np.ones((len(own), 1), dtype=bool),
+                neutral=other[:, None],
+                neutral_finite=np.ones((len(other), 1), dtype=bool),
+            )
+
+
+def uncrossed_in_words(readout: Readout) -> str:
+    """Which labels lack which topics, when that is why stories do not count as crossed; "" when they do."""
+    topics = sorted(set(readout.topics))
+    if Design.of(readout.emotions, readout.topics).crossed or topics == [""]:
+        return ""
+    cells = set(zip(readout.emotions, readout.topics, strict=True))
+    missing = [f"{e}/{t}" for e in sorted(set(readout.emotions)) for t in topics if (e, t) not in cells]
+    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    return (
+        f"stories are not crossed with topics (no story for {shown}): halves are halves of each label's stories, not of topics"
+    )
+
+
+@dataclass(frozen=True)
+class Headline:
+    """The stories that headline figures use: every label but the neutral one."""
+
+    design: Design
+    rows: NDArray[np.int64]  # indices into the stimuli
+
+    @classmethod
+    def of(cls, readout: Readout, neutral_label: str | None) -> Headline:
+        rows = np.array([i for i, e in enumerate(readout.emotions) if e != neutral_label], dtype=np.int64)
+        return cls(Design.of([readout.emotions[i] for i in rows], [readout.topics[i] for i in rows]), rows)
+
+    def cells(self, k: Floats) -> Floats:
+        return gram.cells(self.gram(k), self.design)
+
+    def gram(self, k: Floats) -> Floats:
+        return k[np.ix_(self.rows, self.rows)]

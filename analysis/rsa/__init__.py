@@ -1,0 +1,1 @@
+"""Representational similarity analysis as pure functions: no files, no params."""

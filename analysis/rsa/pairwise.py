@@ -1,0 +1,220 @@
+"""All pairs of conditions at once: a matrix product of standardised ranks is a matrix of Spearman's rhos.
+
+Every array here is (C, C) over conditions; entry (a, b) is the number of the pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.rsa import split_half
+from analysis.rsa.gram import Floats
+from analysis.rsa.split_half import Halves
+
+TOPICS, LABELS, BOTH = "topics", "labels", "topics_and_labels"
+"""What an interval is over: other topics, other emotions, or both (conservative)."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One number of every pair, with standard errors over topics and over labels; None where none was asked for."""
+
+    value: Floats  # (C, C)
+    se_topic: Floats | None
+    se_label: Floats | None
+    without_label: Floats | None  # (E, C, C): the number without each label
+    without_topic: Floats | None = None  # (T, C, C): without each topic, dropped in place
+
+    def intervals(self, n_units: int, n_labels: int, level: float = 0.95) -> dict[str, tuple[Floats, int]]:
+        """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1, E - 1, and min(T, E) - 1 for both, whose variance
+        is the sum of the two."""
+        made: dict[str, tuple[Floats, int]] = {}
+        for over, se, dof in (
+            (TOPICS, self.se_topic, n_units - 1),
+            (LABELS, self.se_label, n_labels - 1),
+            (BOTH, self._se_both, min(n_units, n_labels) - 1),
+        ):
+            if se is not None:
+                made[over] = (split_half.t_quantile((1 + level) / 2, dof) * se, dof)
+        return made
+
+    @property
+    def _se_both(self) -> Floats | None:
+        if self.se_topic is None or self.se_label is None:
+            return None
+        return np.hypot(self.se_topic, self.se_label)
+
+
+@dataclass(frozen=True)
+class Pairwise:
+    """The numbers of all pairs. The diagonal of `rho_cross` is each condition's reliability."""
+
+    rho_same: Estimate
+    rho_same_half: Floats
+    rho_cross: Estimate
+    rho_dis: Estimate  # NaN where a reliability is not positive; whether it may be read is `inference.Reliability.reason`
+
+
+def pairwise(sides: Sequence[Halves]) -> Pairwise:
+    """Compare every condition with every other. All must have the same halvings, draws and labels."""
+    halves = np.stack([s.halves for s in sides])  # (C, N, 2, P)
+    cross = _cross(halves)
+    topic = _without_each_topic(sides, halves)  # (T, C, C)
+    labels = _stacked([s.fewer_halves for s in sides])  # (C, E, N, 2, P')
+    label = None if labels is None else np.stack([_cross(labels[:, e]) for e in range(labels.shape[1])])
+    each = halves.reshape(len(sides), 2 * len(sides[0].first), -1)
+    return Pairwise(
+        rho_same=_same(sides),
+        rho_same_half=_mean_product(each, each),
+        rho_cross=Estimate(cross, jackknife_se(topic), None if label is None else jackknife_se(label), label, topic),
+        rho_dis=Estimate(
+            disattenuated(cross),
+            jackknife_se(disattenuated(topic)),
+            None if label is None else jackknife_se(disattenuated(label)),
+            None if label is None else disattenuated(label),
+            disattenuated(topic),
+        ),
+    )
+
+
+def disattenuated(cross: Floats) -> Floats:
+    """rho_cross / sqrt(rel_a rel_b) from matrices (..., C, C) whose diagonal is the reliability; never clipped; NaN where a
+    reliability is not positive."""
+    own = np.diagonal(cross, axis1=-2, axis2=-1)
+    root = np.sqrt(np.where(own > 1e-12, own, np.nan))  # what rounding leaves of 0 is no reliability
+    return np.asarray(cross / root[..., :, None] / root[..., None, :])
+
+
+def _stacked(arrays: list[Floats | None]) -> Floats | None:
+    return None if any(a is None for a in arrays) else np.stack([a for a in arrays if a is not None])
+
+
+def _mean_product(x: Floats, y: Floats) -> Floats:
+    """Mean over the second dimension (N) of the products of x (C, N, P) with y (C, N, P)."""
+    n = x.shape[1]
+    return np.asarray(x.reshape(len(x), -1) @ y.reshape(len(y), -1).T / n)
+
+
+def _cross(halves: Floats) -> Floats:
+    """rho_cross from halves (C, N, 2, P): both ways round."""
+    one_way = _mean_product(halves[:, :, 0], halves[:, :, 1])
+    return np.asarray((one_way + one_way.T) / 2)
+
+
+def _without_each_topic(sides: Sequence[Halves], halves: Floats) -> Floats:
+    """rho_cross without each topic, dropped in place from its half, halvings unchanged: (T, C, C)."""
+    first = sides[0].first
+    made = []
+    for t in range(first.shape[1]):
+        deleted = np.stack([s.deleted[:, t] for s in sides])
+        other = np.where(first[:, t][None, :, None], halves[:, :, 1], halves[:, :, 0])
+        one_way = _mean_product(deleted, other)
+        made.append((one_way + one_way.T) / 2)
+    return np.stack(made)
+
+
+def _same(sides: Sequence[Halves]) -> Estimate:
+    """rho_same; over topics the standard deviation of whole-topic bootstrap draws, the same draw on both sides."""
+    whole = np.stack([s.whole for s in sides])
+    value = whole @ whole.T
+    drawn = _stacked([s.drawn for s in sides])  # (C, B, P)
+    fewer = _stacked([s.fewer_whole for s in sides])  # (C, E, P')
+    if drawn is None or fewer is None:
+        return Estimate(value, None, None, None)
+    draws = np.matmul(drawn.transpose(1, 0, 2), drawn.transpose(1, 2, 0))  # (B, C, C)
+    label = np.matmul(fewer.transpose(1, 0, 2), fewer.transpose(1, 2, 0))
+    return Estimate(value, draws.std(axis=0, ddof=1), jackknife_se(label), label)
+
+
+def jackknife_se(theta: Floats) -> Floats:
+    """Delete-one jackknife standard errors from (K, C, C) values, each with one of K units left out."""
+    k = len(theta)
+    return np.asarray(np.sqrt((k - 1) / k * np.square(theta - theta.mean(axis=0)).sum(axis=0)))
+
+
+def mantel_cross(a: Halves, b: Halves, n_labels: int, permutations: NDArray[np.int64]) -> float:
+    """p of rho_cross under permutations of one side's labels (m, E), one permutation for all halvings.
+
+    (1 + #{permuted >= rho_cross}) / (1 + m), one-sided. Only the table of products over entries is permuted, so that the cost
+    does not depend on the number of halvings.
+    """
+    n = len(a.halves)
+    table = (a.halves[:, 0].T @ b.halves[:, 1] + a.halves[:, 1].T @ b.halves[:, 0]) / (2 * n)  # (P, P)
+    observed = float(np.trace(table))
+    i, j = np.triu_indices(n_labels, k=1)
+    index = np.zeros((n_labels, n_labels), dtype=np.int64)
+    index[i, j] = index[j, i] = np.arange(len(i))
+    entries = np.arange(len(i))
+    as_good = 0
+    for start in range(0, len(permutations), 1024):
+        p = permutations[start : start + 1024]
+        permuted = table[entries, index[p[:, i], p[:, j]]].sum(axis=1)
+        as_good += int(np.count_nonzero(permuted >= observed - 1e-12))
+    return (1 + as_good) / (1 + len(permutations))
+
+
+def label_permutations(n_labels: int, wanted: int, seed: int) -> NDArray[np.int64]:
+    """`wanted` random permutations of the labels, (m, E)."""
+    rng = np.random.default_rng((seed, n_labels))
+    return rng.permuted(np.tile(np.arange(n_labels), (wanted, 1)), axis=1)
+
+
+def linear_cka(k: Floats, other: Floats) -> float:
+    """Linear CKA of two Gram matrices (S, S) of the same stimuli, centred over them (Kornblith et al. 2019, eq. 3-4)."""
+    a, b = (x - x.mean(0) - x.mean(1, keepdims=True) + x.mean() for x in (k, other))
+    return float((a * b).sum() / sqrt(float((a * a).sum()) * float((b * b).sum())))
+
+
+@dataclass(frozen=True)
+class NoiseCeiling:
+    """How well the mean of the other lineages predicts a lineage's RDM on other topics. `lower` leaves the lineage out of the
+    mean, `upper` does not; `se` by a jackknife over lineages."""
+
+    lower: float
+    lower_se: float
+    upper: float
+    upper_se: float
+
+
+def noise_ceiling(by_lineage: Sequence[Sequence[Halves]]) -> NoiseCeiling | None:
+    """From the conditions of each lineage; z is the mean rank RDM of a lineage. None below three lineages."""
+    if len(by_lineage) < 3:
+        return None
+    z = np.stack([np.mean([s.halves for s in members], axis=0) for members in by_lineage])  # (F, N, 2, P)
+
+    def bounds(kept: list[int]) -> tuple[float, float]:
+        own = z[kept]
+        total = own.sum(axis=0)
+        lower, upper = [], []
+        for x in own:
+            for one, other in ((0, 1), (1, 0)):
+                lower.append(_correlation(x[:, one], (total - x)[:, other]).mean())
+                upper.append(_correlation(x[:, one], total[:, other]).mean())
+        return float(np.mean(lower)), float(np.mean(upper))
+
+    everyone = list(range(len(z)))
+    lower, upper = bounds(everyone)
+    left_out = np.array([bounds([g for g in everyone if g != f]) for f in everyone])
+    return NoiseCeiling(lower, split_half.jackknife_se(left_out[:, 0]), upper, split_half.jackknife_se(left_out[:, 1]))
+
+
+def _correlation(x: Floats, y: Floats) -> Floats:
+    """Pearson's r of rows of x (N, P) with rows of y (N, P); mean ranks are centred already. 0 where a row is: ranks of few
+    entries may cancel in a mean, and what is flat predicts nothing."""
+    norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
+    return np.asarray((x * y).sum(-1) / np.where(norms > 0, norms, 1.0))
+
+
+def partial(r: Floats, control: int) -> Floats:
+    """r_AB.c = (r_AB - r_Ac r_Bc) / sqrt((1 - r_Ac^2)(1 - r_Bc^2)) of all pairs from matrices (..., C, C), given condition
+    `control`; NaN where a radicand is not positive, as disattenuated values allow."""
+    with_control = r[..., :, control]
+    left = 1 - np.square(with_control)
+    root = np.sqrt(np.where(left > 0, left, np.nan))
+    product = with_control[..., :, None] * with_control[..., None, :]
+    return np.asarray((r - product) / root[..., :, None] / root[..., None, :])

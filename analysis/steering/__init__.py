@@ -1,0 +1,1 @@
+"""Steered texts: their regimes, and dose and response."""

@@ -1,0 +1,84 @@
+"""Statistics of a text's words, and what they make of it: the published regimes of steering, and ours."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from pipeline.params.steering import Thresholds
+
+REPETITIVE, EXPLOSIVE, SURGICAL = "repetitive_collapse", "explosive", "surgical"
+NONE, COLLAPSE, BROKEN, TOWARD, AWAY = "none", "collapse", "broken", "toward", "away"
+
+
+def words(text: str) -> list[str]:
+    """Lower-case words, whatever stands between blanks, as published: punctuation belongs to its word."""
+    return text.lower().split()
+
+
+def ngrams(of: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    """All runs of `n` neighbours, in order; none where there are fewer words."""
+    return [tuple(of[i : i + n]) for i in range(len(of) - n + 1)]
+
+
+def distinct(of: Sequence[str], n: int) -> float | None:
+    """distinct-n (Li et al. 2016, section 5): different n-grams over n-grams; None where there is none."""
+    grams = ngrams(of, n)
+    return len(set(grams)) / len(grams) if grams else None
+
+
+def statistics(text: str) -> dict[str, Any]:
+    """Columns of table `steering` that come from a text's words alone."""
+    own = words(text)
+    different = distinct(own, 3)
+    return {
+        "n_words": len(own),
+        "distinct_1": distinct(own, 1),
+        "distinct_2": distinct(own, 2),
+        "repeated_3": None if different is None else 1 - different,
+        "most_3": max(Counter(ngrams(own, 3)).values(), default=0),
+    }
+
+
+def regime(most_3: int, n_words: int, limits: Thresholds) -> str:
+    """The published criteria on one text: repetitive if a 3-gram stands `times` times; else explosive if it has fewer than
+    `words` words; else surgical, also where steering changed nothing at all."""
+    return REPETITIVE if most_3 >= limits.times else EXPLOSIVE if n_words < limits.words else SURGICAL
+
+
+def label(n_repetitive: int, n_short: int, n: int, limits: Thresholds) -> str:
+    """The published label of `n` texts, of which so many are repetitive or short: shares must exceed their limits."""
+    if Fraction(n_repetitive, n) > Fraction(str(limits.repetitive)):
+        return REPETITIVE
+    return EXPLOSIVE if Fraction(n_short, n) > Fraction(str(limits.explosive)) else SURGICAL
+
+
+def to_another(n_repetitive: int, n_short: int, n: int, limits: Thresholds) -> int | None:
+    """The fewest of the texts that, counted otherwise, give another label; None where no count does."""
+    here, counts = label(n_repetitive, n_short, n, limits), (n_repetitive, n_short, n - n_repetitive - n_short)
+    moves = [
+        sum(abs(a - b) for a, b in zip(counts, (r, s, n - r - s), strict=True)) // 2
+        for r in range(n + 1)
+        for s in range(n + 1 - r)
+        if label(r, s, n, limits) != here
+    ]
+    return min(moves, default=None)
+
+
+def effect(
+    unchanged: bool, most_3: int, n_words: int, ratio: float | None, gain: float | None, limits: Thresholds
+) -> str | None:
+    """What steering did to one text. In this order: `none` (the unsteered text), `collapse` (repetitive), `broken` (fewer than
+    `words` words, or a perplexity more than `perplexity_ratio` times the unsteered text's), `toward` (its score is above the
+    unsteered text's: `gain` > 0) or `away`. None where ratio or gain are needed and unknown."""
+    if unchanged:
+        return NONE
+    if most_3 >= limits.times:
+        return COLLAPSE
+    if n_words < limits.words or (ratio is not None and ratio > limits.perplexity_ratio):
+        return BROKEN
+    if ratio is None or gain is None:
+        return None
+    return TOWARD if gain > 0 else AWAY

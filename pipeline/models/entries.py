@@ -1,0 +1,103 @@
+"""Model entries: `data/models/<name>.yaml`, one form for a hub id, a local folder, a GGUF file and an untrained twin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from pipeline.errors import InputError, nearest
+from pipeline.params.base import PARAMS, Strict, load_yaml
+from pipeline.params.reading import QUANTISED, ReadingSections
+
+MODELS = Path("data/models")
+
+
+class Hub(Strict):
+    """A model of the hub at a pinned commit. `gated`: its page asks for consent, and its files for a token."""
+
+    id: str
+    revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
+    gated: bool = False
+
+
+class Folder(Strict):
+    path: Path
+
+
+class Gguf(Strict):
+    """A GGUF file: in an installed Python package (found without importing it), or at a path."""
+
+    file: str
+    package: str | None = None
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Shape(Strict):
+    """Sizes that costs are computed from before a model is there; checked against its config when it loads."""
+
+    layers: int = Field(gt=0)
+    hidden: int = Field(gt=0)
+    vocabulary: int = Field(gt=0)
+
+
+class ModelEntry(Strict):
+    """One `data/models/<name>.yaml`. With `seeds` it is an untrained twin: architecture and tokenizer of its
+    source, and one set of random weights per seed."""
+
+    family: str
+    lineage: str
+    tuning: Literal["base", "instruct"]
+    bos: bool
+    parameters: float = Field(gt=0)
+    shape: Shape | None = None
+    hub: Hub | None = None
+    folder: Folder | None = None
+    gguf: Gguf | None = None
+    seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _has_one_source(self) -> ModelEntry:
+        if sum(source is not None for source in (self.hub, self.folder, self.gguf)) != 1:
+            raise PydanticCustomError("source", "exactly one of hub, folder, gguf says where the model comes from")
+        if self.seeds is not None and len(set(self.seeds)) < len(self.seeds):
+            raise PydanticCustomError("seeds", "seeds: a seed stands twice")
+        return self
+
+    @property
+    def untrained(self) -> bool:
+        return self.seeds is not None
+
+    @property
+    def draws(self) -> list[int | None]:
+        """The seeds of an untrained twin; one None for a trained model."""
+        return [None] if self.seeds is None else list(self.seeds)
+
+
+def load_entry(model: str, folder: Path = MODELS) -> ModelEntry:
+    """Read and check `data/models/<model>.yaml`; raises InputError."""
+    path = folder / f"{model}.yaml"
+    if not path.exists():
+        known = sorted(p.stem for p in folder.glob("*.yaml"))
+        hint = nearest(model, known, f"there are: {', '.join(known) or 'none'}")
+        raise InputError(f"{path}: no such model entry; {hint}")
+    return load_yaml(path, ModelEntry)
+
+
+def load_entries(params: ReadingSections, folder: Path = MODELS) -> dict[str, ModelEntry]:
+    """The entries of every model that `params` names, each checked against the list that it stands in."""
+    entries = {model: load_entry(model, folder) for model in params.models}
+    for model, entry in entries.items():
+        listed = "read_untrained.models" if model in params.read_untrained.models else "read.models"
+        if entry.untrained != (listed == "read_untrained.models"):
+            mistake = "has no seeds" if listed == "read_untrained.models" else "has seeds (an untrained twin)"
+            raise InputError(f"{PARAMS}: {listed}: {model}: {folder / f'{model}.yaml'} {mistake}; move it to the other list")
+        if entry.untrained and (quantised := QUANTISED.intersection(params.read_untrained.precisions)):
+            raise InputError(
+                f"{PARAMS}: read_untrained.precisions: {', '.join(sorted(quantised))} needs trained weights;"
+                " an untrained twin is read at fp32, bf16 or fp16"
+            )
+    return entries

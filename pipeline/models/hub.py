@@ -1,0 +1,92 @@
+"""The hub: fetch a model at its pinned revision, and know before anything starts which models it would refuse."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from huggingface_hub import HfApi, get_token, snapshot_download, try_to_load_from_cache
+from huggingface_hub.errors import (
+    GatedRepoError,
+    HfHubHTTPError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from pipeline.errors import InputError, one_line
+from pipeline.models.entries import Hub
+
+FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
+# The same weights once more, in the form of the maker's own code: Mistral's, Llama's.
+OTHERWISE = ["consolidated*", "original/*"]
+
+
+def snapshot(hub: Hub, where: Path) -> Path:
+    """The local folder of a model at its revision, fetched if need be. Raises InputError, naming the entry `where`, for what
+    is gated, missing or out of reach."""
+    try:
+        return Path(snapshot_download(hub.id, revision=hub.revision, allow_patterns=FILES, ignore_patterns=OTHERWISE))
+    except GatedRepoError:
+        raise InputError(
+            f"{where}: {hub.id} is gated: ask for access on its page at the hub, then set HF_TOKEN to a token that may read it"
+        ) from None
+    except RevisionNotFoundError:
+        raise InputError(f"{where}: {hub.id} has no revision {hub.revision}") from None
+    except RepositoryNotFoundError:
+        raise InputError(f"{where}: the hub has no model {hub.id} that this HF_TOKEN may see") from None
+    except LocalEntryNotFoundError:
+        raise InputError(f"{where}: {hub.id} is not in the local cache and the hub cannot be reached") from None
+    except (HfHubHTTPError, OSError) as error:
+        raise InputError(f"{where}: {hub.id} could not be fetched: {one_line(error)}") from None
+
+
+def is_cached(hub: Hub) -> bool:
+    """Whether the local cache has the revision: its config, and its weights in one file or in all that the index names."""
+    if _held(hub, "config.json") is None:
+        return False
+    index = _held(hub, "model.safetensors.index.json")
+    if index is None:
+        return _held(hub, "model.safetensors") is not None
+    files = set(json.loads(Path(index).read_text())["weight_map"].values())
+    return all(_held(hub, name) is not None for name in files)
+
+
+def _held(hub: Hub, name: str) -> str | None:
+    found = try_to_load_from_cache(hub.id, name, revision=hub.revision)
+    return found if isinstance(found, str) else None
+
+
+def missing(hubs: Iterable[Hub]) -> list[Hub]:
+    """What would have to be fetched, each revision once."""
+    return [hub for hub in {(h.id, h.revision): h for h in hubs}.values() if not is_cached(hub)]
+
+
+def refused(wanted: Iterable[Hub]) -> list[str]:
+    """Ids of those that the hub would not give: gated ones while there is no token, and those that the token may not read.
+
+    The hub is asked only where there is a token; where it does not answer, nothing is known, and nothing is said.
+    """
+    if not get_token():
+        return [hub.id for hub in wanted if hub.gated]
+    found = []
+    for hub in wanted:
+        try:
+            HfApi().auth_check(hub.id)
+        except (GatedRepoError, RepositoryNotFoundError):
+            found.append(hub.id)
+        except (HfHubHTTPError, OSError):
+            break
+    return found
+
+
+def check_access(wanted: Iterable[Hub]) -> None:
+    """Raise InputError, one message that lists every model that the hub would refuse, and says what to do."""
+    if ids := refused(wanted):
+        why = "this HF_TOKEN may not read" if get_token() else "gated, and there is no token for"
+        pages = "\n".join(f"  https://huggingface.co/{id_}" for id_ in ids)
+        raise InputError(
+            f"{why} {len(ids)} of the models:\n{pages}\nAsk for access on each page, set HF_TOKEN to a token that may read them"
+            " (or run `hf auth login`), and start again; or take them out of params.yaml. Nothing has been started."
+        )

@@ -1,0 +1,264 @@
+"""Models: from an entry of `data/models/` to weights and tokenizer in memory, at a precision, without surprises.
+
+Whatever the source, it becomes a local folder of safetensors first: a hub snapshot at its pinned revision, the user's
+folder, or a GGUF file dequantised once. Nothing is unpickled, no remote code runs, no weight is silently missing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import io
+import json
+import logging
+import os
+import re
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+import transformers
+from gguf import GGUFReader, LlamaFileType
+from safetensors import SafetensorError
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    BitsAndBytesConfig,
+    GgufConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from pipeline.errors import InputError, one_line
+from pipeline.models import cpu_arithmetic, hub, int8
+from pipeline.models.entries import MODELS, Gguf, ModelEntry
+from pipeline.params.reading import QUANTISED
+from pipeline.store.layout import SCRATCH, whole_or_nothing
+from pipeline.store.provenance import digest_of
+
+DTYPES = {
+    "fp32": torch.float32,
+    "bf16": torch.bfloat16,
+    "fp16": torch.float16,
+    # the dtype that a quantised model computes in, and of what is not quantised
+    "int8": torch.float16,
+    "nf4": torch.float16,
+}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model ready to be read: the blocks without the LM head, and its tokenizer. Of one that writes, the head too, and its
+    generation config, which names the tokens that end a text."""
+
+    name: str
+    body: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    device: torch.device
+    attributes: dict[str, Any]
+    head: torch.nn.Module | None = None
+    generation_config: Any = None
+
+
+def quiet() -> None:
+    """Silence what the libraries say on every load and call, by message; everything else is still heard."""
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    for logger in ("bitsandbytes", "transformers.integrations.hub_kernels"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", message="MatMul8bitLt: inputs will be cast")
+
+
+def pick_device(wanted: str) -> torch.device:
+    """`auto`: CUDA when present. Raises InputError for a `cuda` that is not there."""
+    if wanted == "cuda" and not torch.cuda.is_available():
+        raise InputError("params.yaml: read.device: cuda, but torch sees no CUDA device; set it to auto or cpu")
+    return torch.device("cuda" if wanted != "cpu" and torch.cuda.is_available() else "cpu")
+
+
+def load(
+    name: str, entry: ModelEntry, precision: str, device: torch.device, seed: int | None = None, *, writes: bool = False
+) -> Model:
+    """Load the model of an entry at a precision, with its head if it `writes`; `seed` draws the weights of an untrained twin.
+
+    Raises InputError for whatever the user can mend: a file or hub id that is missing, gated or broken, weights that the file
+    lacks, a tokenizer whose BOS habit is not what the entry says, an untrained twin that is to write.
+    """
+    quiet()
+    where = MODELS / f"{name}.yaml"
+    if writes and entry.untrained:
+        raise InputError(f"{where}: an untrained twin (seeds) does not write; take {name} out of write.models")
+    folder = locate(entry, where)
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        _config_is_readable(config, where)
+        _shape_is_as_declared(config, entry, where)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        untrained = entry.untrained
+        whole = _untrained(config, precision, seed) if untrained else _trained(folder, precision, device, where, writes)
+    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        raise InputError(f"{where}: cannot load the model from {folder}: {one_line(error)}") from error
+    _bos_is_as_declared(tokenizer, entry, where)
+    if precision not in QUANTISED:
+        whole = whole.to(device)  # type: ignore[arg-type]
+    if precision == "int8":
+        int8.separate_texts(whole)
+    if device.type == "cpu":
+        cpu_arithmetic.multiply_here(whole)
+    whole.eval().requires_grad_(False)
+    attributes = {
+        "model": name,
+        "family": entry.family,
+        "tuning": entry.tuning,
+        "source": _source_in_words(entry),
+        "weights": "random, one draw per seed" if entry.untrained else _true_precision(folder, config),
+        "config_sha256": config_digest(config),
+        "weights_sha256": "" if entry.untrained else weights_digest(folder),
+        "compute_dtype": str(DTYPES[precision]).removeprefix("torch."),
+        "quantisation": {"int8": "bitsandbytes LLM.int8, threshold 6.0", "nf4": "bitsandbytes NF4"}.get(precision, "none"),
+    }
+    if not writes:
+        return Model(name, whole, tokenizer, device, attributes)
+    blocks, head = cast(PreTrainedModel, whole.base_model), whole.get_output_embeddings()
+    return Model(name, blocks, tokenizer, device, attributes, head, whole.generation_config)
+
+
+def locate(entry: ModelEntry, where: Path) -> Path:
+    """The local folder (config, tokenizer, safetensors) of an entry's source, fetched or converted if need be."""
+    if entry.hub is not None:
+        return hub.snapshot(entry.hub, where)
+    if entry.gguf is not None:
+        return _dequantised(entry.gguf, where)
+    assert entry.folder is not None
+    if not entry.folder.path.is_dir():
+        raise InputError(f"{where}: folder.path: {entry.folder.path} is not a folder")
+    return entry.folder.path
+
+
+def _gguf_path(gguf: Gguf, where: Path) -> Path:
+    path = Path(gguf.file)
+    if gguf.package is not None:
+        found = importlib.util.find_spec(gguf.package)
+        if found is None or found.origin is None:
+            raise InputError(f"{where}: gguf.package: the Python package '{gguf.package}' is not installed")
+        path = Path(found.origin).parent / gguf.file
+    if not path.is_file():
+        raise InputError(f"{where}: gguf.file: {path} is not a file")
+    return path
+
+
+def _dequantised(gguf: Gguf, where: Path) -> Path:
+    """A safetensors copy of a GGUF file, made once; its name holds the file's digest, so another file is another copy."""
+    path = _gguf_path(gguf, where)
+    copy = SCRATCH / "models" / f"{gguf.sha256[:16]}-transformers{transformers.__version__}"
+    if copy.is_dir():
+        return copy
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if digest != gguf.sha256:
+        raise InputError(f"{where}: gguf.sha256: {path} has {digest}; it is another file than this entry means, or broken")
+    print(f"dequantising {gguf.file}, once", file=sys.stderr)
+    try:
+        # transformers draws a progress bar here that no setting turns off
+        with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()):
+            model = AutoModelForCausalLM.from_pretrained(
+                path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+            )
+            model.save_pretrained(scratch)
+            AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
+            kind = LlamaFileType(GGUFReader(path).fields["general.file_type"].contents()).name
+            words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.file}), dequantised to fp32"
+            (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": digest}))
+    except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
+        raise InputError(f"{where}: cannot read the GGUF file {path}: {one_line(error)}") from error
+    return copy
+
+
+def _config_is_readable(config: Any, where: Path) -> None:
+    # An older transformers misreads a newer one's config without a word (rope parameters fall back to defaults).
+    written, installed = str(config.transformers_version or ""), transformers.__version__
+    if (major := re.match(r"\d+", written)) and int(major[0]) > int(installed.split(".")[0]):
+        raise InputError(f"{where}: its config was written by transformers {written}; {installed} would misread it")
+
+
+def _trained(folder: Path, precision: str, device: torch.device, where: Path, writes: bool) -> PreTrainedModel:
+    options: dict[str, Any] = {"dtype": DTYPES[precision], "attn_implementation": "sdpa"}
+    if precision in QUANTISED:
+        options["device_map"] = {"": device}
+        options["quantization_config"] = (
+            BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
+            if precision == "int8"
+            else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=DTYPES["nf4"])
+        )
+    kind: Any = AutoModelForCausalLM if writes else AutoModel
+    model, info = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options)
+    # transformers fills what a file lacks with random numbers; a reading of those would be a wrong number.
+    for what in ("missing_keys", "mismatched_keys"):
+        if info[what]:
+            first = sorted(map(str, info[what]))[0]
+            raise InputError(f"{where}: {folder} lacks weights of the model ({what}: {len(info[what])}, first {first})")
+    return cast(PreTrainedModel, model)
+
+
+def _untrained(config: Any, precision: str, seed: int | None) -> PreTrainedModel:
+    assert seed is not None, "an untrained twin is drawn from a seed"
+    config = getattr(config, "text_config", None) or config
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        # Drawn on the CPU in fp32, so that a seed means the same weights on every device and at every precision.
+        body = AutoModel.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
+    return body.to(DTYPES[precision])
+
+
+def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, where: Path) -> None:
+    ids = tokenizer("a").input_ids
+    habit = tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
+    if habit != entry.bos:
+        raise InputError(f"{where}: bos: {str(entry.bos).lower()}, but its tokenizer {'adds' if habit else 'does not add'} BOS")
+
+
+def _shape_is_as_declared(config: Any, entry: ModelEntry, where: Path) -> None:
+    text = getattr(config, "text_config", None) or config
+    found = {"layers": text.num_hidden_layers, "hidden": text.hidden_size, "vocabulary": text.vocab_size}
+    for name, declared in entry.shape.model_dump().items() if entry.shape is not None else ():
+        if declared != found[name]:
+            raise InputError(f"{where}: shape.{name}: {declared}, but its config says {found[name]}")
+
+
+def _source_in_words(entry: ModelEntry) -> str:
+    if entry.hub is not None:
+        return f"hub {entry.hub.id} at {entry.hub.revision}"
+    if entry.gguf is not None:
+        return f"GGUF {entry.gguf.file}" + (f" of the package {entry.gguf.package}" if entry.gguf.package else "")
+    assert entry.folder is not None
+    return f"folder {entry.folder.path.name}"
+
+
+def _true_precision(folder: Path, config: Any) -> str:
+    note = folder / "gguf.json"
+    if note.exists():
+        return str(json.loads(note.read_text())["weights"])
+    return str(config.dtype or "unstated").removeprefix("torch.")
+
+
+def config_digest(config: Any) -> str:
+    """SHA-256 of an architecture: the config without the path that it was read from."""
+    return digest_of({k: v for k, v in config.to_dict().items() if k != "_name_or_path"})
+
+
+def weights_digest(folder: Path) -> str:
+    """SHA-256 over the SHA-256 of a folder's safetensors files, by name. The hub's cache names its files by theirs."""
+    whole = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        name = os.path.basename(os.path.realpath(path))
+        if not re.fullmatch("[0-9a-f]{64}", name):
+            with path.open("rb") as file:
+                name = hashlib.file_digest(file, "sha256").hexdigest()
+        whole.update(f"{path.name} {name}\n".encode())
+    return whole.hexdigest()

@@ -1,0 +1,31 @@
+"""What `params.yaml` says of verdicts: the rules, fixed before any model is run."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.params.base import Sections, Strict
+
+
+class Maturity(Strict):
+    """When a model counts as mature: the rule of `analysis.claims.maturity`."""
+
+    standard_errors: float = Field(default=2, ge=0)
+    untrained: int = Field(default=5, ge=1, description="draws of untrained networks that the rule needs")
+
+
+class MaturitySections(Sections):
+    maturity: Maturity
+
+
+class Claims(Strict):
+    """How verdicts are found: the rules of `analysis.claims.verdicts`."""
+
+    over: Literal["topics", "labels", "topics_and_labels"] = "topics_and_labels"
+    largest_se: float = Field(default=0.15, gt=0, description="of what is left given a control that explains a claim")
+
+
+class ClaimsSections(MaturitySections):
+    claims: Claims

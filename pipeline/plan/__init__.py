@@ -1,0 +1,1 @@
+"""The plan: what a run would do, take and refuse, before anything starts."""

@@ -1,0 +1,173 @@
+"""Say what a run would do and take, and check every input before anything starts.
+
+    python -m pipeline.plan.plan [PARAMS]
+
+Not a stage: it writes nothing. Entries, stimuli and precisions are checked as the stages would check them, and so is access
+to what has to be fetched; whatever is wrong comes out now, not after an hour. Of PARAMS, a profile, all stages are counted.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.table import Table
+
+from pipeline.behaviour import questionnaire
+from pipeline.errors import InputError, one_line, run_stage
+from pipeline.models import hub
+from pipeline.models.entries import Hub, ModelEntry, load_entries
+from pipeline.params.base import PARAMS
+from pipeline.params.fetch import fetched_path
+from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.params.whole import Params
+from pipeline.plan import costs, stages, workload
+from pipeline.plan.lint import lint
+from pipeline.texts import stimuli
+
+DAG = Path("dvc.yaml")
+
+
+def flops_per_second() -> float:
+    """What the cores of this CPU make of fp32 matrix products, as the stages multiply, from a fifth of a second of them."""
+    import torch  # takes seconds, which only a plan with something to do need spend
+
+    from pipeline.models import cpu_arithmetic, workers
+
+    x, weight = torch.ones(1024, 768), cpu_arithmetic.laid_out(torch.ones(768, 768))
+    with workers.one_thread():
+        cpu_arithmetic.product(x, weight, None)
+        count, start = 0, time.perf_counter()
+        while time.perf_counter() - start < 0.2:
+            cpu_arithmetic.product(x, weight, None)
+            count += 1
+        each = count * 2 * 1024 * 768**2 / (time.perf_counter() - start)
+    return each * workers.cores(torch.device("cpu"))
+
+
+def changed_stages() -> list[str]:
+    """Names of the stages that DVC finds changed; [] when all is up to date."""
+    asked = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
+    return list(json.loads(asked.stdout or "{}"))
+
+
+def main(arguments: list[str]) -> None:
+    path = Path(arguments[0]) if arguments else PARAMS
+    params = Params.load(path)
+    entries = load_entries(params)
+    questionnaire.only_instruct(params.behaviour.models, entries)
+    questionnaire.questions(params.behaviour.questions)
+    questionnaire.tasks(params.behaviour.constraints)
+    texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
+    missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
+    for second in params.second:  # what is fetched first cannot be counted yet
+        texts[second.name] = (
+            stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
+        )
+    texts |= {varied.name: texts[STORIES] for varied in params.varied}
+    changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
+    out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
+    if not changed:
+        out.print("Everything is up to date.")
+        return
+    stories = texts[STORIES]
+    n_labels = stories["emotion"].n_unique()
+    out.print(
+        f"Profile [bold]{params.profile}[/]: {stories.height} stories ({n_labels} labels,"
+        f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
+    )
+    if warnings := len(lint(stories, params.corpus)):
+        out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
+    for name in missing:
+        out.print(f"fetches {name} from {params.fetch[name].url}")
+    follows = " and what follows from them" if path == PARAMS else ""
+    out.print(f"Stages to run{follows}: {stages.counts(changed)}")
+    work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]
+    if work:
+        show_models(out, params, entries, work)
+    show_disk(out, params, entries, work, n_labels)
+    wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
+    show_downloads(out, entries, wanted)
+    hub.check_access(wanted)
+
+
+def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
+    """A row for each model and precision: what it does, GPU memory, and time."""
+    rate = flops_per_second()
+    grid = Table(
+        "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
+    )
+    cells: dict[tuple[str, str], list[workload.Work]] = defaultdict(list)
+    for w in work:
+        cells[w.model, w.precision].append(w)
+    for (model, precision), own in cells.items():
+        entry = entries[model]
+        n = {kind: sum(w.kind == kind for w in own) for kind in ("reads", "writes")}
+        grid.add_row(
+            model,
+            precision,
+            f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M",
+            str(n["reads"] or ""),
+            str(n["writes"] or ""),
+            _gb(costs.gpu_bytes(entry, precision, params.read.batch_tokens)),
+            _time(sum(w.cpu(entry, rate) for w in own)),
+            _time(sum(w.gpu(entry) for w in own)),
+        )
+    out.print(grid)
+    cpu = sum(w.cpu(entries[w.model], rate) for w in work)
+    gpu = sum(w.gpu(entries[w.model]) for w in work)
+    conditions = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
+    out.print(
+        f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on a GPU of the A100 kind (assumed rates, not measured: see"
+        " pipeline/costs.py), writing counted as if no text ended early."
+    )
+    out.print(
+        f"Then the stages that load no model: minutes. They grow with the square of the conditions: {conditions} here; the"
+        " default profile has 11 and takes about four minutes."
+    )
+
+
+def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
+    """What the readings and the vectors take, before compression."""
+    vectors = 0.0
+    for model in params.models:
+        vectors += costs.vector_bytes(
+            entries[model], len(params.precisions_of(model)), len(params.readings[STORIES].positions), n_labels
+        )
+        asked = params.writings_read if model in params.write.models else []
+        groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
+        vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)
+    read = sum(w.disk for w in work)
+    out.print(f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)")
+
+
+def show_downloads(out: Console, entries: dict[str, ModelEntry], wanted: list[Hub]) -> None:
+    """What has to be fetched from the hub, each revision once."""
+    if not wanted:
+        if any(entry.hub is not None for entry in entries.values()):
+            out.print("Downloads: none; the local cache has every revision")
+        return
+    sizes = {entry.hub.id: costs.download_bytes(entry) for entry in entries.values() if entry.hub is not None}
+    out.print(f"Downloads: {_gb(sum(sizes[h.id] for h in wanted))} (parameters at {costs.HUB_BYTES} bytes)")
+    for h in wanted:
+        out.print(f"  {h.id} {_gb(sizes[h.id])}{', gated' if h.gated else ''}")
+
+
+def _gb(value: float) -> str:
+    return f"{value / 1e9:.1f} GB" if value >= 1e8 else f"{value / 1e6:.0f} MB"
+
+
+def _time(value: float) -> str:
+    return f"{value / 3600:,.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
+
+
+if __name__ == "__main__":
+    run_stage(main)

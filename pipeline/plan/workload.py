@@ -1,0 +1,142 @@
+"""The work of a run: every stage that a model runs in, with the tokens that pass through it, from params and texts alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from pipeline.behaviour import questionnaire
+from pipeline.models.entries import ModelEntry
+from pipeline.params.reading import NEUTRAL, QUANTISED, STORIES, Second, Varied
+from pipeline.params.whole import Params
+from pipeline.params.writing import Writing, WritingRead
+from pipeline.plan import costs
+from pipeline.steering import directions
+from pipeline.texts import prompts
+
+
+@dataclass(frozen=True)
+class Work:
+    """One stage that a model runs in: what it does (`reads` or `writes`), how much of it, and what it leaves on disk."""
+
+    stage: str
+    model: str
+    precision: str
+    kind: str
+    what: str
+    tokens: float
+    n_passes: float  # of a GPU
+    texts_per_pass: float = 0.0
+    disk: float = 0.0
+
+    def cpu(self, entry: ModelEntry, rate: float) -> float:
+        return costs.cpu_seconds(entry, self.precision, self.tokens, rate, self.kind)
+
+    def gpu(self, entry: ModelEntry) -> float:
+        return costs.gpu_seconds(entry, self.precision, self.tokens, self.n_passes, self.texts_per_pass)
+
+
+def passes(params: Params, precision: str, n_texts: float, tokens: float) -> float:
+    """Passes of a reading: one a text where a quantised model reads, else whichever of the two limits of a batch is met."""
+    if precision in QUANTISED:
+        return n_texts
+    return max(n_texts / params.read.batch_texts, tokens / params.read.batch_tokens)
+
+
+def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl.DataFrame]) -> Iterator[Work]:
+    """Every stage that reads what stands in files."""
+
+    def work(stage: str, model: str, precision: str, positions: dict[str, list[str]]) -> Work:
+        read = {name: texts[name] for name in positions}
+        tokens = _tokens([text for t in read.values() for text in t["text"]])
+        n_passes = passes(params, precision, sum(t.height for t in read.values()), tokens)
+        disk = sum(costs.reading_bytes(entries[model], t.height, len(positions[name])) for name, t in read.items())
+        return Work(stage, model, precision, "reads", ", ".join(positions), tokens, n_passes, disk=disk)
+
+    own = {name: list(params.readings[name].positions) for name in (STORIES, NEUTRAL)}
+    for model, precision in params.cells:
+        stage = "read" if model in params.read.models else "read_untrained"
+        yield work(f"{stage}@{model}-{precision}", model, precision, own)
+    lists: dict[str, list[Varied | Second]] = {"varied": [*params.varied], "second": [*params.second]}
+    for kind, more in lists.items():
+        for model in params.read.models:
+            for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
+                positions = {reading.name: list(reading.positions)}
+                yield work(f"read_{kind}@{model}-{kind}{n}", model, reading.precision, positions)
+
+
+def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> Iterator[Work]:
+    """Every stage that writes, or reads what was written; a bound: no text ends early."""
+    lists: dict[str, list[Writing | WritingRead]] = {"writing": [*params.writings], "read": [*params.writings_read]}
+    for model in params.write.models:
+        for kind, listed in lists.items():
+            for n, item in enumerate(listed):
+                setting = params.write.settings[item.setting]
+                ids = setting.only or prompts.load(params.write.prompts, setting.prompts, None)["id"].unique().to_list()
+                # greedy samples are one text
+                n_texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
+                tokens = float(n_texts * setting.max_new_tokens)
+                if isinstance(item, Writing):
+                    together = min(n_texts, 1 if item.precision == "nf4" else params.write.batch_texts)
+                    stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
+                    yield Work(stage, model, item.precision, "writes", what, tokens, tokens / together, together)
+                else:
+                    tokens, n_texts = tokens * len(item.readings), n_texts * len(item.readings)
+                    disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
+                    n_passes = passes(params, item.read, n_texts, tokens)
+                    stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
+                    yield Work(stage, model, item.read, "reads", what, tokens, n_passes, disk=disk)
+
+
+def steerings(params: Params) -> Iterator[Work]:
+    """Every model that is steered: each text is written after a prompt of its own, and read alone and after it."""
+    steering = params.steering
+    asked = directions.load_prompts(steering.prompts) if steering.models else {}
+    ours, theirs = steering.ours, steering.paper
+    n_directions = (len(ours.emotions) + ours.random) * len(ours.strengths) + 1  # one text without any
+    scenarios = len(theirs.scenarios) * (len(theirs.strengths) + 1)
+    n_texts = {"ours": n_directions * len(asked.get("ours", {})), "paper": scenarios}
+    per_prompt = {name: _tokens(list(texts.values())) / len(texts) for name, texts in asked.items()}
+    total = sum(n_texts.values())
+    prompted = sum(n * per_prompt.get(name, 0) for name, n in n_texts.items())
+    tokens = 2 * prompted + 3.0 * total * steering.max_new_tokens
+    together = min(steering.batch_texts, max(total, 1))
+    for model in steering.models:
+        for precision in steering.precisions:
+            n_passes = total + total / together * steering.max_new_tokens
+            yield Work(f"steer@{model}-{precision}", model, precision, "writes", "steered", tokens, n_passes, together)
+
+
+def questionings(params: Params) -> Iterator[Work]:
+    """Every model that is asked: a conversation is read once for the reply and once for the stance, at every turn."""
+    asked = params.behaviour
+    tokens = n_passes = 0.0
+    talks, tasks = (
+        (questionnaire.questions(asked.questions), questionnaire.tasks(asked.constraints)) if asked.models else ([], [])
+    )
+    for talk in talks:
+        said = [_tokens(list(talk.turns[: n + 1])) + n * asked.answer_tokens for n in range(len(talk.turns))]
+        tokens += 2 * sum(said) + len(said) * asked.answer_tokens
+        n_passes += 2 * len(said)
+    for task in tasks:
+        tokens += _tokens(list(task.turns)) + len(task.turns) * asked.task_tokens
+        n_passes += len(task.turns)
+    together = max(min(asked.batch_texts, len(talks)), 1)
+    n_passes += asked.task_tokens + sum(asked.answer_tokens for _ in (talks[0].turns if talks else ()))
+    for model in asked.models:
+        for precision in asked.precisions:
+            yield Work(f"ask@{model}-{precision}", model, precision, "writes", "asked", tokens, n_passes, together)
+
+
+def _tokens(texts: list[str]) -> float:
+    return sum(map(len, texts)) * costs.TOKENS_PER_CHARACTER
+
+
+def of(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl.DataFrame], n_labels: int) -> Iterator[Work]:
+    """All of it. `texts`: what stands in files, by the name of its reading; `n_labels`: of the stories."""
+    yield from readings(params, entries, texts)
+    yield from writings(params, entries, n_labels)
+    yield from steerings(params)
+    yield from questionings(params)

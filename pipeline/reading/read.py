@@ -1,0 +1,286 @@
+"""Stage `read`: a model reads text; the residual stream after every block, pooled per stimulus, lands in the store.
+
+    python -m pipeline.reading.read MODEL PRECISION READING [READING ...]
+
+A run that was stopped goes on where it stood: finished batches wait in `.scratch/`, under a fingerprint of everything that
+they depend on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import xarray as xr
+from tqdm import tqdm
+
+from pipeline.errors import InputError, run_stage
+from pipeline.models import int8, loading, workers
+from pipeline.models.entries import ModelEntry, load_entry
+from pipeline.params.base import PARAMS
+from pipeline.params.reading import QUANTISED, Position, Reading, ReadingSections
+from pipeline.reading import residual
+from pipeline.store import layout
+from pipeline.store.provenance import code_digest, digest_of, versions
+from pipeline.texts import stimuli
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """Which texts share a forward pass. A quantised model reads one text at a time: LLM.int8's numbers depend on
+    batch-mates (a whole column of activations is an outlier or not), and they must not."""
+
+    tokens: int
+    texts: int
+
+    @classmethod
+    def of(cls, params: ReadingSections, precision: str, asked: int | None = None) -> BatchPlan:
+        """`asked`: how many texts a reading wants to share a pass, whatever the precision."""
+        if asked is None and precision in QUANTISED:
+            return cls(0, 1)
+        return cls(params.read.batch_tokens, asked or params.read.batch_texts)
+
+    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
+        """Indices of the texts of each batch: sorted by length, no more than `texts` of them or `tokens` with padding."""
+        batches: list[list[int]] = []
+        for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
+            # sorted by length: the newest text is the longest, so it sets the width of the batch
+            if batches and len(batches[-1]) < self.texts and (len(batches[-1]) + 1) * lengths[i] <= self.tokens:
+                batches[-1].append(i)
+            else:
+                batches.append([i])
+        return batches
+
+    def in_words(self) -> str:
+        if self.texts == 1:
+            return "one text at a time"
+        return f"sorted by length, at most {self.texts} texts or {self.tokens} tokens; right padding, no mask"
+
+
+def texts_long_enough(
+    lengths: Sequence[int], frame: pl.DataFrame, positions: dict[str, Position], model: str, path: Path
+) -> None:
+    """Raise InputError, naming them, if texts have fewer tokens than a position needs. `lengths` are without BOS."""
+    for name, position in positions.items():
+        short = [i for i, length in enumerate(lengths) if length < position.tokens_needed]
+        if short:
+            shown = ", ".join(f"{frame['id'][i]} ({frame['emotion'][i] or 'no label'}, {lengths[i]} tokens)" for i in short[:5])
+            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+            raise InputError(
+                f"{path}: position '{name}' needs {position.tokens_needed} tokens or more, and in {model} these texts are"
+                f" shorter: {shown}{more}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
+                f" {PARAMS}"
+            )
+
+
+def read(
+    model: loading.Model,
+    ids: list[list[int]],
+    positions: Sequence[Position],
+    skip: Sequence[int],
+    plan: BatchPlan,
+    scratch: Path,
+    progress: tqdm[Any],
+) -> residual.Pooled:
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. The first
+    `skip` tokens of each text never count."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    if not ids:
+        return residual.nothing_read(model.body, len(positions))
+    batches = plan.batches([len(text) for text in ids])
+
+    def work(numbers: Sequence[int]) -> Iterator[int]:
+        for number in numbers:
+            batch, kept = batches[number], scratch / f"{number:05}.npz"
+            if not kept.exists():
+                pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, [skip[i] for i in batch])
+                unfinished = kept.with_suffix(".tmp")
+                with unfinished.open("wb") as file:
+                    np.savez(file, **pooled._asdict())
+                os.replace(unfinished, kept)
+            yield sum(len(ids[i]) for i in batch)
+
+    for tokens in workers.share(work, len(batches), model.device):
+        progress.update(tokens)
+    whole: dict[str, np.ndarray] = {}
+    for number, batch in enumerate(batches):
+        with np.load(scratch / f"{number:05}.npz") as kept_batch:
+            for name in residual.Pooled._fields:
+                part = kept_batch[name]
+                whole.setdefault(name, np.empty((len(ids), *part.shape[1:]), dtype=part.dtype))[batch] = part
+    return residual.Pooled(**whole)
+
+
+def dataset(
+    pooled: residual.Pooled,
+    frame: pl.DataFrame,
+    n_tokens: Sequence[int],
+    positions: Sequence[str],
+    attributes: dict[str, Any],
+    seeds: list[int] | None = None,
+) -> xr.Dataset:
+    """The Dataset of one reading (see `store`): activations, where they are finite, the input embeddings, and the labels of
+    every stimulus. With `seeds`, every array has that dimension first."""
+    lead = ("seed",) if seeds is not None else ()
+    coords: dict[str, Any] = {
+        "stimulus": ("stimulus", np.array(frame["id"].to_list(), dtype=layout.STRING)),
+        "emotion": ("stimulus", np.array(frame["emotion"].to_list(), dtype=layout.STRING)),
+        "topic": ("stimulus", np.array(frame["topic"].to_list(), dtype=layout.STRING)),
+        "n_tokens": ("stimulus", np.array(n_tokens, dtype=np.int64)),
+        "position": ("position", np.array(positions, dtype=layout.STRING)),
+        "layer": ("layer", np.arange(pooled.activation.shape[-2])),
+    }
+    if "sample" in frame.columns:
+        coords["sample"] = ("stimulus", frame["sample"].to_numpy())
+    if seeds is not None:
+        coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
+    arrays = {
+        "activation": ((*lead, *layout.ACTIVATION_DIMS), pooled.activation.astype(np.float32, copy=False)),
+        "finite": ((*lead, *layout.FINITE_DIMS), pooled.finite),
+        "embedding": ((*lead, *layout.EMBEDDING_DIMS), pooled.embedding.astype(np.float32, copy=False)),
+    }
+    return xr.Dataset(arrays, coords=coords, attrs=attributes)
+
+
+def overflow_in_words(finite: np.ndarray, precision: str) -> str:
+    """What was not finite, in words ("" when all was); raises InputError where nothing is finite, or at fp32.
+
+    `finite` is bool (..., stimulus, position, layer).
+    """
+    whole = finite.all(axis=tuple(range(finite.ndim - 1)))
+    if whole.all():
+        return ""
+    layers = np.flatnonzero(~whole)
+    lost = 1 - finite.all(axis=-2).mean()
+    where = f"layers {layers[0]}-{layers[-1]} ({layers.size} of {whole.size})"
+    words = f"states that are not finite at {where}, in {lost:.0%} of stimuli x layers"
+    if precision == "fp32" or not finite.any():
+        raise InputError(
+            f"{words}, at {precision}: the weights are broken, or this precision cannot hold this model; try bf16 or fp32"
+        )
+    return words
+
+
+@dataclass(frozen=True)
+class Source:
+    """A reading's texts, and the positions that they are read at."""
+
+    name: str
+    reading: Reading
+    frame: pl.DataFrame
+    positions: dict[str, Position]
+
+    @classmethod
+    def of(cls, name: str, precision: str, params: ReadingSections) -> Source:
+        """What params say of a reading. Raises InputError for a name that they lack."""
+        reading = params.reading(name, precision)
+        if reading is None:
+            known = ", ".join(params.readings_of(params.read.models[0], precision)) if params.read.models else "none"
+            raise InputError(f"{PARAMS}: no reading '{name}' at {precision}; there are {known}")
+        return cls(name, reading, stimuli.load(reading), {p: params.positions[p] for p in reading.positions})
+
+
+def attributes_of(source: Source, model: loading.Model, precision: str, bos: bool, plan: BatchPlan) -> dict[str, Any]:
+    """What a reading's store says of itself: everything that its numbers depend on, in words and digests."""
+    return {
+        **model.attributes,
+        "precision": precision,
+        "reading": source.name,
+        "layer": residual.LAYER_IN_WORDS,
+        "positions": "; ".join(f"{k} = {v.in_words()}" for k, v in source.positions.items()),
+        "bos": f"{'prepended' if bos else 'none'} ({source.reading.bos}); it and padding are never pooled",
+        "batch_plan": plan.in_words(),
+        "stimuli_sha256": stimuli.digest(source.frame),
+        "device": model.device.type,
+        "code_sha256": code_digest("read"),
+        **{f"{library}_version": number for library, number in versions().items()},
+    }
+
+
+@dataclass(frozen=True)
+class Part:
+    """One source as one model, or one draw of a twin, read it."""
+
+    pooled: residual.Pooled
+    n_tokens: list[int]
+    attributes: dict[str, Any]
+    scratch: Path
+
+
+def read_source(
+    source: Source, model: loading.Model, entry: ModelEntry, precision: str, seed: int | None, plan: BatchPlan
+) -> Part:
+    """Read one source with a model in memory; raises InputError for a text that is shorter than a position needs."""
+    ids, bos = residual.tokenise(source.frame["text"].to_list(), model.tokenizer, entry.bos, source.reading.bos)
+    attributes = attributes_of(source, model, precision, bos, plan)
+    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan)
+
+
+def read_tokens(
+    source: Source,
+    ids: list[list[int]],
+    skip: Sequence[int],
+    attributes: dict[str, Any],
+    model: loading.Model,
+    precision: str,
+    seed: int | None,
+    plan: BatchPlan,
+) -> Part:
+    """Read a source's texts as the tokens `ids`, of which the first `skip` of each text never count."""
+    lengths = [len(text) - first for text, first in zip(ids, skip, strict=True)]
+    texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
+    rules = {k: v.model_dump() for k, v in source.positions.items()}
+    fingerprint = digest_of({"seed": seed, "ids": ids, "skip": list(skip), "positions": rules, "attributes": attributes})
+    scratch = layout.SCRATCH / "read" / fingerprint[:24]
+    label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
+    # tqdm stays quiet (disable=None) where the output is not a terminal.
+    with tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None) as progress:
+        pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress)
+    return Part(pooled, lengths, attributes, scratch)
+
+
+def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str) -> None:
+    """Put the parts of one source together, one per seed of a twin, and write its store."""
+    pooled = parts[0].pooled
+    if entry.seeds is not None:
+        pooled = residual.Pooled(*(np.stack(draws) for draws in zip(*(p.pooled for p in parts), strict=True)))
+    not_finite = overflow_in_words(pooled.finite, precision)
+    if not_finite:
+        print(f"{name} {precision} {source.name}: {not_finite}; recorded, not averaged", file=sys.stderr)
+    last = parts[-1]
+    attributes = last.attributes | {"not_finite": not_finite}
+    result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
+    layout.write_activations(result, layout.activations_path(name, precision, source.name))
+    for part in parts:
+        shutil.rmtree(part.scratch)
+
+
+def main(arguments: list[str]) -> None:
+    name, precision, *readings = arguments
+    params, entry = ReadingSections.load(), load_entry(name)
+    sources = [Source.of(reading, precision, params) for reading in readings]
+    device = loading.pick_device(params.read.device)
+    batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == precision}
+    parts: dict[str, list[Part]] = {reading: [] for reading in readings}
+    for seed in entry.draws:
+        # loaded once for all sources: of a large model, loading and quantising take longer than reading
+        model = loading.load(name, entry, precision, device, seed)
+        for source in sources:
+            mates = batch_texts.get(source.name)
+            plan = BatchPlan.of(params, precision, mates)
+            with int8.batch_mates(model.body) if mates else contextlib.nullcontext():
+                parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
+    for source in sources:
+        write(source, parts[source.name], name, entry, precision)
+
+
+if __name__ == "__main__":
+    run_stage(main)

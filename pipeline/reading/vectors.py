@@ -1,0 +1,174 @@
+"""Stage `vectors`: emotion vectors of one model, from its activations, into `data/vectors.zarr/<model>`.
+
+    python -m pipeline.reading.vectors MODEL
+
+A vector is the mean over a label's stories minus a baseline. `centred`: the baseline is the mean of the emotions' means
+(the neutral label does not count). `denoised`: the same, without the principal components of the neutral texts.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+
+from pipeline.errors import InputError, run_stage
+from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.params.vectors import VectorsSections
+from pipeline.params.writing import WritingSections
+from pipeline.reading.components import neutral_components
+from pipeline.store import arrays, layout
+from pipeline.store.provenance import code_digest
+
+# Attributes that differ between the precisions of one model; the others are said once.
+BY_PRECISION = ("precision", "compute_dtype", "quantisation", "batch_plan", "not_finite")
+
+
+class Params(WritingSections, VectorsSections):
+    """The sections that this stage loads."""
+
+
+def emotion_vectors(
+    states: NDArray[np.floating],
+    label: NDArray[np.int64],
+    baseline: NDArray[np.bool_],
+    neutral: NDArray[np.floating],
+    share: float,
+) -> tuple[NDArray[np.float64], int]:
+    """Vectors (variant, E, H) at one layer and position, and the number of neutral components removed.
+
+    `states` (S, H); `label` (S), an index into E labels; `baseline` (E), the labels that the mean is taken over;
+    `neutral` (N, H); `share`, the neutral variance to remove.
+    """
+    x = np.asarray(states, dtype=np.float64)
+    means = np.stack([x[label == e].mean(axis=0) for e in range(len(baseline))])
+    centred = means - means[baseline].mean(axis=0)
+    components = neutral_components(neutral, share)
+    return np.stack([centred, centred - (centred @ components.T) @ components]), len(components)
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of a model's node: whose texts, and the reading that each precision has of them."""
+
+    method: str
+    setting: str
+    readings: dict[str, str]  # by precision
+    positions: list[str]
+
+
+def groups_of(model: str, params: Params) -> dict[str, Group]:
+    """The groups of a model by name: comprehension of the stories, and every setting of writing that a precision reads of its
+    own, after its prompt."""
+    precisions = params.precisions_of(model)
+    stories = Group(layout.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), params.readings[STORIES].positions)
+    groups = {layout.METHODS[STORIES]: stories}
+    for setting in params.write.settings if model in params.write.models else ():
+        asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and "prompted" in r.readings]
+        own = {r.read: r.readings["prompted"] for r in asked}
+        if own:
+            own = {p: own[p] for p in precisions if p in own}
+            groups[layout.METHODS.get(setting, setting)] = Group("generation", setting, own, params.write.positions)
+    return groups
+
+
+def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
+    """The Dataset of one group (see `store`); None where no precision has texts of every label. A precision that lacks some
+    (none was written there that can be read) is absent. Raises InputError where there is nothing to compare."""
+    read = {p: arrays.activations(model, p, reading) for p, reading in group.readings.items()}
+    labels = np.unique([e for t in read.values() for e in t["emotion"].values.tolist()])
+    lacking = {p: sorted(set(labels) - set(t["emotion"].values.tolist())) for p, t in read.items()}
+    precisions, positions = [p for p in read if not lacking[p]], group.positions
+    left_out = {p: f"no text of {', '.join(names[:5])}" for p, names in lacking.items() if names}
+    for precision, why in left_out.items():
+        print(f"{model} {precision} {group.setting}: {why}; it has no vectors", file=sys.stderr)
+    if not len(labels) or not precisions:
+        return None
+    texts = [read[p] for p in precisions]
+    neutral = [arrays.activations(model, p, NEUTRAL) for p in precisions]
+    one = texts[0]
+    seeds: list[int | None] = one["seed"].values.tolist() if "seed" in one.dims else [None]
+    named = [np.array(t["emotion"].values.tolist()) for t in texts]
+    baseline = labels != params.vectors.neutral_label
+    if baseline.sum() < 2:
+        path = params.readings[STORIES].path
+        raise InputError(f"{path}: fewer than two emotions beside the neutral label: nothing to compare")
+    n_layers, hidden = one.sizes["layer"], one.sizes["hidden"]
+    shape = (len(seeds), len(precisions), len(layout.VARIANTS), len(positions), n_layers, len(labels), hidden)
+    vector = np.full(shape, np.nan, dtype=np.float32)
+    removed = np.full((len(seeds), len(precisions), len(positions), n_layers), -1, dtype=np.int64)
+    for (i, seed), (j, _), (p, position) in (
+        (s, q, r) for s in enumerate(seeds) for q in enumerate(precisions) for r in enumerate(positions)
+    ):
+        at: dict[str, Any] = {"position": position} if seed is None else {"position": position, "seed": seed}
+        here, calm = texts[j].sel(at), neutral[j].sel(at)
+        whole = here["finite"].values.all(axis=0) & calm["finite"].values.all(axis=0)
+        states, plain = here["activation"].values, calm["activation"].values
+        label = np.searchsorted(labels, named[j])
+        for layer in np.flatnonzero(whole):
+            made, count = emotion_vectors(states[:, layer], label, baseline, plain[:, layer], params.vectors.neutral_variance)
+            vector[i, j, :, p, layer], removed[i, j, p, layer] = made, count
+    lead: tuple[str, ...] = ("seed",)
+    if seeds == [None]:
+        vector, removed, lead = vector[0], removed[0], ()
+    coords: dict[str, Any] = {
+        "precision": ("precision", np.array(precisions, dtype=layout.STRING)),
+        "variant": ("variant", np.array(layout.VARIANTS, dtype=layout.STRING)),
+        "position": ("position", np.array(positions, dtype=layout.STRING)),
+        "layer": ("layer", np.arange(n_layers)),
+        "emotion": ("emotion", np.array(labels.tolist(), dtype=layout.STRING)),
+    }
+    if lead:
+        coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
+    return xr.Dataset(
+        {
+            "vector": ((*lead, *layout.VECTOR_DIMS), vector),
+            "finite": ((*lead, *layout.LAYER_DIMS), removed >= 0),
+            "n_neutral_components": ((*lead, *layout.LAYER_DIMS), removed),
+        },
+        coords=coords,
+        attrs={
+            "method": group.method,
+            "setting": group.setting,
+            "baseline": "mean of the label means" + ("" if baseline.all() else f" without '{params.vectors.neutral_label}'"),
+            "denoised": "without the principal components of the neutral texts that hold"
+            f" {params.vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
+            " n_neutral_components counts them",
+            "finite": "False: a text's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
+            **({"precisions_left_out": left_out} if left_out else {}),
+            "n_texts": {p: t.sizes["stimulus"] for p, t in zip(precisions, texts, strict=True)},
+            "stimuli_sha256": {p: t.attrs["stimuli_sha256"] for p, t in zip(precisions, texts, strict=True)},
+            "neutral_sha256": neutral[0].attrs["stimuli_sha256"],
+        },
+    )
+
+
+def attributes_of(model: str, params: Params) -> dict[str, Any]:
+    """What a model's node says: what its readings of the stories share, once; and what differs by precision."""
+    precisions = params.precisions_of(model)
+    stories = [arrays.activations(model, p, STORIES) for p in precisions]
+    one = stories[0].attrs
+    shared = {k: v for k, v in one.items() if k not in (*BY_PRECISION, "reading", "stimuli_sha256", "code_sha256")}
+    return {
+        **shared,
+        "precisions": {p: {k: s.attrs[k] for k in BY_PRECISION[1:]} for p, s in zip(precisions, stories, strict=True)},
+        "read_code_sha256": one["code_sha256"],
+        "vectors_code_sha256": code_digest("vectors"),
+        "vectors_params": params.vectors.model_dump(),
+    }
+
+
+def main(arguments: list[str]) -> None:
+    (model,) = arguments
+    params = Params.load()
+    made = {name: of_group(model, group, params) for name, group in groups_of(model, params).items()}
+    groups = {name: dataset for name, dataset in made.items() if dataset is not None}
+    layout.write_vectors(groups, attributes_of(model, params), model)
+
+
+if __name__ == "__main__":
+    run_stage(main)

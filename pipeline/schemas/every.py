@@ -1,0 +1,52 @@
+"""Every table, by name: for users, the report and tests. A stage names its own, so that it depends on no other's columns."""
+
+from __future__ import annotations
+
+from pipeline.schemas.behaviour import BEHAVIOUR, BEHAVIOUR_GEOMETRY, COMPLIANCE
+from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
+from pipeline.schemas.claims import CLAIMS
+from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
+from pipeline.schemas.controls import CONTROLS, HUMAN
+from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
+from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.maturity import MATURITY
+from pipeline.schemas.pairs import INTERVALS, LINEAGES, NOISE_CEILING, RSA
+from pipeline.schemas.paper import PAPER, PAPER_PAIRS
+from pipeline.schemas.steering import DOSES, REGIMES, STEERING
+from pipeline.schemas.table import Table
+from pipeline.schemas.writings import SAMPLES, WRITINGS
+
+_ALL: list[Table] = [
+    GEOMETRY,
+    OVERFLOW,
+    LAYERS,
+    DISTANCES,
+    CORPUS,
+    CONFUSION,
+    GROWTH,
+    RSA,
+    INTERVALS,
+    NOISE_CEILING,
+    LINEAGES,
+    CONTROLS,
+    HUMAN,
+    CHOICES,
+    LAYER_MAP,
+    SECOND,
+    PAPER,
+    PAPER_PAIRS,
+    WRITINGS,
+    SAMPLES,
+    CONFOUNDS,
+    ATTRIBUTIONS,
+    VARIANCE,
+    STEERING,
+    REGIMES,
+    DOSES,
+    BEHAVIOUR,
+    COMPLIANCE,
+    BEHAVIOUR_GEOMETRY,
+    MATURITY,
+    CLAIMS,
+]
+TABLES: dict[str, Table] = {table.name: table for table in _ALL}

@@ -1,0 +1,1 @@
+"""Steering: a direction added to the residual stream while a model writes, and what the model itself makes of the text."""

@@ -1,0 +1,59 @@
+"""The tables: Parquet files of `data/tables/`, long, one row per measurement, keys first. Their columns stand in
+`pipeline.schemas`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from pipeline.errors import InputError, one_line
+from pipeline.schemas.table import Table
+from pipeline.store.layout import whole_or_nothing
+
+TABLES = Path("data/tables")
+
+
+def table_path(name: str) -> Path:
+    return TABLES / f"{name}.parquet"
+
+
+def write_table(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error."""
+    frame = assembled(table, rows)
+    with whole_or_nothing(table_path(table.name)) as scratch:
+        frame.write_parquet(scratch, compression="zstd", statistics=True)
+    return frame
+
+
+def assembled(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as a DataFrame with the columns of a table, sorted by its keys, each of which must stand once."""
+    for row in rows:
+        if row.keys() != set(table.columns):
+            raise ValueError(f"{table.name}: a row has the columns {sorted(row)}; the schema says {sorted(table.columns)}")
+    frame = pl.DataFrame(rows, schema=table.columns, orient="row").sort(table.keys, nulls_last=False)
+    if frame.select(table.keys).is_duplicated().any():
+        raise ValueError(f"{table.name}: two rows with the same keys")
+    nan = [c for c, dtype in table.columns.items() if dtype == pl.Float64 and frame[c].is_nan().any()]
+    if nan:
+        raise ValueError(f"{table.name}: NaN in {', '.join(nan)}; an estimate that does not exist is null, with a reason")
+    return frame
+
+
+def read_table(table: Table) -> pl.DataFrame:
+    """A table, with the columns that its schema says. Raises InputError for what is missing, not readable, or differs."""
+    return read_rows(table_path(table.name), table.columns)
+
+
+def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """The rows of a Parquet file of a schema. Raises InputError for what is missing, not readable, or of other columns."""
+    if not path.is_file():
+        raise InputError(f"{path}: not there; make it with `dvc repro`")
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
+    if frame.schema != schema:
+        raise InputError(f"{path}: its columns are not those of this version; run `dvc repro`")
+    return frame

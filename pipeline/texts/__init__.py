@@ -1,0 +1,1 @@
+"""Texts that models are given: stimuli, the labels that they carry, prompts, and where texts are fetched from."""

@@ -1,0 +1,119 @@
+"""What labels and topics are: families and human norms of emotions, person and setting of topics, words that name a label."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import snowballstemmer
+
+from pipeline.errors import InputError, one_line
+
+NORMS = ("valence", "arousal", "dominance")
+SIGNS = ("positive", "negative", "neutral")
+PERSONS = ("I", "she", "he", "they", "you")
+
+EMOTIONS = pl.Schema(
+    {
+        "emotion": pl.String,
+        "family": pl.String,
+        "sign": pl.String,  # of its valence: positive, negative, neutral
+        "rated_word": pl.String,  # the word that people rated; null where none was
+        **dict.fromkeys(NORMS, pl.Float64),  # means of the ratings, 1 to 9
+    }
+)
+TOPICS = pl.Schema({"topic": pl.String, "person": pl.String, "setting": pl.String})
+LABEL_WORDS = pl.Schema({"emotion": pl.String, "word": pl.String, "match": pl.String})
+MATCHES = ("stem", "word")
+_stemmer = snowballstemmer.stemmer("english")
+
+
+def words_of(text: str) -> list[str]:
+    """The words of a text, lower case, with apostrophes."""
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+
+
+def stems(words: list[str]) -> list[str]:
+    """Snowball stems (English) of words."""
+    return [str(stem) for stem in _stemmer.stemWords(words)]
+
+
+@dataclass(frozen=True)
+class LabelWords:
+    """Words that give a label away: these themselves, and all that share a stem with some of them."""
+
+    words: frozenset[str]
+    stems: frozenset[str]
+
+    @classmethod
+    def of(cls, listed: pl.DataFrame, *more: str) -> LabelWords:
+        """From rows of `label_words`, and `more` words that count by their stem."""
+        by_stem = [*listed.filter(match="stem")["word"], *more]
+        return cls(frozenset([*listed["word"], *more]), frozenset(stems(by_stem)))
+
+    def found_in(self, text: str) -> list[str]:
+        """Those words of a text, each once, in order."""
+        words = words_of(text)
+        held = [w for w, stem in zip(words, stems(words), strict=True) if w in self.words or stem in self.stems]
+        return list(dict.fromkeys(held))
+
+
+def emotions(path: Path, wanted: list[str] | None = None) -> pl.DataFrame:
+    """Family, sign of valence and human norms of each label; with `wanted`, of these labels in this order, null where the
+    file has no row.
+
+    Raises InputError for an unreadable file, a missing column, a label that stands twice, a sign that is none.
+    """
+    frame = _read(path, EMOTIONS)
+    _once(frame, "emotion", path)
+    _among(frame, "sign", SIGNS, path)
+    if wanted is None:
+        return frame
+    asked = pl.DataFrame({"emotion": wanted}, schema={"emotion": pl.String})
+    return asked.join(frame, on="emotion", how="left", maintain_order="left")
+
+
+def topics(path: Path) -> pl.DataFrame:
+    """Person and setting of each topic. Raises InputError as `emotions` does."""
+    frame = _read(path, TOPICS)
+    _once(frame, "topic", path)
+    _among(frame, "person", PERSONS, path)
+    return frame
+
+
+def label_words(path: Path) -> pl.DataFrame:
+    """Words that name a label or come close to it. Raises InputError for an unreadable file or a missing column."""
+    frame = _read(path, LABEL_WORDS)
+    _among(frame.select("word", "match"), "match", MATCHES, path)
+    return frame
+
+
+def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    try:
+        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
+    if missing := [name for name in schema if name not in raw.columns]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; it has {', '.join(raw.columns)}")
+    raw = raw.select(pl.col(name).str.strip_chars().replace("", None) for name in schema)
+    for name, dtype in schema.items():
+        bad = raw.filter(pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null())
+        if not bad.is_empty():
+            raise InputError(f"{path}: {name} of '{bad[0, 0]}' is '{bad[name][0]}', which is no number")
+    return raw.cast(schema)
+
+
+def _once(frame: pl.DataFrame, key: str, path: Path) -> None:
+    repeated = frame.filter(pl.col(key).is_duplicated() | pl.col(key).is_null())[key].to_list()
+    if repeated:
+        raise InputError(f"{path}: {key} '{repeated[0] or ''}' is empty or stands twice; keep one row each")
+
+
+def _among(frame: pl.DataFrame, column: str, known: tuple[str, ...], path: Path) -> None:
+    for key, value in zip(frame[frame.columns[0]], frame[column], strict=True):
+        if value not in known:
+            raise InputError(f"{path}: {column} of '{key}' is '{value or ''}'; it may be {', '.join(known)}")

@@ -1,0 +1,111 @@
+"""Stimuli: text that models read, with its labels. A stimulus is known by the hash of its text."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import InputError, nearest, one_line
+from pipeline.params.reading import Columns, Reading
+
+SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
+
+
+def content_hash(text: str) -> str:
+    """The id of a stimulus: the first 12 hexadecimal digits of the SHA-256 of its text (UTF-8)."""
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def load(reading: Reading) -> pl.DataFrame:
+    """The stimuli of a reading, in the order of its file.
+
+    Returns columns `id, emotion, topic, text` (strings). A text source without emotions or topics has "" there.
+    Raises InputError, naming file and rows, for: an unreadable file, a missing column, an empty cell, a text or an id that
+    stands twice, an asked-for emotion without stories.
+    """
+    path, columns = reading.path, reading.columns
+    raw = _read(path)
+    _require_columns(raw, columns, path)
+    frame = raw.select(
+        (pl.lit("") if name is None else pl.col(name).fill_null("").str.strip_chars()).alias(target)
+        for target, name in (("emotion", columns.emotion), ("topic", columns.topic), ("text", columns.text))
+    ).with_row_index("row", offset=1)
+    for target, name in (("text", columns.text), ("emotion", columns.emotion), ("topic", columns.topic)):
+        if name is not None:
+            _no_empty_cells(frame, target, name, path)
+    ids = pl.Series("id", [content_hash(text) for text in frame["text"]], dtype=pl.String)
+    if columns.id is not None and columns.id in raw.columns:
+        ids = raw[columns.id].fill_null("").str.strip_chars().alias("id")
+    frame = frame.with_columns(ids)
+    if reading.emotions != "all":
+        _have_stories(reading.emotions, frame["emotion"], path)
+        frame = frame.filter(pl.col("emotion").is_in(reading.emotions))
+    if frame.is_empty():
+        raise InputError(f"{path}: no rows")
+    _no_empty_cells(frame, "id", columns.id or "id", path)
+    _no_repeats(frame, "text", path)
+    _no_repeats(frame, "id", path)
+    return frame.select(SCHEMA.names()).cast(SCHEMA)
+
+
+def digest(stimuli: pl.DataFrame) -> str:
+    """SHA-256 over ids, labels and texts, in order: what was read, whatever file it came in."""
+    rows = ("\x1f".join(row) for row in stimuli.select(SCHEMA.names()).iter_rows())
+    return hashlib.sha256("\x1e".join(rows).encode()).hexdigest()
+
+
+def _read(path: Path) -> pl.DataFrame:
+    if path.suffix not in {".csv", ".jsonl", ".ndjson"}:
+        raise InputError(f"{path}: a text source is a .csv or .jsonl file")
+    try:
+        if path.suffix == ".csv":
+            return pl.read_csv(path, infer_schema=False, encoding="utf8")
+        return pl.read_ndjson(path, infer_schema_length=None).cast(pl.String)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not readable as {path.suffix[1:].upper()} in UTF-8: {one_line(error)}") from None
+
+
+def _require_columns(raw: pl.DataFrame, columns: Columns, path: Path) -> None:
+    # The id column is the one that a file may lack: ids are then content hashes.
+    for key, name in (("text", columns.text), ("emotion", columns.emotion), ("topic", columns.topic)):
+        if name is not None and name not in raw.columns:
+            near = difflib.get_close_matches(name, raw.columns, n=1)
+            hint = f" (nearest: '{near[0]}')" if near else ""
+            absent = "" if key == "text" else f", or null for a file without {key}s"
+            raise InputError(
+                f"{path}: no column '{name}'{hint}; columns are {', '.join(raw.columns)}."
+                f" Name the right one in params.yaml, columns.{key}{absent}"
+            )
+
+
+def _no_empty_cells(frame: pl.DataFrame, target: str, name: str, path: Path) -> None:
+    rows = frame.filter(pl.col(target) == "")["row"].to_list()
+    if rows:
+        raise InputError(f"{path}: '{name}' is empty in {_rows(rows)}; fill it or delete the row")
+
+
+def _no_repeats(frame: pl.DataFrame, target: str, path: Path) -> None:
+    repeated = frame.group_by(target, maintain_order=True).agg("row").filter(pl.col("row").list.len() > 1)
+    if not repeated.is_empty():
+        value, rows = repeated.row(0)
+        more = f" (and {repeated.height - 1} more such)" if repeated.height > 1 else ""
+        shown = value if len(value) <= 50 else value[:50] + " ..."
+        raise InputError(f'{path}: the same {target} stands in {_rows(rows)}{more}: "{shown}"; keep one')
+
+
+def _have_stories(wanted: list[str], emotions: pl.Series, path: Path) -> None:
+    known = emotions.unique().sort().to_list()
+    for emotion in wanted:
+        if emotion not in known:
+            hint = nearest(emotion, known, f"it has {', '.join(known)}")
+            raise InputError(f"{path}: emotion '{emotion}' (params.yaml) has no stories; {hint}")
+
+
+def _rows(rows: list[int], shown: int = 10) -> str:
+    numbers = ", ".join(map(str, rows[:shown])) + (f" and {len(rows) - shown} more" if len(rows) > shown else "")
+    return f"{'row' if len(rows) == 1 else 'rows'} {numbers}"

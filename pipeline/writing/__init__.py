@@ -1,0 +1,1 @@
+"""Writing: texts that a model writes, one token after another, and how it reads them again."""

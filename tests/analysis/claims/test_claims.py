@@ -1,0 +1,185 @@
+"""Claims on the finished small project, on planted tables, and the reference against the published tables it rests on."""
+
+import polars as pl
+import pytest
+from scipy.stats import spearmanr
+
+from analysis.claims import claims, pair_evidence, single_evidence
+from analysis.claims.pair_evidence import OTHER, PAPER, SAME, Known
+from analysis.claims.verdicts import EXPLAINED, FAILS, FLOOR, HOLDS, NOT_TESTABLE, UNDECIDED
+from pipeline import opening
+from pipeline.models.entries import load_entries
+from pipeline.params.whole import Params
+from tests.conftest import ROOT
+
+REFERENCE = ROOT / "data/reference"
+A, B = "tiny-llama-3.2", "tiny-qwen2.5"
+
+
+@pytest.fixture
+def known(in_finished):
+    return claims.load_known(Params.load())
+
+
+def planted(known, **tables):
+    """The same run with some tables changed."""
+    return Known({**known.tables, **tables}, known.params, known.entries)
+
+
+def verdict(known, claim, protocol):
+    made = claims.rows(known, claims.load_claims(REFERENCE / "claims.csv").filter(claim=claim))
+    (row,) = (r for r in made if r["protocol"] == protocol)
+    return row
+
+
+# --- the reference -------------------------------------------------------------------------------------------------------
+
+
+def test_every_claim_of_the_reference_has_its_evidence_and_no_other(in_finished):
+    assert set(claims.load_claims(REFERENCE / "claims.csv")["claim"]) == set(claims.EVIDENCE)
+
+
+def test_the_claims_figures_are_those_of_the_published_tables():
+    text = dict(pl.read_csv(REFERENCE / "claims.csv").select("claim", "published").iter_rows())
+    mature = dict(pl.read_csv(REFERENCE / "paper_maturity.csv").iter_rows())
+    family = {m: next(f for f in mature if m.startswith(f.removesuffix("-3"))) for m in geometry()["model"]}
+    grid = [(a, b, rho) for a, b, rho in pl.read_csv(REFERENCE / "paper_rsa_grid.csv").iter_rows()]
+    sound = [(family[a], family[b], rho) for a, b, rho in grid if mature[family[a]] and mature[family[b]]]
+    across = [rho for a, b, rho in sound if a != b]
+    apart = [rho for a, b, rho in sound if a != b and {a, b} != {"llama-3.1", "llama-3.2"}]
+    same = [rho for a, b, rho in sound if a == b]
+    assert text["pairs"] == f"{min(across):.2f} to {max(across):.2f}"
+    assert text["pairs_without_llama"] == f"{min(apart):.2f} to {max(apart):.2f}"
+    assert text["base_instruct"] == f"{min(same):.2f} to {max(same):.2f}"[:12]
+    (qwen,) = (r for a, b, r in grid if {a, b} == {"qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"})
+    assert text["opposite_behaviour"] == f"{qwen:.2f}"
+    for claim, column in (("size_anisotropy", "anisotropy"), ("size_rdm_std", "rdm_std")):
+        rho = spearmanr(geometry()["params_billion"], geometry()[column]).statistic
+        assert text[claim] == f"{rho:.2f}, computed from its table"
+    base = geometry().filter(model="gemma-3-1b-pt").row(0, named=True)
+    assert (text["gemma_anisotropy"], text["gemma_rdm_std"]) == (f"{base['anisotropy']:.3f}", f"{base['rdm_std']:.3f}")
+    confounds = pl.read_csv(REFERENCE / "paper_confounds.csv")
+    for claim in ("method_clean", "method_loose", "subparameters", "precision"):
+        values = confounds.filter(layer=claim)["spearman"]
+        assert text[claim] == "; ".join(f"{v:.2f}" for v in values)
+
+
+def geometry():
+    return pl.read_csv(REFERENCE / "paper_geometry.csv")
+
+
+# --- the small project ---------------------------------------------------------------------------------------------------
+
+
+def test_every_claim_has_a_verdict_and_a_reason_where_it_has_no_number(known):
+    table = opening.table("claims")
+    assert set(table["claim"]) == set(claims.EVIDENCE)
+    verdicts = {HOLDS, FAILS, UNDECIDED, NOT_TESTABLE}
+    assert all(v in verdicts or v.startswith(EXPLAINED) for v in table["verdict"])
+    assert table.filter(pl.col("estimate").is_null())["why"].null_count() == 0
+    assert (table.filter(pl.col("estimate").is_null())["verdict"] == NOT_TESTABLE).all()
+    assert table["rules"].n_unique() == 1
+
+
+def test_another_rule_gives_another_digest(known):
+    before = claims.rows(known, claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
+    params = known.params.model_copy(update={"claims": known.params.claims.model_copy(update={"largest_se": 0.2})})
+    after = claims.rows(Known(known.tables, params, known.entries), claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
+    assert before != after
+
+
+def mature(known, value=True):
+    """The two tiny models as mature base models of two families."""
+    return known.tables["maturity"].with_columns(pl.lit(value).alias("mature"), pl.lit(True).alias("decides"))
+
+
+@pytest.mark.parametrize(
+    ("rho", "half", "floor", "given", "expected"),
+    [
+        (0.90, 0.05, 0.30, 0.40, HOLDS),
+        (0.50, 0.05, 0.30, 0.40, FAILS),
+        (0.75, 0.10, 0.30, 0.40, UNDECIDED),
+        (0.90, 0.05, 0.95, 0.40, EXPLAINED + FLOOR),
+        (0.90, 0.05, 0.30, -0.05, EXPLAINED + "words:tfidf"),
+    ],
+)
+def test_a_planted_pair_of_mature_models_gets_its_verdict(known, rho, half, floor, given, expected):
+    ours = (pl.col("model_a") == A) & (pl.col("model_b") == B) & (pl.col("precision_a") == "fp32")
+    ours &= (pl.col("setting_a") == "stories") & (pl.col("setting_b") == "stories")
+    rsa = known.tables["rsa"].with_columns(pl.when(ours).then(rho).otherwise("rho_same").alias("rho_same"))
+    row = known.tables["intervals"].filter(ours, precision_b="fp32", estimator="rho_same", position="mean50", variant="centred")
+    row = row.filter(layer_rule="best_layer_cv", pairs="all", over=known.params.claims.over)
+    assert row.height == 1
+    intervals = row.with_columns(pl.lit(rho - half).alias("ci_low"), pl.lit(rho + half).alias("ci_high"))
+    control = pl.col("control")
+    controls = known.tables["controls"].with_columns(
+        pl.when(ours & (control == FLOOR)).then(floor).otherwise("floor_95").alias("floor_95"),
+        pl.when(ours & (control == "words:tfidf")).then(given).otherwise(None).alias("ci_low"),
+        pl.when(ours & (control == "words:tfidf")).then(0.1).otherwise("rho_dis_given_se").alias("rho_dis_given_se"),
+    )
+    assert not controls.filter(ours, control="words:tfidf").is_empty()
+    run = planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known))
+    found = verdict(run, "pairs", SAME)
+    assert (found["verdict"], found["estimate"], found["about"]) == (expected, rho, f"{A} x {B}")
+    run = planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known, False))
+    assert verdict(run, "pairs", SAME)["verdict"] == NOT_TESTABLE
+
+
+def test_three_passages_give_no_verdict_but_the_floors(known):
+    pairs = known.tables["paper_pairs"].with_columns(pl.lit(0.9).alias("spearman"), pl.lit(0.8).alias("floor_95"))
+    run = planted(known, paper_pairs=pairs, maturity=mature(known))
+    assert verdict(run, "pairs", PAPER)["verdict"] == NOT_TESTABLE
+    run = planted(known, paper_pairs=pairs.with_columns(pl.lit(0.95).alias("floor_95")), maturity=mature(known))
+    assert verdict(run, "pairs", PAPER)["verdict"] == EXPLAINED + FLOOR
+
+
+def test_a_shift_of_layers_is_that_of_the_published_rule(known):
+    paper = known.tables["paper"].with_columns(pl.when(pl.col("model") == A).then(0).otherwise(2).cast(pl.Int64).alias("layer"))
+    found = single_evidence.layer_shift(planted(known, paper=paper), A, B)
+    assert {protocol: members[0].estimate for protocol, members in found.items()} == {PAPER: 2, SAME: 2}
+    assert single_evidence.layer_shift(known, A, "gone")[PAPER][0].reason == "gone was not read at fp16"
+
+
+def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
+    assert single_evidence.size(known, "anisotropy")[PAPER][0].reason == "2 lineages; 4 are needed"
+    names = [f"m{i}" for i in range(6)]
+    one = known.tables["paper"].filter(model=A, n_units=3, precision="fp32")
+    values = rng.normal(size=6)
+    paper = pl.concat(
+        one.with_columns(pl.lit(n).alias("model"), pl.lit(v).alias("anisotropy")) for n, v in zip(names, values, strict=True)
+    )
+    entry = known.entries[A]
+    entries = {n: entry.model_copy(update={"parameters": 10.0**i, "lineage": n}) for i, n in enumerate(names)}
+    params = known.params.model_copy(update={"read": known.params.read.model_copy(update={"models": names})})
+    (found,) = single_evidence.size(Known({"paper": paper}, params, entries), "anisotropy")[PAPER]
+    assert found.estimate == pytest.approx(spearmanr(range(6), values).statistic)
+    assert found.low < found.estimate < found.high
+
+
+def test_biases_of_both_signs_are_needed(known):
+    row = known.tables["confounds"].filter(comparison="bias").head(1).with_columns(pl.lit(None, pl.String).alias("reason"))
+    two = pl.concat([row.with_columns(pl.lit(m).alias("model"), pl.lit(v).alias("spearman")) for m, v in ((A, 0.2), (B, -0.2))])
+    assert verdict(planted(known, confounds=two), "cross_experiment_bias", PAPER)["verdict"] == HOLDS
+    alike = two.with_columns(pl.col("spearman").abs())
+    assert verdict(planted(known, confounds=alike), "cross_experiment_bias", PAPER)["verdict"] == FAILS
+    assert verdict(planted(known, confounds=row), "cross_experiment_bias", PAPER)["verdict"] == NOT_TESTABLE
+
+
+def test_flip_rates_are_held_against_each_other_with_both_their_intervals(known):
+    flip = {"kind": "epistemic", "precision": "fp32", "measure": "flip", "n_items": 10, "n_counted": 10, "mean_turn": None}
+    rows = [
+        {**flip, "model": m, "rate": r, "ci_low": r - 0.1, "ci_high": r + 0.1, "reason": None} for m, r in ((A, 0.8), (B, 0.2))
+    ]
+    table = pl.DataFrame(rows, schema=known.tables["compliance"].schema)
+    (found,) = single_evidence.flips(planted(known, compliance=table), A, B)[SAME]
+    assert (found.estimate, found.low, found.high) == pytest.approx((0.6, 0.4, 0.8))
+
+
+def test_what_a_run_has_stands_in_the_table(known):
+    rsa = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule="best_layer_cv", pairs="all")
+    rsa = rsa.filter(precision_a="fp32", precision_b="fp32", setting_a="stories", setting_b="stories")
+    twins = rsa.filter(pl.col("seed_a").is_null() != pl.col("seed_b").is_null())
+    found = pair_evidence.untrained(known)
+    assert sorted(e.estimate for e in found[SAME]) == pytest.approx(sorted(twins["rho_same"]))
+    assert len(found[OTHER]) == twins.height == 4
+    assert load_entries(known.params)[A].tuning == "instruct"

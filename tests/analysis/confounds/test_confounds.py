@@ -1,0 +1,164 @@
+"""Writings, confounds and shares on the finished small project, whose models know nothing: form, and numbers by numpy."""
+
+import numpy as np
+import polars as pl
+import pytest
+import xarray as xr
+from scipy.stats import spearmanr
+
+from analysis.confounds import cell_rdms, confounds, factorial
+from analysis.confounds.cell_rdms import Measuring, cell_of
+from analysis.confounds.factorial import Cell
+from analysis.report.confounds import REFERENCE
+from pipeline import opening
+from pipeline.errors import InputError
+from pipeline.params.confounds import Experiment
+from pipeline.params.whole import Params
+from pipeline.params.writing import reading_name
+from pipeline.schemas.confounds import CONFOUNDS
+
+EMOTIONS = ["angry", "calm", "happy", "sad"]
+WHO = "tiny-llama-3.2"
+
+
+@pytest.fixture
+def one(in_finished):
+    chosen = opening.table("layers").filter(pl.col("halving").is_null(), variant="centred", setting="stories", model=WHO)
+    return Measuring(WHO, chosen, Params.load())
+
+
+def vectors(read, position, layer):
+    """Label means of a reading: emotions (4, H), neutral (H)."""
+    here = read.sel(position=position, layer=layer)
+    x, labels = here["activation"].values.astype(float), here["emotion"].values
+    return np.stack([x[labels == e].mean(0) for e in EMOTIONS]), x[labels == "neutral"].mean(0)
+
+
+def cosine_rdm(v):
+    u = v / np.linalg.norm(v, axis=1, keepdims=True)
+    i, j = np.triu_indices(len(v), 1)
+    return 1 - (u @ u.T)[i, j]
+
+
+def test_an_experiment_takes_what_it_leaves_out_from_its_setting(in_finished):
+    params = Params.load()
+    found = cell_of(Experiment(source="matched", precision="int8"), params)
+    assert found == Cell("matched", "int8", "prompted", "middle", "middle", "neutral unit norm", "int8")
+    own = Experiment(source="matched", precision="fp16", written="int8", position="mean0", unit_norm=False)
+    assert cell_of(own, params) == Cell("matched", "int8", "prompted", "mean0", "middle", "neutral", "fp16")
+    assert cell_of(Experiment(source="stories", precision="fp32"), params).position == params.report.position
+    with pytest.raises(InputError, match="source 'matchd' is none of stories, "):
+        cell_of(Experiment(source="matchd", precision="fp32"), params)
+
+
+def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
+    row = opening.table("confounds").filter(model=WHO, comparison="method_clean").row(0, named=True)
+    read, wrote = (opening.activations(WHO, "fp16", r) for r in ("stories", reading_name("matched", "fp16", "prompted")))
+    paper = one.layer("best_layer_paper", "fp16", 4)
+    a, _ = vectors(read, "last", paper)
+    b, neutral = vectors(wrote, "middle", 2)
+    b = b - neutral
+    b /= np.linalg.norm(b, axis=1, keepdims=True)
+    expected = spearmanr(*(cosine_rdm(v - v.mean(0)) for v in (a, b))).statistic
+    assert (row["layer_a"], row["layer_b"]) == (paper, 2)
+    assert row["spearman"] == pytest.approx(expected, abs=1e-9)
+
+
+def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
+    loose = cell_rdms.halves_of(np.eye(4), EMOTIONS, ["person"] * 4, 1, "emotions", one.params)
+    assert loose.halves is None
+    assert loose.whole is None or loose.reason == "1 text of a label or fewer: no halves, no reliability"
+
+
+def test_what_was_not_read_is_null_with_its_reason(in_finished):
+    table = opening.table("confounds")
+    loose = table.filter(comparison="method_loose").row(0, named=True)
+    assert loose["spearman"] is None
+    assert "b: loose written at fp16 was not read at fp16" in loose["reason"]
+    int8 = opening.table("attributions").filter(experiment_b="matched_int8", factor="total")
+    assert int8["share"].null_count() == int8.height
+    assert int8["reason"].str.contains("matched written at int8 was not read at int8").all()
+
+
+def test_the_bias_is_what_one_comparison_says_more_than_another_and_null_where_one_is(in_finished):
+    rows = [CONFOUNDS.blank() | {"model": WHO, "comparison": c} for c in ("across", "precision")]
+    rows[0]["spearman"], rows[1]["spearman"], rows[0]["reason"] = 0.3250, 0.5267, "a: noise"
+    bias = confounds.bias_row(rows, "across", "precision")
+    assert bias["spearman"] == pytest.approx(0.3250 - 0.5267)
+    assert bias["reason"] == "across: a: noise"
+    found = opening.table("confounds").filter(comparison="bias").row(0, named=True)
+    assert found["spearman"] is None
+    assert found["reason"].startswith("cross_experiment: ")
+    assert "; precision: " in found["reason"]
+    assert found["reason"].count("b: matched written at int8 was not read at int8") == 2
+    published = {(r["layer"], r["model"]): r["spearman"] for r in pl.read_csv(REFERENCE).iter_rows(named=True)}
+    for model in ("mistral-7b-instruct-v0.3", "llama-3.1-8b-instruct"):
+        difference = published["cross_experiment", model] - published["precision", model]
+        assert published["bias", model] == pytest.approx(difference, abs=1e-9)
+
+
+def test_shares_sum_to_the_total_or_are_null_together(in_finished):
+    table = opening.table("attributions")
+    for _, rows in table.group_by("experiment_a", "experiment_b"):
+        parts, total = rows.filter(pl.col("factor") != "total"), rows.filter(factor="total")
+        assert total.height == 1
+        if parts["share"].null_count() == 0 and parts.height:
+            assert parts["share"].sum() == pytest.approx(total["share"][0], abs=1e-12)
+        else:
+            assert parts["reason"].null_count() == 0
+
+
+def test_a_planted_change_of_the_text_is_attributed_to_the_text(one, monkeypatch, rng):
+    """The chain of the stage on planted activations: position and precision only add noise; writing has another geometry."""
+    labels = [f"e{i:02}" for i in range(10)]
+    read, wrote = rng.normal(size=(2, 10, 12))
+
+    def planted(source, written, context, precision):
+        means, units = (read, 12) if source == "stories" else (wrote, 8)
+        emotion = np.repeat(labels, units)
+        states = (np.repeat(means, units, axis=0)[:, None, None] + 0.8 * rng.normal(size=(10 * units, 2, 4, 12))).astype(
+            np.float32
+        )
+        return xr.Dataset(
+            {
+                "activation": (("stimulus", "position", "layer", "hidden"), states),
+                "finite": (("stimulus", "position", "layer"), np.ones(states.shape[:3], bool)),
+            },
+            coords={
+                "position": ["last", "middle"],
+                "layer": np.arange(4),
+                "emotion": ("stimulus", emotion),
+                "topic": ("stimulus", np.tile([f"t{u}" for u in range(units)], 10)),
+            },
+        )
+
+    monkeypatch.setattr(one, "datasets", planted)
+    monkeypatch.setattr(one, "layer", lambda *_: 2)
+    a = Cell("stories", None, "alone", "last", "middle", "emotions", "fp16")
+    b = Cell("matched", "int8", "alone", "middle", "middle", "emotions", "int8")
+    factors = ("source", "position", "precision")
+    rows = {r["factor"]: r for r in confounds.share_rows(one, factorial.mixed(a, b, factors), factors)}
+    true = 1 - spearmanr(*(cosine_rdm(m - m.mean(0)) for m in (read, wrote))).statistic
+    assert rows["source"]["ci_low"] < true < rows["source"]["ci_high"]
+    for factor in ("position", "precision"):
+        assert rows[factor]["ci_low"] < 0 < rows[factor]["ci_high"]
+    assert sum(rows[f]["share"] for f in factors) == pytest.approx(rows["total"]["share"], abs=1e-12)
+
+
+def test_writings_are_counted_and_their_reliability_is_that_of_their_prompts(one):
+    table = opening.table("writings")
+    assert set(table["context"]) == {"alone", "prompted"}
+    matched = table.filter(setting="matched", written="fp32", precision="fp32").row(0, named=True)
+    texts = opening.writing(WHO, "fp32", "matched")
+    assert matched["n_asked"] == texts.height == 50
+    assert matched["n_same"] + matched["n_left_out"] + matched["n_texts"] == 50
+    samples = opening.table("samples").filter(setting="reliable", context="prompted").sort("n_samples")
+    assert samples["n_samples"].to_list() == [1, 2, 3, 4]
+    assert samples["n_texts"].is_sorted()
+
+
+def test_the_variance_of_too_few_blocks_has_no_p_and_says_so(in_finished):
+    table = opening.table("variance")
+    assert set(table["factor"]) == {"precision", "position", "layer", "baseline"}
+    assert table.filter(factor="baseline")["p"][0] is None
+    assert "distinct permutations" in table.filter(factor="baseline")["reason"][0]

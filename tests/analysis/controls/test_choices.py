@@ -1,0 +1,185 @@
+"""The stage `choices` on the finished small project, and a second source of stories."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis.controls import choices, robustness
+from analysis.readers.readers import Condition
+from analysis.rsa import gram, pairwise, split_half
+from pipeline import opening
+from pipeline.params.whole import Params
+from pipeline.reading import read
+from pipeline.schemas.every import TABLES
+from tests.conftest import crossed, stories
+
+WHO = ["model", "seed", "precision", "setting"]
+
+
+@pytest.fixture
+def table(in_finished):
+    return opening.table("choices")
+
+
+def itself():
+    return pl.all_horizontal(pl.col(f"{k}_a").eq_missing(pl.col(f"{k}_b")) for k in WHO)
+
+
+def test_every_choice_is_made_otherwise_for_everyone_who_can(table):
+    own = table.filter(itself())
+    models = 2 * 2 + 2
+    by_choice = dict(own.group_by("choice").len().iter_rows())
+    assert by_choice == {
+        **dict.fromkeys((robustness.LAST_LAYER, robustness.LAST_QUARTER), models),
+        **dict.fromkeys((robustness.UNIT_NORM, robustness.LENGTH, robustness.TOPIC), models + 4),
+        **dict.fromkeys(("position:mean0", "position:mean25", "position:mean75", "position:middle"), models + 2),
+        "position:last": by_choice["position:last"],  # input embeddings of the last token may all be one
+        "reading:stories_bos": 2,
+        "reading:stories_batched": 2,
+    }
+    assert set(own["changed"]) == {"b"}
+
+
+def test_a_pair_stands_wherever_one_of_its_sides_is_changed(table):
+    bos = table.filter(~itself(), choice="reading:stories_bos")
+    changed = {("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32")}
+    for row in bos.iter_rows(named=True):
+        a, b = ((row[f"model_{n}"], row[f"precision_{n}"]) in changed and row[f"setting_{n}"] == "stories" for n in "ab")
+        assert row["changed"] == {(True, True): "both", (True, False): "a", (False, True): "b"}[a, b]
+    # ten conditions, of which eight are as they were
+    assert bos.height == 10 * 9 // 2 - 8 * 7 // 2
+
+
+def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finished, rng):
+    params, design = Params.load(), crossed(8, 8)
+    first = split_half.halvings(8, 100, params.geometry.seed)
+    shared = rng.normal(size=(8, 30))[design.label]
+
+    def halves():
+        x = shared + 0.7 * rng.normal(size=(64, 30))
+        return split_half.Halves.of(gram.cells(gram.gram(x), design), design, first)
+
+    sides = []
+    for name, able in (("one", True), ("two", True), ("three", False)):
+        readout = SimpleNamespace(condition=Condition(name, None, "fp32"))
+        sides.append(choices.Side(readout, 3, halves(), {"bos": halves()} if able else {}))
+    rows = {
+        (r["model_a"], r["model_b"]): r for r in choices.rows_of_choice("bos", sides, params, {"position": "p", "variant": "v"})
+    }
+    assert set(rows) == {("one", "one"), ("two", "two"), ("one", "two"), ("one", "three"), ("two", "three")}
+
+    def rho_dis(a, b, without=None):
+        if without is None:
+            return split_half.rho_cross(a, b) / (split_half.reliability(a).value * split_half.reliability(b).value) ** 0.5
+        return pairwise.pairwise([a, b]).rho_dis.without_topic[without, 0, 1]
+
+    for pair, changed in (((0, 1), "both"), ((1, 2), "a")):
+        before = [sides[n].as_chosen for n in pair]
+        after = [sides[n].varied.get("bos", sides[n].as_chosen) for n in pair]
+        row = rows[tuple(sides[n].readout.condition.model for n in pair)]
+        assert row["changed"] == changed
+        assert row["rho_dis"] == pytest.approx(rho_dis(*after))
+        assert row["rho_dis_change"] == pytest.approx(rho_dis(*after) - rho_dis(*before))
+        left_out = np.array([rho_dis(*after, t) - rho_dis(*before, t) for t in range(8)])
+        assert row["rho_dis_change_se"] == pytest.approx(split_half.jackknife_se(left_out))
+    own = rows["one", "one"]
+    assert own["rho_dis_change"] == pytest.approx(own["rho_dis"] - 1)
+
+
+def test_topics_taken_out_change_nothing_where_they_are_crossed(table):
+    topic = table.filter(choice=robustness.TOPIC).drop_nulls("rho_dis_change")
+    assert topic.height > 0
+    assert topic["rho_dis_change"].abs().max() < 1e-9
+    assert (topic["p_equivalent"] < 0.05).all()
+
+
+def test_batch_mates_change_fp16_little_and_bos_changes_more(table):
+    means = dict(table.filter(itself()).group_by("choice").agg(pl.col("rho_same").mean()).iter_rows())
+    assert means["reading:stories_batched"] > 0.999
+    assert means["reading:stories_bos"] < means["reading:stories_batched"]
+
+
+def test_what_cannot_be_estimated_is_null_with_its_reason(table):
+    assert (table["rho_dis"].is_null() == table["reason"].is_not_null()).all()
+
+
+def test_another_authors_stories_are_compared_over_the_labels_in_common(project):
+    rows = [s | {"emotion": {"calm": "serene"}.get(s["emotion"], s["emotion"])} for s in stories() if s["topic"] != "supper"]
+    rows = [s for s in rows if s["emotion"] in ("angry", "serene", "happy", "sad", "proud")]
+    project.write_csv("theirs.csv", rows)
+    params = project.params
+    params["read"] |= {"models": ["tiny-qwen2.5"], "precisions": ["fp32"]}
+    params |= {
+        "varied": [],
+        "second": [{"name": "theirs", "precision": "fp32", "path": "data/stimuli/theirs.csv", "positions": ["mean50"]}],
+    }
+    project.emotions = ("angry", "calm", "happy", "sad", "proud", "neutral")
+    project.write_csv("stories.csv", [s for s in stories() if s["emotion"] in project.emotions])
+    project.save()
+    project.run("read", "vectors", "geometry", "choices")
+    table = opening.table("second")
+    assert set(table["n_emotions"]) == {4}  # angry, happy, sad, proud
+    assert set(table["setting_b"]) == {"theirs"}
+    pairs = set(table.select("model_a", "model_b").iter_rows())
+    readers = {"tiny-qwen2.5", "tfidf", "char_ngrams"}
+    assert pairs == {(a, b) for a in readers for b in readers}
+    # the same words in both, so that the reader of words finds itself again
+    assert table.filter(model_a="tfidf", model_b="tfidf")["rho_whole"][0] > 0.7
+    assert set(table["unit_b"]) == {"topic"}
+    assert table["n_units_b"].to_list() == [5] * table.height
+    kinds = table.select((pl.col("rho_dis").is_null() == pl.col("reason").is_not_null()).all()).item()
+    assert kinds
+
+
+def test_a_source_at_two_precisions_has_each_row_once_and_one_without_the_position_says_so(project):
+    project.write_csv("theirs.csv", [s for s in stories() if s["emotion"] in project.emotions and s["topic"] != "supper"])
+    source = {"path": "data/stimuli/theirs.csv", "positions": ["mean50"]}
+    project.params["read"] |= {"models": ["tiny-qwen2.5"]}
+    project.params |= {
+        "varied": [],
+        "second": [source | {"name": "theirs", "precision": p} for p in ("fp32", "fp16")]
+        + [source | {"name": "last_alone", "precision": "fp32", "positions": ["last"]}],
+    }
+    project.save()
+    project.run("read", "geometry", "choices")
+    table = opening.table("second")
+    theirs, alone = table.filter(setting_b="theirs"), table.filter(setting_b="last_alone")
+    # a model at two precisions beside itself and two readers of words, both ways, and these among themselves
+    assert theirs.height == 2 * (1 + 2 + 2) + 4
+    assert theirs["rho_whole"].is_not_null().all()
+    assert alone.height == (1 + 2 + 2) + 4
+    missing = alone.filter(model_b="tiny-qwen2.5")
+    assert missing.height == 3
+    assert missing["reason"].str.contains("second.last_alone.positions: 'mean50', the report's position, is not read").all()
+    assert missing["rho_whole"].is_null().all()
+    assert alone.filter(pl.col("model_b") != "tiny-qwen2.5")["rho_whole"].is_not_null().all()
+
+
+def test_too_few_labels_in_common_are_a_row_with_the_reason(in_finished):
+    params = Params.load()
+    assert choices.common_or_reason(None, 0, {"angry", "sad"}, params) == "2 labels in common; 4 are needed"
+
+
+def test_a_reading_that_params_lack_is_named(project):
+    with pytest.raises(read.InputError, match="params.yaml: no reading 'storys' at fp32; there are .*stories_bos"):
+        read.main(["tiny-qwen2.5", "fp32", "storys"])
+
+
+def test_equivalence_is_two_one_sided_tests_and_the_smallest_visible_difference_is_seen_in_four_of_five(rng):
+    from scipy import stats
+
+    p = split_half.equivalence_p(0.02, 0.03, 0.1, 20)
+    assert p == pytest.approx(max(stats.t.cdf((0.02 - 0.1) / 0.03, 20), stats.t.cdf((-0.02 - 0.1) / 0.03, 20)))
+    assert split_half.equivalence_p(0.5, 0.03, 0.1, 20) > 0.5
+    assert (split_half.equivalence_p(0.0, 0.0, 0.1, 5), split_half.equivalence_p(0.2, 0.0, 0.1, 5)) == (0.0, 1.0)
+    true = split_half.smallest_visible(0.1, 23)
+    x = rng.normal(size=(20_000, 24)) * 0.1 * 24**0.5 + true
+    seen = stats.ttest_1samp(x, 0, axis=1).pvalue < 0.05
+    assert seen.mean() == pytest.approx(0.8, abs=0.015)
+
+
+def test_the_tables_have_their_schemas(table):
+    for name in ("choices", "layer_map", "second"):
+        assert opening.table(name).schema == TABLES[name]

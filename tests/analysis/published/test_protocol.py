@@ -1,0 +1,117 @@
+"""The published protocol's numbers against a few lines of numpy, texts one by one."""
+
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
+
+from analysis.published import protocol
+from analysis.readers.readers import Condition, Readout
+from analysis.rsa import gram, split_half
+from analysis.rsa.gram import Design
+from tests.conftest import crossed
+from tests.reference import cosine_rdm
+
+
+def made(design, states, crossed_with_topics=True):
+    """A readout of states (S, L, H) with a neutral reading of noise."""
+    neutral = np.random.default_rng(1).normal(size=(5, *states.shape[1:])).astype(np.float32)
+    n = len(states)
+    return Readout(
+        condition=Condition("m", None, "fp32"),
+        position="last",
+        emotions=[design.labels[i] for i in design.label],
+        topics=[design.units[i] if crossed_with_topics else "" for i in design.unit],
+        stimuli=[f"s{i}" for i in range(n)],
+        n_tokens=np.full(n, 9),
+        states=states.astype(np.float32),
+        finite=np.isfinite(states).all(axis=-1),
+        neutral=neutral,
+        neutral_finite=np.ones((5, states.shape[1]), dtype=bool),
+    )
+
+
+def test_the_curve_over_layers_is_the_mean_cosine_of_vectors_centred_over_all_labels(rng):
+    design = crossed(5, 3)
+    states = rng.normal(size=(15, 4, 7)) + 3
+    states[4, 2, 0] = np.inf  # one text overflows at one layer
+    found = protocol.mean_cosines(made(design, states), design)
+    states = states.astype(np.float32).astype(float)
+    for layer in (0, 1, 3):
+        means = np.array([states[design.label == e, layer].mean(0) for e in range(5)])
+        assert found[layer] == pytest.approx(1 - pdist(means - means.mean(0), "cosine").mean(), abs=1e-9)
+    assert np.isnan(found[2])
+
+
+@pytest.mark.parametrize("topics", [True, False])
+def test_the_first_topics_are_taken_whole_and_in_sorted_order(rng, topics):
+    design = crossed(4, 6)
+    order = rng.permutation(24)  # a file in any order
+    shuffled = Design(design.labels, design.units, design.label[order], design.unit[order], True)
+    here = made(shuffled, rng.normal(size=(24, 1, 5)), topics)
+    some, small = protocol.on_first_units(here, 3)
+    assert small.crossed == topics
+    assert (small.counts == 1).all()
+    assert small.counts.shape == (4, 3)
+    assert [small.labels[i] for i in small.label] == some.emotions
+    rows = [here.stimuli.index(s) for s in some.stimuli]
+    assert np.array_equal(some.states, here.states[rows])
+    if topics:
+        assert set(some.topics) == {"t00", "t01", "t02"}
+    else:  # each label's first three in the file
+        for label in small.labels:
+            own = [s for s, e in zip(here.stimuli, here.emotions, strict=True) if e == label]
+            assert [s for s, e in zip(some.stimuli, some.emotions, strict=True) if e == label] == own[:3]
+
+
+def test_post_centring_takes_the_mean_of_the_kept_labels_out_again(rng):
+    vectors = rng.normal(size=(6, 9))
+    vectors -= vectors.mean(0)
+    keep = [0, 1, 3, 5]
+    own = vectors[keep] - vectors[keep].mean(0)
+    found = protocol.post_centred(vectors @ vectors.T, keep)
+    assert np.allclose(found, pdist(own, "cosine"))
+    assert not np.allclose(found, pdist(vectors[keep], "cosine"), atol=1e-3)
+
+
+@pytest.mark.parametrize("per_cell", [1, 2])
+def test_the_reliability_of_one_passage_is_the_mean_over_all_pairs_of_single_texts(rng, per_cell):
+    design = crossed(6, 4, per_cell)
+    x = rng.normal(size=(6, 8))[design.label] + rng.normal(size=(len(design.label), 8))
+    texts = [[x[np.flatnonzero(design.label == e)[n]] for e in range(6)] for n in range(4 * per_cell)]
+    rdms = [cosine_rdm(np.array(t), np.arange(6)) for t in texts]
+    every = [spearmanr(rdms[i], rdms[j]).statistic for i in range(len(rdms)) for j in range(i)]
+    assert protocol.reliability_one(gram.gram(x), design) == pytest.approx(np.mean(every))
+
+
+def test_one_text_of_each_label_has_no_reliability_and_three_have_no_halves(rng):
+    x = rng.normal(size=(15, 8))
+    assert np.isnan(protocol.reliability_one(gram.gram(x[:5]), crossed(5, 1)))
+    assert np.isfinite(protocol.reliability_one(gram.gram(x), crossed(5, 3)))
+    assert np.isnan(protocol.reliability(gram.gram(x), crossed(5, 3), 50, 0))
+    assert np.isnan(protocol.reliability_three(gram.gram(x), crossed(5, 3), 50, 0))
+
+
+def test_the_reliability_of_three_is_between_disjoint_threes(rng):
+    design = crossed(6, 8)
+    x = rng.normal(size=(6, 9))[design.label] + rng.normal(size=(48, 9))
+    first, second = split_half.disjoint(8, 3, 20, 5)
+    every = []
+    for a, b in zip(first, second, strict=True):
+        halves = [cosine_rdm(x[m[design.unit]], design.label[m[design.unit]]) for m in (a, b)]
+        assert a.sum() == b.sum() == 3
+        assert not (a & b).any()
+        every.append(spearmanr(*halves).statistic)
+    assert protocol.reliability_three(gram.gram(x), design, 20, 5) == pytest.approx(np.mean(every))
+
+
+def test_three_passages_agree_with_themselves_less_than_many_do(rng):
+    design = crossed(15, 24)
+    x = rng.normal(size=(15, 20))[design.label] + 3 * rng.normal(size=(360, 20))
+    k = gram.gram(x)
+    one, three, half = (
+        protocol.reliability_one(k, design),
+        protocol.reliability_three(k, design, 50, 0),
+        protocol.reliability(k, design, 50, 0),
+    )
+    assert one < three < half

@@ -1,0 +1,74 @@
+"""The Gram engine against the direct way on activations."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis.rsa import gram, rdm
+from analysis.rsa.gram import Design
+from pipeline.reading.components import neutral_components
+from tests.conftest import crossed
+from tests.reference import cosine_rdm
+
+
+def rdm_of(x, design, draws=None, components=None):
+    cells = gram.cells(gram.gram(x, components), design)
+    draws = np.ones((1, len(design.units))) if draws is None else draws
+    return rdm.rdms(gram.centred_products(gram.label_products(cells, design, draws)))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 6), st.integers(2, 5), st.integers(1, 3))
+@settings(deadline=None, max_examples=40)
+def test_rdms_of_any_draw_equal_the_direct_way(seed, n_labels, n_topics, per_cell):
+    rng = np.random.default_rng(seed)
+    design = crossed(n_labels, n_topics, per_cell)
+    x = rng.normal(size=(len(design.label), 30)) + 50 * rng.normal(size=30)  # a mean that is large against the differences
+    draws = rng.random((3, n_topics)) < 0.5
+    draws[:, 0] = True
+    found = rdm_of(x, design, draws)
+    true = np.stack([cosine_rdm(x, design.label, draw[design.unit]) for draw in draws])
+    assert np.abs(found - true).max() < 1e-9
+
+
+def test_labels_with_unequal_numbers_of_stories_get_their_own_mean(rng):
+    design = Design.of(["a", "a", "a", "b", "b", "c", "c"], ["s", "t", "t", "s", "t", "s", "t"])
+    x = rng.normal(size=(7, 20))
+    assert design.crossed
+    assert np.allclose(rdm_of(x, design)[0], cosine_rdm(x, design.label), atol=1e-9)
+
+
+@given(st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=25)
+def test_scale_rotation_translation_and_order_of_stimuli_change_nothing(seed):
+    rng = np.random.default_rng(seed)
+    design = crossed(5, 4)
+    x = rng.normal(size=(len(design.label), 16))
+    rotation = np.linalg.qr(rng.normal(size=(16, 16)))[0]
+    true = rdm_of(x, design)
+    assert np.allclose(rdm_of(3.7 * x @ rotation + rng.normal(size=16), design), true, atol=1e-9)
+    order = rng.permutation(len(x))
+    shuffled = Design(design.labels, design.units, design.label[order], design.unit[order], True)
+    assert np.allclose(rdm_of(x[order], shuffled), true, atol=1e-9)
+
+
+def test_removal_through_the_gram_equals_projection_of_the_activations(rng):
+    design = crossed(5, 4)
+    x = rng.normal(size=(len(design.label), 40))
+    components = neutral_components(rng.normal(size=(12, 40)), 0.5)
+    projected = x - (x @ components.T) @ components
+    assert np.allclose(rdm_of(x, design, components=components), rdm_of(projected, design), atol=1e-9)
+
+
+def test_stories_without_crossed_topics_are_ranked_within_their_label():
+    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
+    assert not design.crossed
+    assert design.units == ["story 1", "story 2", "story 3"]
+    assert design.counts.tolist() == [[1, 1, 1], [1, 1, 0]]
+
+
+def test_a_draw_that_leaves_a_label_without_stories_is_refused(rng):
+    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
+    cells = gram.cells(gram.gram(rng.normal(size=(5, 4))), design)
+    with pytest.raises(ValueError, match="without stories"):
+        gram.label_products(cells, design, np.array([[False, False, True]]))

@@ -1,0 +1,128 @@
+import numpy as np
+import pytest
+import torch
+from bitsandbytes.nn import Int8Params, Linear8bitLt
+from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
+
+from pipeline.models.int8 import TextwiseInt8, batch_mates, separate_texts
+from pipeline.writing.generation import Decoding, end_tokens, generate, prompt_ids
+from tests.conftest import FAMILIES, stories
+
+FEATURES, OUTPUTS = 64, 48
+
+
+def int8_linear(rng, bias=True) -> Linear8bitLt:
+    linear = Linear8bitLt(FEATURES, OUTPUTS, bias=bias, has_fp16_weights=False, threshold=6.0)
+    linear.weight = Int8Params(torch.tensor(rng.normal(0, 0.05, (OUTPUTS, FEATURES))).half(), requires_grad=False).to("cpu")
+    if bias:
+        linear.bias = torch.nn.Parameter(torch.tensor(rng.normal(0, 1, OUTPUTS)).half())
+    return linear.eval()
+
+
+def texts(rng, n_tokens) -> torch.Tensor:
+    """States (6 texts, token, feature) fp16 with outliers: none, one, one in another column, one in both, many, a huge one."""
+    x = rng.normal(0, 1, (6, n_tokens, FEATURES)).clip(-4, 4)
+    x[1, 0, 7] = 9.0
+    x[2, -1, 30] = -8.0
+    x[3, 0, 7], x[3, -1, 30] = 7.0, 12.0
+    x[4, 0, ::5] = 6.5
+    x[5, 0, 7] = -900.0
+    return torch.tensor(x).half()
+
+
+def same_up_to_one_rounding(found, expected):
+    """Equal, but for where a sum in another order is rounded to the next fp16 number."""
+    distance = (found.double() - expected.double()).abs()
+    return bool((distance <= 2**-10 * expected.double().abs() + 1e-6).all()) and float((distance > 0).double().mean()) < 0.02
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("n_tokens", [1, 2, 5])
+def test_each_text_gets_what_bitsandbytes_gives_it_alone(n_tokens, bias, rng):
+    linear, x = int8_linear(rng, bias), texts(rng, n_tokens)
+    module = TextwiseInt8(linear)
+    alone = torch.cat([linear(x[i : i + 1]) for i in range(6)])
+    assert torch.equal(module(x)[0], alone[0])  # no outliers: bit for bit, beside texts that have some
+    assert same_up_to_one_rounding(module(x), alone)
+    assert torch.equal(TextwiseInt8(linear)(x), module(x))  # made after a pass, too
+    # Together, bitsandbytes takes a column that is an outlier of one text out of the integer product of all.
+    assert not same_up_to_one_rounding(linear(x), alone)
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("n_tokens", [1, 2, 5, 40])
+def test_a_text_does_not_change_by_a_bit_with_what_stands_beside_it(n_tokens, rng):
+    module, x = TextwiseInt8(int8_linear(rng)), texts(rng, n_tokens)
+    together = module(x)
+    for few in ([0, 1], [4, 5], [1, 2, 3], [5, 0, 4]):
+        assert torch.equal(module(x[few]), together[few])
+
+
+@torch.inference_mode()
+def test_batch_mates_share_their_outliers_as_in_bitsandbytes(rng):
+    linear, x = int8_linear(rng), texts(rng, 5)
+    module = torch.nn.Sequential(TextwiseInt8(linear))
+    apart = module(x)
+    with batch_mates(module):
+        assert same_up_to_one_rounding(module(x), linear(x))
+    assert torch.equal(module(x), apart)
+
+
+@torch.inference_mode()
+def test_the_product_is_that_of_the_paper(rng):
+    linear, x = int8_linear(rng), texts(rng, 3)
+    module = TextwiseInt8(linear)
+    weight = module.weight.numpy() * module.scale.numpy().astype(float)[:, None] / 127
+    for text, found in zip(x.numpy().astype(float), module(x).numpy(), strict=True):
+        outliers = abs(text) >= 6
+        columns = outliers.any(0)
+        scale = abs(np.where(outliers, 0, text)).max(1, keepdims=True)
+        rounded = np.round(text * 127 / scale) * scale / 127
+        mixed = np.where(columns, text, rounded)
+        expected = mixed @ weight.T + linear.bias.numpy()
+        np.testing.assert_allclose(found, expected, rtol=3e-3, atol=3e-3 * abs(expected).max())
+
+
+@torch.inference_mode()
+def test_what_the_input_held_is_left_as_it_was(rng):
+    x = texts(rng, 2)
+    before = x.clone()
+    TextwiseInt8(int8_linear(rng))(x)
+    assert torch.equal(x, before)
+
+
+def load(folder):
+    model = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=torch.float16,
+        device_map={"": "cpu"},
+        quantization_config=BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0),
+    )
+    return model.eval(), AutoTokenizer.from_pretrained(folder)
+
+
+def agree(model, prompts, decoding, ends):
+    """Texts written one at a time by bitsandbytes, and four at a time by the same model with its texts separated."""
+    seeds = range(len(prompts))
+    alone = [generate(model.model, model.lm_head, [p], [s], decoding, ends, 1)[0] for p, s in zip(prompts, seeds, strict=True)]
+    separate_texts(model.model)
+    assert not any(isinstance(module, Linear8bitLt) for module in model.model.modules())
+    assert generate(model.model, model.lm_head, prompts, seeds, decoding, ends, 4) == alone
+    return alone
+
+
+@pytest.mark.parametrize("family", ["qwen2.5", "gemma-3", "llama-3.1"])
+def test_texts_written_together_are_those_that_bitsandbytes_writes_one_at_a_time(family, model_folders):
+    model, tokenizer = load(model_folders[family])
+    prompts = [prompt_ids(s["text"][: 20 + 15 * i], tokenizer, False, FAMILIES[family][1]) for i, s in enumerate(stories()[:6])]
+    agree(model, prompts, Decoding(0.9, 0.95, 12), frozenset(range(1, 600, 40)))
+
+
+@pytest.mark.real
+def test_the_real_model_writes_together_what_bitsandbytes_writes_one_at_a_time(real_folder):
+    model, tokenizer = load(real_folder)
+    asked = ("Name a colour.", "Write a story about a gardener who feels proud.", "Why is the sea salty?")
+    prompts = [prompt_ids(prompt, tokenizer, True, False) for prompt in asked]
+    texts_ = agree(model, prompts, Decoding(None, max_new_tokens=8), end_tokens(tokenizer, model.generation_config))
+    assert len({tuple(text.tokens) for text in texts_}) == 3

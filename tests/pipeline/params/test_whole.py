@@ -1,0 +1,126 @@
+import pytest
+from ruamel.yaml import YAML
+
+from pipeline.errors import InputError
+from pipeline.models.entries import load_entries, load_entry
+from pipeline.params.whole import Params
+from tests.conftest import ROOT, write_yaml
+
+
+def changed(tmp_path, **sections):
+    """profiles/default.yaml with `section__key=value` changes, loaded."""
+    data = YAML(typ="safe").load((ROOT / "profiles/default.yaml").read_text())
+    for path, value in sections.items():
+        *parents, key = path.split("__")
+        place = data
+        for parent in parents:
+            place = place[parent]
+        place[key] = value
+    write_yaml(tmp_path / "params.yaml", data)
+    return Params.load(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("profile", sorted(p.name for p in (ROOT / "profiles").glob("*.yaml")))
+def test_every_profile_and_its_model_entries_are_valid(profile):
+    params = Params.load(ROOT / "profiles" / profile)
+    assert params.profile == profile.removesuffix(".yaml")
+    assert list(load_entries(params, ROOT / "data/models")) == params.models
+
+
+def test_params_yaml_is_the_default_profile():
+    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles/default.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"read__precission": ["fp32"]}, r"params.yaml: read: unknown key 'precission'; did you mean 'precisions'\?"),
+        ({"claim": {}}, r"params.yaml: unknown key 'claim'; did you mean 'claims'\?"),
+        ({"read__precisions": ["fp32", "fp8"]}, "read.precisions.1: Input should be 'fp32', 'bf16', 'fp16', 'int8' or 'nf4'"),
+        ({"read__precisions": ["fp32", "fp32"]}, "named twice: fp32"),
+        ({"readings__stories__positions": ["lst"]}, "'lst' is not among positions"),
+        ({"readings__neutral__positions": ["last"]}, "readings.neutral.positions: 'mean50' is read in the stories"),
+        ({"report__position": "middle"}, "report.position: 'middle' is not among"),
+        ({"positions__last": {"rule": "last", "start": 3}}, "'start' belongs to the rule 'mean'"),
+        ({"read__models": ["a/b"]}, "'a/b' may hold letters"),
+        ({"read__models": ["smollm2-135m-untrained"]}, "in read.models and in read_untrained.models"),
+        (
+            {"write__positions": ["last", "middle", "mean0", "mean25"]},
+            "'mean25' needs 26 tokens, more than write.fewest_tokens",
+        ),
+        (
+            {"readings__neutral__positions": ["last", "mean50", "mean0"], "readings__stories__positions": ["last", "mean50"]},
+            "write.positions: 'middle' is not among readings.neutral.positions",
+        ),
+        ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
+        ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
+        ({"steering__models": ["gpt"]}, "steering.models: 'gpt' is not among read.models"),
+        ({"steering__precisions": ["nf4"]}, "steering.precisions: 'nf4' is not among read.precisions"),
+        ({"steering__ours__position": "mean0"}, "steering.ours.position: 'mean0' is not among geometry.positions"),
+        ({"steering__ours__strengths": [0.2, 0.1]}, "each strength stands once, from the weakest to the strongest"),
+        ({"rsa__depths": [1.5]}, "rsa.depths.0: Input should be less than or equal to 1"),
+    ],
+)
+def test_a_mistake_in_params_is_named_with_its_key(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        changed(tmp_path, **change)
+
+
+def test_a_key_that_stands_twice_is_refused(tmp_path):
+    (tmp_path / "params.yaml").write_text("profile: a\nprofile: b\n")
+    with pytest.raises(InputError, match=r"params.yaml: not readable as YAML: .*duplicate key"):
+        Params.load(tmp_path / "params.yaml")
+
+
+ENTRY = {"family": "f", "lineage": "l", "tuning": "base", "bos": True, "parameters": 1e9}
+
+
+def write_entry(tmp_path, name="m", **more):
+    write_yaml(tmp_path / f"{name}.yaml", ENTRY | more)
+    return load_entry(name, tmp_path)
+
+
+def test_one_form_of_entry_serves_every_source_and_names_may_have_dots(tmp_path):
+    hub = {"id": "Qwen/Qwen2.5-1.5B", "revision": "a" * 40}
+    assert write_entry(tmp_path, "qwen2.5-1.5b", hub=hub).hub.id == "Qwen/Qwen2.5-1.5B"
+    assert write_entry(tmp_path, folder={"path": "/models/x"}).folder.path.name == "x"
+    assert write_entry(tmp_path, gguf={"file": "x.gguf", "sha256": "0" * 64}).gguf.package is None
+    twin = write_entry(tmp_path, folder={"path": "/models/x"}, seeds=[3, 4])
+    assert twin.untrained
+    assert twin.draws == [3, 4]
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({}, "exactly one of hub, folder, gguf"),
+        ({"hub": {"id": "a/b", "revision": "main"}}, r"m.yaml: hub.revision: String should match pattern"),
+        ({"folder": {"path": "x"}, "seeds": [1, 1]}, "a seed stands twice"),
+        ({"folder": {"path": "x"}, "tuning": "chat"}, "tuning: Input should be 'base' or 'instruct'"),
+        ({"folder": {"path": "x"}, "lineag": "x"}, "unknown key 'lineag'; did you mean 'lineage'"),
+    ],
+)
+def test_a_mistake_in_an_entry_is_named(tmp_path, more, message):
+    with pytest.raises(InputError, match=message):
+        write_entry(tmp_path, **more)
+
+
+def test_an_unknown_model_names_the_nearest(tmp_path):
+    write_entry(tmp_path, "smollm2-135m", folder={"path": "x"})
+    with pytest.raises(InputError, match="smolm2-135m.yaml: no such model entry; did you mean 'smollm2-135m'"):
+        load_entry("smolm2-135m", tmp_path)
+
+
+def test_a_twin_among_the_trained_is_refused(project):
+    project.params["read"]["models"].append("tiny-untrained")
+    project.params["read_untrained"]["models"] = []
+    project.save()
+    with pytest.raises(InputError, match=r"read.models: tiny-untrained: .* has seeds .* move it"):
+        load_entries(Params.load())
+
+
+def test_an_untrained_twin_cannot_be_quantised(project):
+    project.params["read_untrained"]["precisions"] = ["fp32", "int8"]
+    project.save()
+    with pytest.raises(InputError, match="read_untrained.precisions: int8 needs trained weights"):
+        load_entries(Params.load())

@@ -1,0 +1,95 @@
+import shutil
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.models import hub
+from pipeline.params.whole import Params
+from pipeline.plan import plan
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def all_changed(project, monkeypatch):
+    params = Params.load()
+    trained = [f"read@{m}-{p}" for m, p in params.cells if m in params.read.models]
+    names = [*trained, "read_untrained@tiny-untrained-fp32", "vectors@tiny-qwen2.5"]
+    monkeypatch.setattr(plan, "changed_stages", lambda: names)
+    return project
+
+
+def test_the_plan_names_every_reading_before_anything_starts(all_changed, capsys):
+    plan.main([])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "30 stories (5 labels, 6 topics) and 16 neutral texts" in out
+    for words in (
+        "tiny-llama-3.2",
+        "tiny-qwen2.5",
+        "fp16",
+        "2 random draws",
+        "in all on this CPU",
+        "4 read, read_untrained, vectors",
+        "Disk: activations",
+    ):
+        assert words in out
+
+
+def test_a_mistake_comes_out_before_anything_starts(all_changed):
+    all_changed.params["readings"]["stories"]["path"] = "data/stimuli/none.csv"
+    all_changed.save()
+    with pytest.raises(InputError, match="none.csv: no such file"):
+        plan.main([])
+
+
+def test_a_base_model_that_would_be_asked_is_named_before_anything_starts(all_changed):
+    all_changed.params["behaviour"]["models"] = ["tiny-qwen2.5"]
+    all_changed.save()
+    with pytest.raises(InputError, match="behaviour.models: tiny-qwen2.5 is a base model and only instruct models are asked"):
+        plan.main([])
+
+
+def test_nothing_to_do_is_said(project, monkeypatch, capsys):
+    monkeypatch.setattr(plan, "changed_stages", list)
+    plan.main([])
+    assert capsys.readouterr().out == "Everything is up to date.\n"
+
+
+def test_what_dvc_refuses_is_said_in_one_line(project):
+    with pytest.raises(InputError, match="dvc status: you are not inside of a DVC repository"):
+        plan.changed_stages()
+
+
+def test_a_profile_is_planned_whole_without_touching_params(project, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "changed_stages", list)
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    before = (project.folder / "params.yaml").read_bytes()
+    project.writes("tiny-llama-3.2")
+    shutil.move("params.yaml", "other.yaml")
+    (project.folder / "params.yaml").write_bytes(before)
+    plan.main(["other.yaml"])
+    out = " ".join(capsys.readouterr().out.split())
+    for words in ("roots,", "4 read,", "4 read_varied,", "3 write,", "4 read_writing,", "2 vectors,", "report"):
+        assert words in out
+    assert (project.folder / "params.yaml").read_bytes() == before
+
+
+def gated(project, *names):
+    for name in names:
+        own = {"id": f"org/{name}", "revision": "a" * 40, "gated": True}
+        project.entry(name, "llama-3.2", folder=None, hub=own, shape={"layers": 4, "hidden": 64, "vocabulary": 600})
+    project.params["read"]["models"] += names
+    project.save()
+
+
+def test_gated_models_without_a_token_are_listed_at_once_after_the_plan(project, capsys, monkeypatch):
+    gated(project, "first", "second")
+    names = [f"read@{m}-{p}" for m, p in Params.load().cells]
+    monkeypatch.setattr(plan, "changed_stages", lambda: names)
+    monkeypatch.setattr(hub, "get_token", lambda: None)
+    with pytest.raises(
+        InputError, match=r"(?s)no token for 2 of the models:.*org/first\n.*org/second\nAsk for access.*HF_TOKEN"
+    ):
+        plan.main([])
+    out = capsys.readouterr().out
+    assert "org/second 0 MB, gated" in out
+    assert "Disk: activations" in out

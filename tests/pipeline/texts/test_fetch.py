@@ -1,0 +1,202 @@
+"""The stage `fetch` against a server of its own, good and bad."""
+
+import hashlib
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import polars as pl
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.params.fetch import fetched_path
+from pipeline.params.whole import Params
+from pipeline.plan import plan
+from pipeline.texts import fetch, stimuli
+
+GOOD = """# A file for this test
+# emotion, passage, text
+
+happy,1,"The kite went up at once, and ""higher"" was all she said."
+happy,2,"Both of them passed, with a comma in between."
+calm,1,"The boat hardly moved."
+
+calm,2,"Tea, then nothing for an hour."
+"""
+
+
+@contextmanager
+def served(answers):
+    """A server on this machine that gives `answers` in turn (the last one for ever): (status, body, announced length)."""
+    asked = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            status, body, length = answers[min(len(asked), len(answers) - 1)]
+            asked.append(self.path)
+            self.send_response(status)
+            self.send_header("Content-Length", str(length))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/texts.csv", asked
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def good(text=GOOD):
+    body = text.encode()
+    return 200, body, len(body)
+
+
+def named(project, url, text=GOOD, more=()):
+    project.params["fetch"] = {"published": {"url": url, "md5": hashlib.md5(text.encode()).hexdigest()} | dict(more)}
+    project.save()
+
+
+@pytest.fixture(autouse=True)
+def near_and_quick(monkeypatch):
+    monkeypatch.setattr(fetch, "PAUSE_SECONDS", 0.0)
+    monkeypatch.setenv("no_proxy", "*")
+
+
+def test_a_file_of_the_published_form_becomes_a_csv_that_second_can_name(project, capsys):
+    with served([good()]) as (url, asked):
+        named(project, url)
+        fetch.main(["published"])
+    assert asked == ["/texts.csv"]
+    assert fetched_path("published").read_text().splitlines()[0] == "emotion,passage,text"
+    source = {"name": "published", "precision": "fp32", "path": "data/fetched/published.csv", "positions": ["last"]}
+    project.params["second"] = [source | {"columns": {"topic": None, "id": None}}]
+    project.save()
+    frame = stimuli.load(Params.load().second[0])
+    assert frame["emotion"].to_list() == ["happy", "happy", "calm", "calm"]
+    assert frame["text"][0] == 'The kite went up at once, and "higher" was all she said.'
+    assert frame["topic"].to_list() == [""] * 4
+    assert pl.read_csv(fetched_path("published"))["passage"].to_list() == [1, 2, 1, 2]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_server_that_fails_or_closes_early_is_asked_again(project):
+    body = GOOD.encode()
+    with served([(503, b"", 0), (200, body[:50], len(body)), good()]) as (url, asked):
+        named(project, url)
+        fetch.main(["published"])
+    assert len(asked) == 3
+    assert pl.read_csv(fetched_path("published")).height == 4
+
+
+def test_one_that_always_closes_early_ends_in_one_line_and_leaves_nothing(project):
+    body = GOOD.encode()
+    with served([(200, body[:50], len(body))]) as (url, asked):
+        named(project, url)
+        with pytest.raises(InputError, match=f"^fetch.published: {url}: not to be had: cut off after 50 of {len(body)} bytes"):
+            fetch.main(["published"])
+    assert len(asked) == 3
+    assert not fetched_path("published").exists()
+
+
+def test_what_is_not_there_is_asked_for_once(project):
+    with served([(404, b"", 0)]) as (url, asked):
+        named(project, url)
+        with pytest.raises(InputError, match=r"404.*Nothing is lost; run `dvc repro fetch@published` again"):
+            fetch.main(["published"])
+    assert len(asked) == 1
+
+
+def test_a_server_that_is_not_there_is_one_line(project):
+    with served([good()]) as (url, _):
+        named(project, url)
+    with pytest.raises(InputError, match=r"not to be had: .*refused") as error:  # the server has gone
+        fetch.main(["published"])
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_another_md5_names_both_and_keeps_what_was_there(project):
+    fetched_path("published").parent.mkdir(parents=True)
+    fetched_path("published").write_text("before")
+    with served([good(GOOD + "\n")]) as (url, _):
+        named(project, url)
+        sums = [hashlib.md5(text.encode()).hexdigest() for text in (GOOD + "\n", GOOD)]
+        with pytest.raises(InputError, match=f"its md5 is {sums[0]}, not {sums[1]}"):
+            fetch.main(["published"])
+    assert fetched_path("published").read_text() == "before"
+
+
+def test_more_than_the_limit_is_refused(project, monkeypatch):
+    monkeypatch.setattr(fetch, "LARGEST_BYTES", 20)
+    with served([good()]) as (url, _):
+        named(project, url)
+        with pytest.raises(InputError, match="more than 20 bytes"):
+            fetch.main(["published"])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ('sad,1,"no end', "line 9: unexpected end of data"),
+        ("sad,1", 'line 9: not emotion,number,"text"'),
+        ("sad,1,a,b", 'line 9: not emotion,number,"text"'),
+        ('sad,1," "', 'line 9: not emotion,number,"text"'),
+    ],
+)
+def test_a_row_that_is_none_is_named(row, said):
+    with pytest.raises(InputError, match=f"^fetch.x: {said}"):
+        fetch.passages("x", (GOOD + row + "\n").encode())
+
+
+def test_what_is_no_text_and_what_is_empty_are_refused():
+    with pytest.raises(InputError, match="fetch.x: not UTF-8"):
+        fetch.passages("x", b"happy,1,\xff\xfe")
+    with pytest.raises(InputError, match="fetch.x: no rows"):
+        fetch.passages("x", b"# nothing\n\n")
+
+
+def test_labels_of_other_sizes_are_a_warning(project, capsys):
+    text = GOOD + 'sad,1,"Rain again."\n'
+    with served([good(text)]) as (url, _):
+        named(project, url, text)
+        fetch.main(["published"])
+    assert capsys.readouterr().err == "warning: fetch.published: sad has 1 passages, where most labels have 2\n"
+    assert pl.read_csv(fetched_path("published")).height == 5
+
+
+def test_a_name_that_params_do_not_have_is_named(project):
+    with pytest.raises(InputError, match=r"fetch: 'publishd' is not there; it is empty"):
+        fetch.main(["publishd"])
+    named(project, "https://example.org/x.csv")
+    with pytest.raises(InputError, match=r"fetch: 'publishd' is not there; did you mean 'published'\?"):
+        fetch.main(["publishd"])
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [({"url": "file:///etc/passwd"}, "fetch.published.url"), ({"md5": "38e4"}, "fetch.published.md5")],
+)
+def test_only_web_addresses_and_whole_sums_are_taken(project, more, said):
+    named(project, "https://example.org/x.csv", more=more)
+    with pytest.raises(InputError, match=said):
+        Params.load()
+
+
+def test_the_plan_counts_what_is_not_fetched_yet_as_to_be_fetched(project, monkeypatch, capsys):
+    named(project, "https://example.org/x.csv")
+    source = {"name": "published", "precision": "fp32", "path": "data/fetched/published.csv", "positions": ["last"]}
+    project.params["second"] = [source | {"columns": {"topic": None, "id": None}}]
+    project.save()
+    monkeypatch.setattr(plan, "changed_stages", lambda: ["fetch@published"])
+    plan.main([])
+    assert "fetches published from https://example.org/x.csv" in capsys.readouterr().out
+    project.params["fetch"] = {}
+    project.save()
+    with pytest.raises(InputError, match=r"data/fetched/published.csv: no such file"):
+        plan.main([])

@@ -1,0 +1,104 @@
+import hashlib
+import json
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.params.reading import Columns, Reading
+from pipeline.texts import stimuli
+
+
+def load(path, emotions="all", **columns):
+    return stimuli.load(Reading(path=path, columns=Columns(**columns), emotions=emotions, positions=["last"]))
+
+
+def write(tmp_path, text, name="own.csv"):
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+GOOD = 'id,emotion,topic,text\na,calm,bus,"One, two."\nb,sad,bus,Three.\nc,calm,tram,"Four\nfive."\n'
+
+
+def test_a_csv_is_read_in_its_order_with_its_labels(tmp_path):
+    frame = load(write(tmp_path, GOOD))
+    assert frame.rows() == [
+        ("a", "calm", "bus", "One, two."),
+        ("b", "sad", "bus", "Three."),
+        ("c", "calm", "tram", "Four\nfive."),
+    ]
+
+
+def test_jsonl_with_other_names_reads_the_same_as_csv(tmp_path):
+    rows = [{"story": r[3], "feeling": r[1], "scene": r[2]} for r in load(write(tmp_path, GOOD)).rows()]
+    path = write(tmp_path, "\n".join(map(json.dumps, rows)), "own.jsonl")
+    frame = load(path, text="story", emotion="feeling", topic="scene")
+    assert frame["text"].to_list() == [r["story"] for r in rows]
+    assert frame["emotion"].to_list() == ["calm", "sad", "calm"]
+    assert frame["id"][0] == hashlib.sha256(b"One, two.").hexdigest()[:12]
+
+
+def test_numbers_and_null_words_stay_text(tmp_path):
+    frame = load(write(tmp_path, "emotion,topic,text\n1,null,007\n2,NA,1e3\n"))
+    assert frame.select("emotion", "topic", "text").rows() == [("1", "null", "007"), ("2", "NA", "1e3")]
+
+
+def test_a_file_without_labels_has_empty_ones(tmp_path):
+    frame = load(write(tmp_path, "text\nOne.\nTwo.\n"), emotion=None, topic=None)
+    assert frame["emotion"].to_list() == ["", ""]
+
+
+def test_a_byte_order_mark_is_not_part_of_a_column(tmp_path):
+    assert load(write(tmp_path, "\ufeff" + GOOD)).height == 3
+
+
+def test_emotions_can_be_chosen(tmp_path):
+    assert load(write(tmp_path, GOOD), emotions=["calm"])["id"].to_list() == ["a", "c"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("emotion,topic\ncalm,bus\n", r"own.csv: no column 'text'; columns are emotion, topic. .*columns.text"),
+        (
+            "Emotion,topic,text\ncalm,bus,One.\n",
+            r"no column 'emotion' \(nearest: 'Emotion'\).*or null for a file without emotions",
+        ),
+        ("emotion,topic,text\ncalm,bus,\n", "'text' is empty in row 1; fill it or delete the row"),
+        ("emotion,topic,text\ncalm,bus,One.\n,bus,Two.\n", "'emotion' is empty in row 2"),
+        ("emotion,topic,text\ncalm,bus,One.\nsad,bus,Two.\nsad,tram,One. \n", 'the same text stands in rows 1, 3: "One."'),
+        ("id,emotion,topic,text\na,calm,bus,One.\na,sad,bus,Two.\n", 'the same id stands in rows 1, 2: "a"'),
+        ("emotion,topic,text\n", "no rows"),
+        ("", "not readable as CSV"),
+        ("emotion,topic,text\ncalm,bus,One.,more\n", "not readable as CSV"),
+    ],
+)
+def test_bad_input_is_named_by_file_and_row(tmp_path, text, message):
+    with pytest.raises(InputError, match=message):
+        load(write(tmp_path, text))
+
+
+def test_an_emotion_without_stories_names_the_nearest(tmp_path):
+    with pytest.raises(InputError, match=r"emotion 'clam' \(params.yaml\) has no stories; did you mean 'calm'"):
+        load(write(tmp_path, GOOD), emotions=["clam"])
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_bytes(GOOD.replace("Three", "Tr\xe9s").encode("latin-1"))
+    with pytest.raises(InputError, match="not readable as CSV in UTF-8"):
+        load(path)
+
+
+def test_a_missing_file_and_an_unknown_suffix_are_named(tmp_path):
+    with pytest.raises(InputError, match="none.csv: no such file"):
+        load(tmp_path / "none.csv")
+    with pytest.raises(InputError, match=r"own.txt: a text source is a .csv or .jsonl file"):
+        load(write(tmp_path, GOOD, "own.txt"))
+
+
+def test_the_digest_sees_every_cell_and_the_order(tmp_path):
+    frame = load(write(tmp_path, GOOD))
+    other = load(write(tmp_path, GOOD.replace("Three", "3")))
+    assert len({stimuli.digest(frame), stimuli.digest(frame.reverse()), stimuli.digest(other)}) == 3
