@@ -56,11 +56,11 @@ def to_rsatoolbox(
 
 
 def rdms_to_rsatoolbox(
-    rdms: Floats, labels: Sequence[str], measure: str = "cosine", conditions: Mapping[str, Sequence[Any]] | None = None
+    rdms: Floats, labels: Sequence[str], measure: str = "cosine", readers: Mapping[str, Sequence[Any]] | None = None
 ) -> Any:
     """RDMs (C, P), entries in the order of `rdm.pairs`, as `rsatoolbox.rdm.RDMs` with pattern descriptor `emotion`.
 
-    `labels` (E) name the patterns, in order; `measure` says what the entries are; `conditions` describes the RDMs, each a
+    `labels` (E) name the patterns, in order; `measure` says what the entries are; `readers` describes the RDMs, each a
     sequence (C), as {"model": [...]}. Raises ValueError where the sizes do not fit, InputError for a missing rsatoolbox.
     """
     module = _module("rsatoolbox.rdm")
@@ -68,7 +68,7 @@ def rdms_to_rsatoolbox(
     size = len(labels) * (len(labels) - 1) // 2
     if entries.ndim != 2 or entries.shape[1] != size:
         raise ValueError(f"RDMs over {len(labels)} labels have shape (C, {size}), not {entries.shape}")
-    described = {name: list(values) for name, values in (conditions or {}).items()}
+    described = {name: list(values) for name, values in (readers or {}).items()}
     for name, values in described.items():
         if len(values) != len(entries):
             raise ValueError(f"'{name}' describes {len(values)} RDMs, and there are {len(entries)}")

@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.controls import controls
-from analysis.readers.readers import Condition, Readout
+from analysis.grid import pairs
+from analysis.readers.readers import Reader, Readout
 from analysis.rsa import layers
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import STORIES
@@ -32,11 +33,11 @@ SIZES = [(28, 1536), (24, 2048), (28, 3072), (26, 1152), (32, 4096), (32, 4096)]
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def synthetic(condition: Condition, size: tuple[int, int], frame, position: str, spent: list[float]) -> Readout:
+def synthetic(reader: Reader, size: tuple[int, int], frame, position: str, spent: list[float]) -> Readout:
     """Activations with a common emotion geometry of 20 dimensions, topic and noise, at a true size."""
     start = time.perf_counter()
     n_layers, width = size
-    rng = np.random.default_rng(abs(hash((condition.model, condition.precision, position))) % 2**32)
+    rng = np.random.default_rng(abs(hash((reader.model, reader.precision, position))) % 2**32)
     emotions, topics = frame["emotion"].to_list(), frame["topic"].to_list()
     label, topic = (np.unique(x, return_inverse=True)[1] for x in (emotions, topics))
     common = np.random.default_rng(0).normal(size=(label.max() + 1, 20))
@@ -47,7 +48,7 @@ def synthetic(condition: Condition, size: tuple[int, int], frame, position: str,
     whole = np.ones((len(emotions), n_layers), dtype=bool)
     ids, tokens = frame["id"].to_list(), np.full(len(emotions), 140)
     spent[0] += time.perf_counter() - start
-    return Readout(condition, position, emotions, topics, ids, tokens, states, whole, neutral, whole[:64])
+    return Readout(reader, position, emotions, topics, ids, tokens, states, whole, neutral, whole[:64])
 
 
 def main() -> None:
@@ -67,16 +68,16 @@ def main() -> None:
     twins = params.read_untrained.model_copy(update={"models": []})
     norms = params.corpus.model_copy(update={"emotions": ROOT / params.corpus.emotions})
     params = params.model_copy(update={"read": read, "read_untrained": twins, "words": [], "corpus": norms})
-    conditions = [Condition(n, None, p) for n in names for p in precisions]
+    readers = [Reader(n, None, p) for n in names for p in precisions]
     spent = [0.0]
 
     def readouts(_params, _entries, position: str) -> Iterator[Readout]:
-        for condition in conditions:
-            yield synthetic(condition, sizes[condition.model], frame, position, spent)
+        for reader in readers:
+            yield synthetic(reader, sizes[reader.model], frame, position, spent)
 
     n_halvings = params.geometry.halvings
     rows = []
-    for c in conditions:
+    for c in readers:
         for position in params.geometry.positions:
             for variant in layout.VARIANTS:
                 at = {
@@ -96,8 +97,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
     tables.TABLES, layout.SCRATCH = folder / "tables", folder / "scratch"
     tables.write_table(LAYERS, rows)
-    n_pairs = len(conditions) * (len(conditions) - 1) // 2
-    print(f"{len(conditions)} conditions, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
+    n_pairs = len(readers) * (len(readers) - 1) // 2
+    print(f"{len(readers)} readers, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
     for stage in (pairs, controls):
         spent[0], start = 0.0, time.perf_counter()
         sections = pairs.PairSections if stage is pairs else controls.Params
@@ -107,7 +108,7 @@ def main() -> None:
         took = time.perf_counter() - start - spent[0]
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         print(
-            f"{stage.__name__}: {took:.0f} s ({1000 * took / n_pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s more;"
+            f"{stage.__name__}: {took:.0f} s ({1000 * took / n_pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s;"
             f" peak memory {peak:.1f} GiB",
             flush=True,
         )

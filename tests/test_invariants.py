@@ -21,7 +21,7 @@ few = settings(deadline=None, max_examples=20, derandomize=True)
 
 @dataclass(frozen=True)
 class Case:
-    """Conditions that share some of their geometry: activations of each (S, H), one design, all halvings, some draws."""
+    """Readers that share some of their geometry: activations of each (S, H), one design, all halvings, some draws."""
 
     states: list[np.ndarray]
     design: Design
@@ -70,7 +70,7 @@ def assert_equal(found, true):
 @few
 @given(sizes, st.lists(st.floats(-3, 3), min_size=CONDITIONS, max_size=CONDITIONS), st.booleans())
 def test_scale_rotation_and_translation_of_a_conditions_space_change_nothing(size, powers, wider):
-    """Each condition in its own way, as models differ in the scale and the axes of their residual streams, and in width."""
+    """Each reader in its own way, as models differ in the scale and the axes of their residual streams, and in width."""
     case = drawn(*size)
     moved = []
     for x, power in zip(case.states, powers, strict=True):
@@ -152,7 +152,7 @@ def test_an_rdm_is_symmetric_with_a_zero_diagonal_and_within_0_and_2(size):
 
 @few
 @given(sizes)
-def test_a_condition_agrees_with_itself_and_pairs_are_symmetric_and_within_one(size):
+def test_a_reader_agrees_with_itself_and_pairs_are_symmetric_and_within_one(size):
     case = drawn(*size)
     again = replace(case, states=[case.states[0], 2 * case.states[0] + 1, case.states[1]])
     found = everything(again)

@@ -14,10 +14,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis.grid import geometry
-from pipeline import opening, provenance, tables
+from pipeline import opening
 from pipeline.models import hub
 from pipeline.models.entries import load_entries, load_entry
 from pipeline.params.whole import Params
+from pipeline.store import provenance, tables
 from pipeline.texts import stimuli
 from tests.conftest import CONCLUDE, FAMILIES, ROOT, SIZE, Project, stories, trained_tokenizer, write_yaml
 
@@ -128,7 +129,7 @@ def test_every_model_stands_in_the_tables_at_every_precision(in_twelve):
     pairs = opening.table("rsa").filter(layer_rule="best_layer_cv", setting_a="stories", setting_b="stories")
     for side in "ab":
         sides = set(pairs.select(f"model_{side}", f"precision_{side}").iter_rows())
-        assert len(everyone - sides) <= 1  # one condition is the first of all its pairs, one the last
+        assert len(everyone - sides) <= 1  # one reader is the first of all its pairs, one the last
     assert set(opening.table("writings")["model"]) == set(PAPER["write"]["models"])
     assert set(opening.vectors().children) == set(Params.load().models)
     assert set(opening.table("noise_ceiling")["n_lineages"]) == {5}

@@ -37,7 +37,7 @@ def row_of(
     model: str, entry: ModelEntry, precision: str | None, overflow: pl.DataFrame, geometry: pl.DataFrame, best: pl.DataFrame
 ) -> Row:
     """What the rule looks at, of one model at one precision (None: it was read at none that is wide enough). `geometry` at one
-    position and variant, all conditions; `best`: best_layer_cv of the same."""
+    position and variant, all readers; `best`: best_layer_cv of the same."""
     row: Row = MATURITY.blank()
     row |= {"model": model, "family": entry.family, "lineage": entry.lineage, "tuning": entry.tuning, "precision": precision}
     if precision is None:

@@ -51,7 +51,7 @@ def blocks(n_units: int, n_blocks: int, seed: int) -> Bools:
 
 
 def block_ranks(cell_sums: Floats, design: Design, members: Bools) -> Floats:
-    """Standardised ranks (B, P) of one condition's RDM in each block of `members` (B, T), centred over the labels inside it.
+    """Standardised ranks (B, P) of one reader's RDM in each block of `members` (B, T), centred over the labels inside it.
 
     NaN where a label's vector is zero. Raises ValueError where a block leaves a label without stories.
     """

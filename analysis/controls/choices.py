@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.controls import layer_map, robustness, second_corpus
-from analysis.readers.readers import Condition, Headline, ReaderSections, Readout, readout, readouts, second_words, states_of
+from analysis.readers.readers import Headline, Reader, ReaderSections, Readout, readout, readouts, second_words, states_of
 from analysis.rsa import gram, layers, pairwise, parallel, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves, Reliability, finite_or_none
@@ -38,7 +38,7 @@ class Params(ReaderSections, RsaSections, ReportSections):
 
 @dataclass(frozen=True)
 class Side:
-    """One condition at its best layer, as chosen and with every choice made otherwise that it can be given."""
+    """One reader at its best layer, as chosen and with every choice made otherwise that it can be given."""
 
     readout: Readout
     layer: int
@@ -68,9 +68,9 @@ def grams_otherwise(here: Readout, headline: Headline, layer: int, params: Param
 
 
 def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, tuple[NDArray[np.float32], NDArray[np.bool_]]]]:
-    """The same condition's states at this layer, (S, 1, H), and where they are finite: at the stories' other positions, and in
+    """The same reader's states at this layer, (S, 1, H), and where they are finite: at the stories' other positions, and in
     the varied readings of its precision."""
-    c = here.condition
+    c = here.reader
     if c.precision is None:
         return
     only: dict[str, list[int]] = {"layer": [layer]} if c.seed is None else {"layer": [layer], "seed": [c.seed]}
@@ -78,7 +78,7 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
     for position in params.readings[STORIES].positions:
         if position != here.position:
             yield f"{POSITION}{position}", states_of(c, stories, position)
-    if c.reader is not None or c.model not in params.read.models:
+    if c.word_reader is not None or c.model not in params.read.models:
         return
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
@@ -87,7 +87,7 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
 
 
 def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) -> list[Row]:
-    """Rows of `choices` under one choice: each condition that can be given it against itself, and each pair with such a one."""
+    """Rows of `choices` under one choice: each reader that can be given it against itself, and each pair with such a one."""
     able = [n for n, s in enumerate(sides) if choice in s.varied]
     everyone = [s.as_chosen for s in sides] + [sides[n].varied[choice] for n in able]
     found = pairwise.pairwise(everyone)
@@ -100,8 +100,8 @@ def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) ->
         at = (a, moved[b]) if a == b else (moved.get(a, a), moved.get(b, b))
         changed = "b" if a == b else "both" if {a, b} <= set(able) else "a" if a in able else "b"
         own = {
-            **sides[a].readout.condition.keys("_a"),
-            **sides[b].readout.condition.keys("_b"),
+            **sides[a].readout.reader.keys("_a"),
+            **sides[b].readout.reader.keys("_b"),
             **keys,
             "choice": choice,
             "changed": changed,
@@ -136,27 +136,27 @@ def _numbers(
 
 
 def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], params: Params, keys: Row) -> list[Row]:
-    """Rows of `second` for one source: every condition on our stories against every one on theirs. Readers of words have no
+    """Rows of `second` for one source: every reader on our stories against every one on theirs. Readers of words have no
     precision: of a source that is read at several, the first has their rows."""
     position, emotions = keys["position"], set(stimuli.load(of)["emotion"])
     absent = f"second.{of.name}.positions: '{position}', the report's position, is not read there"
-    theirs: list[tuple[Condition, int, Readout | str]] = []
+    theirs: list[tuple[Reader, int, Readout | str]] = []
     for side in ours:
-        c = side.readout.condition
-        if c.model in params.read.models and c.precision == of.precision and c.reader is None:
-            there = Condition(c.model, None, c.precision, of.name)
+        c = side.readout.reader
+        if c.model in params.read.models and c.precision == of.precision and c.word_reader is None:
+            there = Reader(c.model, None, c.precision, of.name)
             found: Readout | str = absent
             if position in of.positions:
                 read, neutral = (arrays.activations(c.model, of.precision, r, position=[position]) for r in (of.name, NEUTRAL))
                 found = readout(there, read, neutral, position)
             theirs.append((there, side.layer, found))
-    theirs += [(r.condition, 0, r) for r in second_words(of, params, position)]
+    theirs += [(r.reader, 0, r) for r in second_words(of, params, position)]
     readers = {c.model for c, _, _ in theirs if c.precision is not None}
     first = next(other for other in params.second if other.name == of.name) == of
     made = []
     for a in ours:
-        c = a.readout.condition
-        if c.precision is not None and not (c.model in readers and c.precision == of.precision and c.reader is None):
+        c = a.readout.reader
+        if c.precision is not None and not (c.model in readers and c.precision == of.precision and c.word_reader is None):
             continue
         labels = emotions & {e for e in a.readout.emotions if e != params.vectors.neutral_label}
         for there, layer_b, b in theirs:
@@ -199,8 +199,8 @@ def main(arguments: list[str]) -> None:
         made = list(grams_otherwise(here, headline, layer[0], params))
         found = parallel.each(lambda item, h=headline: halves_of(item[1], h.design, params), made)  # type: ignore[misc]
         sides.append(Side(here, layer[0], own, {n: h for (n, _), h in zip(made, found, strict=True) if h is not None}))
-        if _on_the_map(here.condition, params, entries):
-            untrained = entries[here.condition.model].untrained
+        if _on_the_map(here.reader, params, entries):
+            untrained = entries[here.reader.model].untrained
             stacks.append(layer_map.stack(here, headline, untrained, own.first, params.vectors.neutral_variance, VARIANT))
     rows = []
     for choice in dict.fromkeys(name for s in sides for name in s.varied):
@@ -210,9 +210,9 @@ def main(arguments: list[str]) -> None:
     tables.write_table(SECOND, [row for of in params.second for row in second_rows(of, sides, entries, params, keys)])
 
 
-def _on_the_map(c: Condition, params: Params, entries: dict[str, ModelEntry]) -> bool:
+def _on_the_map(c: Reader, params: Params, entries: dict[str, ModelEntry]) -> bool:
     """Models at their reference precision, and the first draw of each twin."""
-    if c.reader is not None or c.precision != params.reference_of(c.model):
+    if c.word_reader is not None or c.precision != params.reference_of(c.model):
         return False
     return c.seed == entries[c.model].draws[0]
 

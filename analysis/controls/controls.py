@@ -1,4 +1,4 @@
-"""Stage `controls`: what else the agreement of two conditions could be, at best_layer_cv. Labels that mean nothing, words,
+"""Stage `controls`: what else the agreement of two readers could be, at best_layer_cv. Labels that mean nothing, words,
 untrained networks; and each geometry beside that of human ratings. Tables `controls`, `human`."""
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.readers.pattern_sets import Candidate, PairSections, Plan, Side, candidate, side
+from analysis.readers.pattern_sets import HalfRdms, PairSections, Plan, ReaderGrams, half_rdms, reader_grams
 from analysis.readers.readers import Headline, Readout, readouts
 from analysis.rsa import floor, gram, layers, pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
@@ -39,10 +39,10 @@ class Params(PairSections, ControlsSections):
 
 
 def control_rows(
-    candidates: list[Candidate], plan: Plan, params: Params, entries: dict[str, ModelEntry], keys: Row
+    candidates: list[ReaderGrams], plan: Plan, params: Params, entries: dict[str, ModelEntry], keys: Row
 ) -> list[Row]:
-    """Rows of `controls` for every pair of conditions that have a best layer."""
-    sides = parallel.each(lambda c: side(c, (layers.CV, None), plan), candidates)
+    """Rows of `controls` for every pair of readers that have a best layer."""
+    sides = parallel.each(lambda c: half_rdms(c, (layers.CV, None), plan), candidates)
     known = [(c, s) for c, s in zip(candidates, sides, strict=True) if s.halves is not None and s.layer is not None]
     if not known:
         return []
@@ -57,8 +57,8 @@ def control_rows(
     rows = []
     for a, b in combinations(range(len(known)), 2):
         base: Row = CONTROLS.blank() | {
-            **known[a][0].condition.keys("_a"),
-            **known[b][0].condition.keys("_b"),
+            **known[a][0].reader.keys("_a"),
+            **known[b][0].reader.keys("_b"),
             **keys,
             "layer_a": known[a][1].layer,
             "layer_b": known[b][1].layer,
@@ -68,30 +68,30 @@ def control_rows(
         row = {"floor_mean": float(null.mean()), "floor_95": float(np.quantile(null, 0.95)), "n_draws": len(null)}
         rows.append(base | {"control": FLOOR} | row)
         for name, members in controls.items():
-            own = _own(members, {known[n][0].condition.model for n in (a, b)}, known)
+            own = _own(members, {known[n][0].reader.model for n in (a, b)}, known)
             if not {a, b} & set(own):
                 rows.append(base | {"control": name} | _given(found, a, b, own, [known[i][1] for i in (a, b, *own)]))
     return rows
 
 
-def _controls(known: list[tuple[Candidate, Side]], entries: dict[str, ModelEntry]) -> dict[str, list[int]]:
-    """By name, the conditions that stand for each control: a reader of words, all input embeddings, all untrained draws."""
+def _controls(known: list[tuple[ReaderGrams, HalfRdms]], entries: dict[str, ModelEntry]) -> dict[str, list[int]]:
+    """By name, the readers that stand for each control: a reader of words, all input embeddings, all untrained draws."""
     made: dict[str, list[int]] = {}
     for n, (c, _) in enumerate(known):
-        if c.condition.reader is not None:
-            made.setdefault(f"{WORDS}:{c.condition.reader}", []).append(n)
-        elif entries[c.condition.model].untrained:
+        if c.reader.word_reader is not None:
+            made.setdefault(f"{WORDS}:{c.reader.word_reader}", []).append(n)
+        elif entries[c.reader.model].untrained:
             made.setdefault(UNTRAINED, []).append(n)
     return made
 
 
-def _own(members: list[int], models: set[str], known: list[tuple[Candidate, Side]]) -> list[int]:
+def _own(members: list[int], models: set[str], known: list[tuple[ReaderGrams, HalfRdms]]) -> list[int]:
     """Of several input embeddings, those of a pair's own models where it has any."""
-    own = [m for m in members if known[m][0].condition.model in models]
-    return own if known[members[0]][0].condition.reader == INPUT_EMBEDDINGS and own else members
+    own = [m for m in members if known[m][0].reader.model in models]
+    return own if known[members[0]][0].reader.word_reader == INPUT_EMBEDDINGS and own else members
 
 
-def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: list[Side]) -> Row:
+def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: list[HalfRdms]) -> Row:
     """The pair's rho_dis given a control (mean over its members), with its jackknife over topics."""
     reasons = dict.fromkeys(s.reliability.reason for s in sides if s.reliability and s.reliability.reason)
     if reasons:
@@ -125,7 +125,7 @@ def norm_distances(emotions: list[str], params: Params) -> tuple[dict[str, Float
 
 
 def human_rows(readout: Readout, params: Params) -> list[Row]:
-    """Rows of `human` of one condition, every layer: its RDM over the labels with norms against the distances between norms.
+    """Rows of `human` of one reader, every layer: its RDM over the labels with norms against the distances between norms.
 
     Over topics the spread of bootstrap draws, over labels the jackknife, both with the distances as they are.
     """
@@ -135,7 +135,7 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
     enough = len(rated) >= split_half.FEWEST_UNITS
     ranked = {name: (rdm.ranks(d), _ranks_without_each(d, len(rated))) for name, d in distances.items()} if enough else {}
     draws = split_half.bootstrap(len(design.units), params.controls.bootstrap, params.geometry.seed)
-    keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT}
+    keys = {**readout.reader.keys(), "position": readout.position, "variant": VARIANT}
     dof = min(len(design.units), len(rated)) - 1
 
     def at(index: int) -> list[Row]:
@@ -206,7 +206,7 @@ def main(arguments: list[str]) -> None:
         candidates = []
         for readout in readouts(params, entries, position):
             own = readout.rows_of(chosen, variant=VARIANT, layer_rule=layers.CV)
-            candidates.append(candidate(readout, VARIANT, own.filter(pl.col("halving").is_null()), params, depths=False))
+            candidates.append(reader_grams(readout, VARIANT, own.filter(pl.col("halving").is_null()), params, depths=False))
             made["human"] += human_rows(readout, params)
         plan = Plan.of(candidates[0].design, params)
         made["controls"] += control_rows(candidates, plan, params, entries, {"position": position, "variant": VARIANT})

@@ -1,4 +1,4 @@
-"""Stage `corpus`: what the stories themselves can carry, at each condition's best_layer_cv. Which labels are told apart, how
+"""Stage `corpus`: what the stories themselves can carry, at each reader's best_layer_cv. Which labels are told apart, how
 much of that words alone would do, how reliability grows with topics. Tables `corpus`, `confusion`, `growth`."""
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Params(ReaderSections, CorpusSections):
 
 @dataclass(frozen=True)
 class Measured:
-    """One condition at its best layer: what `rows` needs of it once its activations are gone."""
+    """One reader at its best layer: what `rows` needs of it once its activations are gone."""
 
     keys: Row
     design: Design
@@ -47,7 +47,7 @@ def measure(readout: Readout, layer: int, params: Params) -> Measured | None:
     grams = readout.layer(layer, params.vectors.neutral_variance, (VARIANT,)).grams
     if grams is None or len(design.units) < split_half.FEWEST_UNITS:
         return None
-    keys = {**readout.condition.keys(), "position": readout.position, "variant": VARIANT, "layer": layer}
+    keys = {**readout.reader.keys(), "position": readout.position, "variant": VARIANT, "layer": layer}
     cell_sums = headline.cells(grams[VARIANT])
     t = len(design.units)
     draws = np.concatenate([np.ones((1, t), dtype=bool), ~np.eye(t, dtype=bool)])
@@ -139,15 +139,15 @@ def components(m: Measured, norms: pl.DataFrame) -> Row:
 
 
 def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
-    """Rows of the three tables from every condition."""
+    """Rows of the three tables from every reader."""
     made: dict[str, list[Row]] = {"corpus": [], "confusion": [], "growth": []}
-    readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
+    word_readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
     for m in measured:
         norms = labels.emotions(params.corpus.emotions, m.design.labels)
         made["confusion"] += confusion(m)
         made["growth"] += growth(m, params)
-        for reader in params.words:
-            if (words := readers.get((reader, m.keys["position"]))) is not None:
+        for word_reader in params.words:
+            if (words := word_readers.get((word_reader, m.keys["position"]))) is not None:
                 made["corpus"].append({**m.keys, **against_words(m, words), **components(m, norms)})
     return made
 

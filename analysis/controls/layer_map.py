@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.readers.readers import Condition, Headline, Readout
+from analysis.readers.readers import Headline, Reader, Readout
 from analysis.rsa import gram, rdm
 from analysis.rsa.gram import Bools, Floats
 from analysis.rsa.parallel import each
@@ -16,9 +16,9 @@ from analysis.rsa.parallel import each
 
 @dataclass(frozen=True)
 class Stack:
-    """Standardised ranks of one condition's RDMs at every finite layer: `whole` (L, P), `halves` (L, N, 2, P)."""
+    """Standardised ranks of one reader's RDMs at every finite layer: `whole` (L, P), `halves` (L, N, 2, P)."""
 
-    condition: Condition
+    reader: Reader
     untrained: bool
     layers: list[int]
     whole: Floats
@@ -39,9 +39,7 @@ def stack(readout: Readout, headline: Headline, untrained: bool, first: Bools, v
 
     found = {index: ranks for index, ranks in enumerate(each(at, range(readout.n_layers))) if ranks is not None}
     ranks = np.stack(list(found.values())) if found else np.zeros((0, 1 + 2 * n, 0))
-    return Stack(
-        readout.condition, untrained, list(found), ranks[:, 0], ranks[:, 1:].reshape(len(found), n, 2, ranks.shape[-1])
-    )
+    return Stack(readout.reader, untrained, list(found), ranks[:, 0], ranks[:, 1:].reshape(len(found), n, 2, ranks.shape[-1]))
 
 
 def rows(stacks: list[Stack], keys: dict[str, Any]) -> list[dict[str, Any]]:
@@ -58,6 +56,6 @@ def rows(stacks: list[Stack], keys: dict[str, Any]) -> list[dict[str, Any]]:
         cross = (one + other) / 2
         for (i, layer_a), (j, layer_b) in ((x, y) for x in enumerate(a.layers) for y in enumerate(b.layers)):
             if np.isfinite(same[i, j]) and np.isfinite(cross[i, j]):
-                own = {**a.condition.keys("_a"), **b.condition.keys("_b"), **keys, "layer_a": layer_a, "layer_b": layer_b}
+                own = {**a.reader.keys("_a"), **b.reader.keys("_b"), **keys, "layer_a": layer_a, "layer_b": layer_b}
                 made.append(own | {"rho_same": float(same[i, j]), "rho_cross": float(cross[i, j])})
     return made

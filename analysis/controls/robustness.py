@@ -1,6 +1,6 @@
-"""One condition with one choice made otherwise: another position, layer, scaling, reading, or a covariate taken out.
+"""One reader with one choice made otherwise: another position, layer, scaling, reading, or a covariate taken out.
 
-Each is a Gram matrix over the headline stories at the condition's own layer, so that nothing else changes with it.
+Each is a Gram matrix over the headline stories at the reader's own layer, so that nothing else changes with it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Stage `geometry`: each condition by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
+"""Stage `geometry`: each reader by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
 the layers that each rule chooses. Tables `geometry`, `overflow`, `layers` and `distances`."""
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], list[Row]]:
-    """Rows of `geometry` and of `layers` for one condition at one position, in every variant."""
+    """Rows of `geometry` and of `layers` for one reader at one position, in every variant."""
     headline = Headline.of(readout, params.vectors.neutral_label)
     everything = Design.of(readout.emotions, readout.topics)
     design = headline.design
@@ -35,7 +35,7 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
         rows = []
         for variant in layout.VARIANTS:
             row: Row = GEOMETRY.blank() | {
-                **readout.condition.keys(),
+                **readout.reader.keys(),
                 "position": readout.position,
                 "variant": variant,
                 "layer": index,
@@ -84,7 +84,7 @@ def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> li
         for n, (a, b) in enumerate(zip(i, j, strict=True)):
             rows.append(
                 {
-                    **readout.condition.keys(),
+                    **readout.reader.keys(),
                     "position": readout.position,
                     "variant": variant,
                     "emotion_a": design.labels[a],
@@ -149,7 +149,7 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
 
     `folds` (L, 1 + 2 N, T) as `noise` gives them; `cosines` (L).
     """
-    keys = {**readout.condition.keys(), "position": readout.position, "variant": variant}
+    keys = {**readout.reader.keys(), "position": readout.position, "variant": variant}
 
     def row(rule: str, choice: layers.Choice | None, halving: int | None = None, half: int | None = None) -> Row:
         return {

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from analysis.readers.readers import Condition
+from analysis.readers.readers import Reader
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import NEUTRAL, STORIES, ReadingSections
 from pipeline.schemas.geometry import OVERFLOW
@@ -21,16 +21,16 @@ from pipeline.store import arrays
 Row = dict[str, Any]
 
 
-def row(condition: Condition, found: xr.DataArray) -> Row:
+def row(reader: Reader, found: xr.DataArray) -> Row:
     """A row of `overflow` from what `arrays.finite` gives: a text counts as bad at a layer where its state at any of
     the positions read is not finite."""
-    own = found if condition.seed is None else found.sel(seed=condition.seed)
+    own = found if reader.seed is None else found.sel(seed=reader.seed)
     finite = np.asarray(own.transpose("position", "stimulus", "layer").values.all(axis=0))  # (S, L)
     bad_layers = np.flatnonzero(~finite.all(axis=0))
     bad_texts = int((~finite.all(axis=1)).sum())
     where = f"not finite from layer {bad_layers[0]} on, in {bad_texts} of {len(finite)} texts" if len(bad_layers) else None
     return OVERFLOW.blank() | {
-        **condition.keys(),
+        **reader.keys(),
         "n_stimuli": len(finite),
         "n_layers": finite.shape[1],
         "first_bad_layer": int(bad_layers[0]) if len(bad_layers) else None,
@@ -48,4 +48,4 @@ def rows(params: ReadingSections, entries: dict[str, ModelEntry]) -> Iterator[Ro
         for reading in (STORIES, NEUTRAL):
             found = arrays.finite(model, precision, reading)
             for seed in entries[model].draws:
-                yield row(Condition(model, seed, precision, reading), found)
+                yield row(Reader(model, seed, precision, reading), found)

@@ -1,4 +1,4 @@
-"""Stage `rsa`: every pair of conditions. Spearman's rho of their RDMs, on the same stories and across disjoint ones, with
+"""Stage `rsa`: every pair of readers. Spearman's rho of their RDMs, on the same stories and across disjoint ones, with
 intervals, a permutation test and controls for valence. Tables `rsa`, `intervals`, `lineages`, `noise_ceiling`."""
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import numpy as np
 from scipy.stats import false_discovery_control
 
 from analysis.readers import lineages
-from analysis.readers.pattern_sets import IN_FULL, Candidate, PairSections, Plan, Rule, Side, candidate, side
-from analysis.readers.readers import Condition, readouts
+from analysis.readers.pattern_sets import IN_FULL, HalfRdms, PairSections, Plan, ReaderGrams, Rule, half_rdms, reader_grams
+from analysis.readers.readers import Reader, readouts
 from analysis.rsa import layers, pairwise, parallel, split_half
 from analysis.rsa.ceilings import same_story_noise_ceiling
 from analysis.rsa.gram import Design
@@ -26,19 +26,21 @@ from pipeline.store import layout, tables
 Row = dict[str, Any]
 
 
-def grid(candidates: list[Candidate], rule: Rule, pairs: str, plan: Plan, keys: Row) -> tuple[list[Row], list[Row], list[Side]]:
+def grid(
+    candidates: list[ReaderGrams], rule: Rule, pairs: str, plan: Plan, keys: Row
+) -> tuple[list[Row], list[Row], list[HalfRdms]]:
     """Rows of `rsa` and of `intervals` for every pair under one rule and kind of entries; and the sides."""
     if pairs in plan.reasons:
-        sides = [Side(c.layer(rule), reason=plan.reasons[pairs]) for c in candidates]
+        sides = [HalfRdms(c.layer(rule), reason=plan.reasons[pairs]) for c in candidates]
     else:
-        sides = parallel.each(lambda c: side(c, rule, plan, plan.entries[pairs]), candidates)
+        sides = parallel.each(lambda c: half_rdms(c, rule, plan, plan.entries[pairs]), candidates)
     known = [n for n, s in enumerate(sides) if s.halves is not None]
     found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
     rows, intervals = [], []
     for a, b in combinations(range(len(candidates)), 2):
         own = {
-            **candidates[a].condition.keys("_a"),
-            **candidates[b].condition.keys("_b"),
+            **candidates[a].reader.keys("_a"),
+            **candidates[b].reader.keys("_b"),
             **keys,
             "layer_rule": rule[0],
             "depth": rule[1],
@@ -57,7 +59,7 @@ def grid(candidates: list[Candidate], rule: Rule, pairs: str, plan: Plan, keys: 
     return rows, intervals, sides
 
 
-def _described(a: Candidate, one: Side, other: Side) -> Row:
+def _described(a: ReaderGrams, one: HalfRdms, other: HalfRdms) -> Row:
     empty = dict.fromkeys(set(RSA.columns) - set(RSA.keys))
     why = "; ".join(f"{n}: {s.reason}" for n, s in (("a", one), ("b", other)) if s.reason)
     return empty | {
@@ -72,7 +74,7 @@ def _described(a: Candidate, one: Side, other: Side) -> Row:
     }
 
 
-def numbers(found: pairwise.Pairwise, at: tuple[int, int], a: Side, b: Side) -> Row:
+def numbers(found: pairwise.Pairwise, at: tuple[int, int], a: HalfRdms, b: HalfRdms) -> Row:
     """The numbers of one pair; what cannot be formed is null, with the reason."""
     assert a.reliability is not None
     assert b.reliability is not None
@@ -115,8 +117,8 @@ def interval_rows(found: pairwise.Pairwise, at: tuple[int, int], row: Row, desig
 
 def add_tests(
     rows: list[Row],
-    candidates: list[Candidate],
-    sides: list[Side],
+    candidates: list[ReaderGrams],
+    sides: list[HalfRdms],
     plan: Plan,
     entries: dict[str, ModelEntry],
     reference: dict[str, str],
@@ -135,8 +137,8 @@ def add_tests(
             row["cka"] = pairwise.linear_cka(one.grams[layer], other.grams[other_layer])
         x, y = sides[a].halves, sides[b].halves
         row["in_family"] = lineages.across(row, entries)
-        asked = row["in_family"] or all(c.precision in (None, reference.get(c.model)) for c in (one.condition, other.condition))
-        if x is None or y is None or row["rho_cross"] is None or not asked or _same_reader(one.condition, other.condition):
+        asked = row["in_family"] or all(c.precision in (None, reference.get(c.model)) for c in (one.reader, other.reader))
+        if x is None or y is None or row["rho_cross"] is None or not asked or _same_reader(one.reader, other.reader):
             continue
         row["p_mantel_cross"] = pairwise.mantel_cross(x, y, len(one.design.labels), plan.permutations)
         if row["in_family"]:
@@ -147,17 +149,17 @@ def add_tests(
             row["q_mantel_cross"] = float(q)
 
 
-def _same_reader(a: Condition, b: Condition) -> bool:
+def _same_reader(a: Reader, b: Reader) -> bool:
     return (a.model, a.seed, a.reading) == (b.model, b.seed, b.reading)
 
 
-def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, ModelEntry], keys: Row) -> list[Row]:
+def ceilings(candidates: list[ReaderGrams], sides: list[HalfRdms], entries: dict[str, ModelEntry], keys: Row) -> list[Row]:
     """Rows of `noise_ceiling`: over the lineages of trained models, at each precision."""
     rows = []
     trained = [
-        (c.condition, s)
+        (c.reader, s)
         for c, s in zip(candidates, sides, strict=True)
-        if c.condition.reader is None and not entries[c.condition.model].untrained
+        if c.reader.word_reader is None and not entries[c.reader.model].untrained
     ]
     for precision in dict.fromkeys(c.precision for c, _ in trained):
         members: dict[str, list[Halves]] = {}
@@ -185,10 +187,10 @@ def ceilings(candidates: list[Candidate], sides: list[Side], entries: dict[str, 
     return rows
 
 
-def compared(group: list[Candidate], params: PairSections, entries: dict[str, ModelEntry], keys: Row) -> dict[str, list[Row]]:
+def compared(group: list[ReaderGrams], params: PairSections, entries: dict[str, ModelEntry], keys: Row) -> dict[str, list[Row]]:
     """Rows of `rsa`, `intervals` and `noise_ceiling` for every pair of one position and variant, under every rule."""
     if any(c.stimuli != group[0].stimuli for c in group):
-        raise InputError("conditions read different stories; run `dvc repro`")
+        raise InputError("readers read different stories; run `dvc repro`")
     reference = {model: params.reference_of(model) for model in params.models}
     rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
     rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
@@ -210,10 +212,10 @@ def main(arguments: list[str]) -> None:
     entries = load_entries(params)
     chosen = tables.read_table(LAYERS)
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
-    # one variant at a time: the Gram matrices of many conditions fill a memory
+    # one variant at a time: the Gram matrices of many readers fill a memory
     for position, variant in product(params.geometry.positions, layout.VARIANTS):
         group = [
-            candidate(readout, variant, readout.rows_of(chosen, variant=variant), params)
+            reader_grams(readout, variant, readout.rows_of(chosen, variant=variant), params)
             for readout in readouts(params, entries, position)
         ]
         for name, rows in compared(group, params, entries, {"position": position, "variant": variant}).items():

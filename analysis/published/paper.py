@@ -1,7 +1,7 @@
 """Stage `paper`: the published protocol from end to end (arXiv 2604.11050), on the stories and on every second source.
 Tables `paper`, `paper_pairs`.
 
-Last token, each condition at its own layer of lowest mean pairwise cosine, all labels in the RDM. The published study read
+Last token, each reader at its own layer of lowest mean pairwise cosine, all labels in the RDM. The published study read
 three passages of each label, so that the stories stand here twice: on three topics, and on all.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.published import protocol
-from analysis.readers.readers import Condition, ReaderSections, Readout, mean_cosine, readout
+from analysis.readers.readers import Reader, ReaderSections, Readout, mean_cosine, readout
 from analysis.rsa import floor, gram, layers, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
@@ -35,7 +35,7 @@ class Params(ReaderSections, ControlsSections):
 
 @dataclass(frozen=True)
 class Chosen:
-    """What stands for a condition in pairs: inner products of its centred label vectors (E, E), and of its texts (S, S)."""
+    """What stands for a reader in pairs: inner products of its centred label vectors (E, E), and of its texts (S, S)."""
 
     products: Floats
     k: Floats
@@ -43,9 +43,9 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Measured:
-    """A condition's row of `paper`; `chosen` is None where no layer can be, and the row says why."""
+    """A reader's row of `paper`; `chosen` is None where no layer can be, and the row says why."""
 
-    condition: Condition
+    reader: Reader
     row: Row
     stimuli: tuple[str, ...]
     design: Design
@@ -64,10 +64,10 @@ def last_position(params: Params, place: str, names: list[str]) -> str:
 
 
 def measured(here: Readout, design: Design, params: Params) -> Measured:
-    """One condition under the published protocol."""
+    """One reader under the published protocol."""
     finite = here.finite.all(axis=0)
     row: Row = PAPER.blank() | {
-        **here.condition.keys(),
+        **here.reader.keys(),
         "position": here.position,
         "n_units": len(design.units),
         "unit": design.unit_name,
@@ -82,7 +82,7 @@ def measured(here: Readout, design: Design, params: Params) -> Measured:
         few = f"{len(design.labels)} labels; {split_half.FEWEST_PAIRS} are needed"
         none = "no layer is finite in every text, or a label's vector is zero at each"
         reason = few if len(design.labels) < split_half.FEWEST_PAIRS else none
-        return Measured(here.condition, row | {"reason": reason}, tuple(here.stimuli), design, None)
+        return Measured(here.reader, row | {"reason": reason}, tuple(here.stimuli), design, None)
     vectors, k = protocol.label_vectors(here.states[:, choice.layer], design), gram.gram(here.states[:, choice.layer])
     products = vectors @ vectors.T
     row |= {
@@ -100,7 +100,7 @@ def measured(here: Readout, design: Design, params: Params) -> Measured:
         "reliability_one": lambda: protocol.reliability_one(k, design),
     }
     row |= {name: _or_none(number) for name, number in numbers.items()}
-    return Measured(here.condition, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k))
+    return Measured(here.reader, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k))
 
 
 def _anisotropy(here: Readout, layer: int) -> float:
@@ -128,10 +128,10 @@ def _why(row: Row, design: Design) -> str | None:
 
 
 def pair_rows(all_measured: list[Measured], params: Params) -> list[Row]:
-    """Rows of `paper_pairs`: every two conditions that read the same texts, each at its own layer, and the stimulus floor."""
+    """Rows of `paper_pairs`: every two readers that read the same texts, each at its own layer, and the stimulus floor."""
     groups: dict[tuple[str, tuple[str, ...]], list[Measured]] = {}
     for one in all_measured:
-        groups.setdefault((one.condition.reading, one.stimuli), []).append(one)
+        groups.setdefault((one.reader.reading, one.stimuli), []).append(one)
     return [row for group in groups.values() for row in _pairs_of(group, params)]
 
 
@@ -144,7 +144,7 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
     if known:
         drawn[:, np.array(known)[:, None], known] = floor.floors(grams, design, params.controls.shuffles, params.geometry.seed)
     for (n, a), (m, b) in combinations(enumerate(group), 2):
-        row: Row = PAPER_PAIRS.blank() | a.condition.keys("_a") | b.condition.keys("_b")
+        row: Row = PAPER_PAIRS.blank() | a.reader.keys("_a") | b.reader.keys("_b")
         row |= {"position": a.row["position"], "n_units": a.row["n_units"]}
         row |= {"layer_a": a.row["layer"], "layer_b": b.row["layer"]}
         if a.chosen is None or b.chosen is None:
@@ -161,17 +161,17 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
 
 
 def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
-    """Every condition at the last token: who read the stories, trained or not; and the trained ones in each second source."""
+    """Every reader at the last token: who read the stories, trained or not; and the trained ones in each second source."""
     here = last_position(params, f"readings.{STORIES}", params.readings[STORIES].positions)
     places = {(s.name, s.precision): last_position(params, f"second.{s.name}", s.positions) for s in params.second}
     for model, precision in params.cells:
         stories, neutral = (arrays.activations(model, precision, name, position=[here]) for name in (STORIES, NEUTRAL))
         for seed in entries[model].draws:
-            yield readout(Condition(model, seed, precision), stories, neutral, here)
+            yield readout(Reader(model, seed, precision), stories, neutral, here)
     for (name, precision), place in places.items():
         for model in params.read.models:
             texts, neutral = (arrays.activations(model, precision, reading, position=[place]) for reading in (name, NEUTRAL))
-            yield readout(Condition(model, None, precision, name), texts, neutral, place)
+            yield readout(Reader(model, None, precision, name), texts, neutral, place)
 
 
 def main(arguments: list[str]) -> None:
@@ -179,7 +179,7 @@ def main(arguments: list[str]) -> None:
     rows: list[Measured] = []
     for here in sources(params, load_entries(params)):
         n_units = len(Design.of(here.emotions, here.topics).units)
-        sizes = {min(protocol.PASSAGES, n_units), n_units} if here.condition.reading == STORIES else {n_units}
+        sizes = {min(protocol.PASSAGES, n_units), n_units} if here.reader.reading == STORIES else {n_units}
         rows += [measured(*protocol.on_first_units(here, size), params) for size in sorted(sizes)]
     tables.write_table(PAPER, [one.row for one in rows])
     tables.write_table(PAPER_PAIRS, pair_rows(rows, params))

@@ -1,4 +1,4 @@
-"""The published protocol's numbers of one condition (arXiv 2604.11050), and how far a few texts of each label can carry them.
+"""The published protocol's numbers of one reader (arXiv 2604.11050), and how far a few texts of each label can carry them.
 
 Label vectors are means over a label's texts, minus the mean of all label means (the neutral label's included), neither
 unit-normalised nor denoised.

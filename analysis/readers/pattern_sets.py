@@ -1,4 +1,4 @@
-"""What stands on each side of a pair: one condition's halves under a layer rule, or the reason why there are none."""
+"""What stands on each side of a pair: one reader's halves under a layer rule, or the reason why there are none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.readers.readers import Condition, Headline, ReaderSections, Readout
+from analysis.readers.readers import Headline, Reader, ReaderSections, Readout
 from analysis.rsa import gram, layers, pairwise, split_half, valence
 from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.rdm import EVERY, Entries
@@ -27,10 +27,10 @@ class PairSections(ReaderSections, CorpusSections, RsaSections):
 
 
 @dataclass
-class Candidate:
-    """One condition at one position in one variant: its Gram matrices over the headline stories, layer by layer."""
+class ReaderGrams:
+    """One reader at one position in one variant: its Gram matrices over the headline stories, layer by layer."""
 
-    condition: Condition
+    reader: Reader
     stimuli: list[str]
     design: Design
     n_layers: int
@@ -45,7 +45,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Side:
+class HalfRdms:
     """One side of a pair under one layer rule."""
 
     layer: int | None
@@ -56,7 +56,7 @@ class Side:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is resampled, the same for all conditions of one design."""
+    """What is resampled, the same for all readers of one design."""
 
     first: Bools | None  # halvings; None where there are too few units
     draws: NDArray[np.int64]
@@ -78,14 +78,16 @@ class Plan:
         )
 
 
-def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: PairSections, depths: bool = True) -> Candidate:
-    """Gram matrices at every layer that a rule asks for. `chosen`: this condition's rows of the table `layers`; with `depths`
+def reader_grams(
+    readout: Readout, variant: str, chosen: pl.DataFrame, params: PairSections, depths: bool = True
+) -> ReaderGrams:
+    """Gram matrices at every layer that a rule asks for. `chosen`: this reader's rows of the table `layers`; with `depths`
     also at the matched depths of params."""
     headline = Headline.of(readout, params.vectors.neutral_label)
     whole = chosen.filter(pl.col("halving").is_null())
     on_halves = chosen.filter(pl.col("halving").is_not_null()).sort("halving", "half")["layer"].to_list()
-    made = Candidate(
-        readout.condition,
+    made = ReaderGrams(
+        readout.reader,
         readout.stimuli,
         headline.design,
         readout.n_layers,
@@ -102,35 +104,35 @@ def candidate(readout: Readout, variant: str, chosen: pl.DataFrame, params: Pair
     return made
 
 
-def side(c: Candidate, rule: Rule, plan: Plan, entries: Entries = EVERY) -> Side:
-    """One condition under one rule; what it lacks is said."""
+def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY) -> HalfRdms:
+    """One reader under one rule; what it lacks is said."""
     if plan.first is None:
-        return Side(c.layer(rule), reason=split_half.TOO_FEW)
+        return HalfRdms(c.layer(rule), reason=split_half.TOO_FEW)
     if rule[0] == layers.CROSS_FITTED:
         return _cross_fitted(c, plan)
     layer = c.layer(rule)
     if layer is None:
-        return Side(None, reason="no layer has an estimate")
+        return HalfRdms(None, reason="no layer has an estimate")
     if layer not in c.grams:
-        return Side(layer, reason=c.reasons[layer])
+        return HalfRdms(layer, reason=c.reasons[layer])
     try:
         cell_sums = gram.cells(c.grams[layer], c.design)
         draws = plan.draws if rule[0] in IN_FULL and c.design.crossed else None
         halves = Halves.of(cell_sums, c.design, plan.first, entries=entries, draws=draws)
     except ValueError as error:
-        return Side(layer, reason=f"{error}: too few stories of some label")
-    return Side(layer, halves, split_half.reliability(halves))
+        return HalfRdms(layer, reason=f"{error}: too few stories of some label")
+    return HalfRdms(layer, halves, split_half.reliability(halves))
 
 
-def _cross_fitted(c: Candidate, plan: Plan) -> Side:
+def _cross_fitted(c: ReaderGrams, plan: Plan) -> HalfRdms:
     assert plan.first is not None
     if not c.on_halves or any(layer is None or layer not in c.grams for layer in c.on_halves):
-        return Side(None, reason=next(iter(c.reasons.values()), "no layer has an estimate on some half"))
+        return HalfRdms(None, reason=next(iter(c.reasons.values()), "no layer has an estimate on some half"))
     try:
         by_layer = {
             n: Halves.of(gram.cells(c.grams[n], c.design), c.design, plan.first) for n in set(c.on_halves) if n is not None
         }
     except ValueError as error:
-        return Side(None, reason=f"{error}: too few stories of some label")
+        return HalfRdms(None, reason=f"{error}: too few stories of some label")
     halves = split_half.cross_fitted(by_layer, np.array(c.on_halves, dtype=np.int64).reshape(-1, 2))
-    return Side(None, halves, split_half.reliability(halves))
+    return HalfRdms(None, halves, split_half.reliability(halves))

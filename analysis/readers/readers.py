@@ -1,4 +1,4 @@
-"""Conditions: who read what, at which precision. The list comes from params, never from what lies on disk."""
+"""Readers: who read what, at which precision. The list comes from params, never from what lies on disk."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ReaderSections(ReadingSections, VectorsSections, GeometrySections):
 
 
 @dataclass(frozen=True)
-class Condition:
+class Reader:
     """One row's worth of measuring: a model (a seed of it, for an untrained twin), a precision, a reading.
 
     A reader of words alone stands in the place of the model; it has no precision, unless it reads a model's input embeddings.
@@ -41,12 +41,12 @@ class Condition:
     reading: str = STORIES
 
     @property
-    def reader(self) -> str | None:
+    def word_reader(self) -> str | None:
         """The name of a reader of words alone; None for a model."""
         return self.model if self.precision is None else INPUT_EMBEDDINGS if self.reading == INPUT_EMBEDDINGS else None
 
     def keys(self, suffix: str = "") -> dict[str, Any]:
-        """The table columns that name this condition."""
+        """The table columns that name this reader."""
         keys = {
             "model": self.model,
             "seed": self.seed,
@@ -59,7 +59,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of one position of one condition, as Gram matrices (S, S) by variant; None where states were not finite."""
+    """One layer of one position of one reader, as Gram matrices (S, S) by variant; None where states were not finite."""
 
     index: int
     grams: dict[str, Floats] | None
@@ -70,9 +70,9 @@ class Layer:
 
 @dataclass(frozen=True)
 class Readout:
-    """A condition's activations at one position. A reader of words alone has one layer, the same at every position."""
+    """A reader's activations at one position. A reader of words alone has one layer, the same at every position."""
 
-    condition: Condition
+    reader: Reader
     position: str
     emotions: list[str]
     topics: list[str]
@@ -88,8 +88,8 @@ class Readout:
         return int(self.states.shape[1])
 
     def rows_of(self, table: pl.DataFrame, **more: str) -> pl.DataFrame:
-        """The rows of a table that are about this condition at this position, and whose other columns are as `more` says."""
-        keys = self.condition.keys() | {"position": self.position} | more
+        """The rows of a table that are about this reader at this position, and whose other columns are as `more` says."""
+        keys = self.reader.keys() | {"position": self.position} | more
         return table.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in keys.items())
 
     def layer(self, index: int, neutral_variance: float, variants: tuple[str, ...] = VARIANTS) -> Layer:
@@ -112,7 +112,7 @@ def mean_cosine(vectors: NDArray[np.floating]) -> float:
 
 
 def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: str | None = None) -> Iterator[Readout]:
-    """Every condition that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
+    """Every reader that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
     embeddings of the trained ones, then the readers of words."""
     positions = params.geometry.positions if position is None else [position]
     for model, precision in params.cells:
@@ -120,13 +120,13 @@ def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: s
         neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
         for seed in entries[model].draws:
             for here in positions:
-                yield readout(Condition(model, seed, precision), stories, neutral, here)
+                yield readout(Reader(model, seed, precision), stories, neutral, here)
     for model in params.read.models:
         precision = params.reference_of(model)
         stories = arrays.activations(model, precision, STORIES, position=positions)
         neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
         for here in positions:
-            yield readout(Condition(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
+            yield readout(Reader(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
     texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
     yield from _word_readouts(params, positions, STORIES, *texts)
 
@@ -137,20 +137,20 @@ def second_words(source: Second, params: ReaderSections, position: str) -> list[
     return list(_word_readouts(params, [position], source.name, *texts))
 
 
-def states_of(condition: Condition, read: xr.Dataset, position: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+def states_of(reader: Reader, read: xr.Dataset, position: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """States (S, L, H) at one position, and where they are finite (S, L), from what `arrays.activations` gives."""
-    at: dict[str, Any] = {"position": position} if condition.seed is None else {"position": position, "seed": condition.seed}
+    at: dict[str, Any] = {"position": position} if reader.seed is None else {"position": position, "seed": reader.seed}
     of = read.sel(at)
-    if condition.reading != INPUT_EMBEDDINGS:
+    if reader.reading != INPUT_EMBEDDINGS:
         return of["activation"].values, of["finite"].values
     return of["embedding"].values[:, None], np.ones((of.sizes["stimulus"], 1), dtype=bool)
 
 
-def readout(condition: Condition, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
-    """One condition at one position, from the Datasets that `arrays.activations` gives."""
-    own, calm = states_of(condition, stories, position), states_of(condition, neutral, position)
+def readout(reader: Reader, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
+    """One reader at one position, from the Datasets that `arrays.activations` gives."""
+    own, calm = states_of(reader, stories, position), states_of(reader, neutral, position)
     return Readout(
-        condition=condition,
+        reader=reader,
         position=position,
         emotions=[str(x) for x in stories["emotion"].values],
         topics=[str(x) for x in stories["topic"].values],
@@ -166,11 +166,11 @@ def readout(condition: Condition, stories: xr.Dataset, neutral: xr.Dataset, posi
 def _word_readouts(
     params: ReaderSections, positions: list[str], reading: str, stories: pl.DataFrame, neutral: pl.DataFrame
 ) -> Iterator[Readout]:
-    for reader in params.words:
-        own, other = words.features(reader, stories["text"].to_list(), neutral["text"].to_list())
+    for word_reader in params.words:
+        own, other = words.features(word_reader, stories["text"].to_list(), neutral["text"].to_list())
         for position in positions:
             yield Readout(
-                condition=Condition(reader, None, None, reading),
+                reader=Reader(word_reader, None, None, reading),
                 position=position,
                 emotions=stories["emotion"].to_list(),
                 topics=stories["topic"].to_list(),

@@ -17,12 +17,14 @@ READERS: dict[WordReader, dict[str, Any]] = {
 """Options of scikit-learn's TfidfVectorizer for each reader; all count by 1 + log(tf) and scale texts to unit length."""
 
 
-def features(reader: WordReader, stories: list[str], neutral: list[str]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def features(
+    word_reader: WordReader, stories: list[str], neutral: list[str]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """TF-IDF features of the stories (S, V) and of the neutral texts (N, V), float32, unit rows.
 
     Vocabulary and document frequencies are the stories', without their labels; a neutral text with no word of theirs is a
     zero row.
     """
-    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **READERS[reader])
+    vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **READERS[word_reader])
     own = vectorizer.fit_transform(stories).toarray()
     return own, vectorizer.transform(neutral).toarray()

@@ -15,7 +15,7 @@ from analysis.report.pair import shown
 from analysis.report.view import View
 
 CAPTION = (
-    "Each choice made otherwise, and nothing else changed. Left: a condition against itself, rho_dis; 1 is the same geometry."
+    "Each choice made otherwise, and nothing else changed. Left: a reader against itself, rho_dis; 1 is the same geometry."
     " Middle: what the rho_dis of the pair above gains or loses. Bars: 95% intervals over topics; grey band: the margin of"
     " equivalence. Below: every layer against every layer, on different topics (rho_cross)."
 )
@@ -28,15 +28,15 @@ def _name(choice: str) -> str:
 
 
 def _rows(view: View) -> pl.DataFrame:
-    """Changes with intervals: of every reference condition of a trained model against itself, and of the pair shown."""
+    """Changes with intervals: of every reference reader of a trained model against itself, and of the pair shown."""
     here = view.here(view.choices)
-    same = pl.col("condition_a") == pl.col("condition_b")
+    same = pl.col("reader_a") == pl.col("reader_b")
     reads = ~pl.col("untrained_a") & ~pl.col("only_words_a")
-    itself = here.filter(same & reads).with_columns(pl.lit(ITSELF).alias("panel"), pl.col("condition_a").alias("of"))
+    itself = here.filter(same & reads).with_columns(pl.lit(ITSELF).alias("panel"), pl.col("reader_a").alias("of"))
     parts = [itself]
     if (pair := shown(view)) is not None:
-        both = (pl.col("condition_a") == pair["condition_a"]) & (pl.col("condition_b") == pair["condition_b"])
-        name = f"{pair['condition_a']} x {pair['condition_b']}"
+        both = (pl.col("reader_a") == pair["reader_a"]) & (pl.col("reader_b") == pair["reader_b"])
+        name = f"{pair['reader_a']} x {pair['reader_b']}"
         parts.append(here.filter(both).with_columns(pl.lit(PAIR).alias("panel"), pl.lit(name).alias("of")))
     units = [n for n in view.pairs()["n_units"].to_list() if n is not None]
     half = float(stats.t.ppf(0.975, max(units) - 1)) if units else 0.0
@@ -52,11 +52,11 @@ def finding(view: View) -> Finding:
     rows = _rows(view)
     known = rows.drop_nulls("rho_dis_change")
     if known.is_empty():
-        reasons = rows["reason"].drop_nulls().unique().sort().to_list() or ["no condition has a best layer"]
+        reasons = rows["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
         return Finding("choices", question, "not estimable", [f"Not estimable: {reasons[0]}."])
     margin = view.params.rsa.equivalence
     words = []
-    for panel, start in ((ITSELF, "A condition against itself"), (PAIR, "The pair above")):
+    for panel, start in ((ITSELF, "A reader against itself"), (PAIR, "The pair above")):
         own = known.filter(panel=panel).sort(pl.col("rho_dis_change").abs(), descending=True)
         if own.is_empty():
             continue
@@ -72,7 +72,7 @@ def finding(view: View) -> Finding:
     if crossed is not None and float(crossed) < 1e-9:  # type: ignore[arg-type]
         words.append("Topics are crossed with emotions, so taking them out changes nothing at all.")
     for row in view.here(view.second).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
-        who = f"{row['condition_a']} on our stories, {row['condition_b']} on those of {row['setting_b']}"
+        who = f"{row['reader_a']} on our stories, {row['reader_b']} on those of {row['setting_b']}"
         if row["rho_dis"] is None:
             words.append(f"{who} ({row['n_emotions']} labels in common): not estimable ({row['reason']}).")
             continue
@@ -82,10 +82,10 @@ def finding(view: View) -> Finding:
             f" {number((row['reliability_a'] * row['reliability_b']) ** 0.5)}."
         )
     largest = known.filter(panel=ITSELF).sort(pl.col("rho_dis_change").abs(), descending=True)
-    short = "no condition can be compared with itself"
+    short = "no reader can be compared with itself"
     if not largest.is_empty():
         row = largest.row(0, named=True)
-        short = f"largest change of one condition: {row['name']}, rho_dis {number(row['rho_dis'])} with itself"
+        short = f"largest change of one reader: {row['name']}, rho_dis {number(row['rho_dis'])} with itself"
     return Finding("choices", question, short, words)
 
 
@@ -117,12 +117,12 @@ def _maps(view: View) -> alt.HConcatChart:
     """Layer x layer: the first trained model with itself, and the pair shown where both are on the map."""
     here = view.here(view.layer_map)
     pair = shown(view)
-    wanted = [(here["condition_a"][0],) * 2] if here.height else []
+    wanted = [(here["reader_a"][0],) * 2] if here.height else []
     if pair is not None:
-        wanted.append((pair["condition_a"], pair["condition_b"]))
+        wanted.append((pair["reader_a"], pair["reader_b"]))
     charts = []
     for a, b in dict.fromkeys(wanted):
-        own = here.filter(condition_a=a, condition_b=b).select("layer_a", "layer_b", "rho_same", "rho_cross")
+        own = here.filter(reader_a=a, reader_b=b).select("layer_a", "layer_b", "rho_same", "rho_cross")
         tips = ["layer_a:O", "layer_b:O", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("rho_same", "rho_cross"))]
         charts.append(
             alt.Chart(own, title=alt.Title(f"{a} x {b}" if a != b else f"{a} with itself", anchor="start", fontSize=13))

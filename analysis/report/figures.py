@@ -26,7 +26,7 @@ CONFIG: dict[str, Any] = {
 
 KINDS = (BETWEEN, TWINS, WORDS, SEEDS)
 CAPTIONS = {
-    "similar": "Spearman's rho between the RDMs of every two conditions, each at its own best_layer_cv.",
+    "similar": "Spearman's rho between the RDMs of every two readers, each at its own best_layer_cv.",
     "depth": "Held-out nearest-centroid accuracy per layer; band: range over untrained draws. Solid rule: best_layer_cv;"
     " dashed rule: best_layer_paper; dotted line: chance.",
     "noise": "Split-half reliability of the RDM per layer, at each position that was read; band: one standard error, or the"
@@ -43,27 +43,27 @@ def styled(chart: Chart) -> Any:
 
 
 def similar(view: View) -> alt.HConcatChart | alt.VConcatChart:
-    """The RSA grid at best_layer_cv: on the same stories, and across topics with each condition's reliability as diagonal."""
-    columns = ["condition_a", "condition_b", "rho_same", "rho_cross", "reliability_a", "reliability_b", "rho_dis"]
+    """The RSA grid at best_layer_cv: on the same stories, and across topics with each reader's reliability as diagonal."""
+    columns = ["reader_a", "reader_b", "rho_same", "rho_cross", "reliability_a", "reliability_b", "rho_dis"]
     pairs = view.pairs().select(columns)
-    mirrored = pairs.rename({"condition_a": "condition_b", "condition_b": "condition_a"}).select(columns)
+    mirrored = pairs.rename({"reader_a": "reader_b", "reader_b": "reader_a"}).select(columns)
     own = view.at_best_layer().select(
-        pl.col("condition").alias("condition_a"),
-        pl.col("condition").alias("condition_b"),
+        pl.col("reader").alias("reader_a"),
+        pl.col("reader").alias("reader_b"),
         pl.lit(1.0).alias("rho_same"),
         pl.col("reliability").alias("rho_cross"),
     )
     order = view.grid()
-    shown = pl.col("condition_a").is_in(order) & pl.col("condition_b").is_in(order)
+    shown = pl.col("reader_a").is_in(order) & pl.col("reader_b").is_in(order)
     rows = pl.concat([pairs, mirrored, own], how="diagonal").filter(shown)
 
     def grid(value: str, title: str, labels: bool) -> alt.LayerChart:
         base = alt.Chart(rows, title=alt.Title(title, anchor="start", fontSize=13)).encode(
-            x=alt.X("condition_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90, grid=False)),
-            y=alt.Y("condition_b:N", sort=order, title=None, axis=alt.Axis(grid=False) if labels else None),
+            x=alt.X("reader_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-90, grid=False)),
+            y=alt.Y("reader_b:N", sort=order, title=None, axis=alt.Axis(grid=False) if labels else None),
             tooltip=[
-                alt.Tooltip("condition_a:N", title="a"),
-                alt.Tooltip("condition_b:N", title="b"),
+                alt.Tooltip("reader_a:N", title="a"),
+                alt.Tooltip("reader_b:N", title="b"),
                 *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("rho_same", "rho_cross", "rho_dis")),
             ],
         )
@@ -92,18 +92,18 @@ UNTRAINED = "untrained draws"
 
 
 def who() -> pl.Expr:
-    """The name under which a condition is drawn: its model or reader of words; all untrained draws are one."""
+    """The name under which a reader is drawn: its model or reader of words; all untrained draws are one."""
     return pl.when(pl.col("untrained")).then(pl.lit(UNTRAINED)).otherwise(pl.col("model")).alias("who")
 
 
 def names(view: View) -> list[str]:
     """All such names in their order: models, readers of words, untrained draws."""
-    return [*view.trained, *view.readers, *([UNTRAINED] if len(view.trained) < len(view.entries) else [])]
+    return [*view.trained, *view.word_readers, *([UNTRAINED] if len(view.trained) < len(view.entries) else [])]
 
 
 def colours(view: View) -> alt.Scale:
     """One colour for each name, the same in every figure."""
-    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(view.trained)} | dict.fromkeys(view.readers, INK)
+    known = {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(view.trained)} | dict.fromkeys(view.word_readers, INK)
     return alt.Scale(domain=names(view), range=[(known | {UNTRAINED: MUTED})[name] for name in names(view)])
 
 
@@ -133,10 +133,10 @@ def depth(view: View) -> alt.LayerChart:
     line = base.mark_line(strokeWidth=2, point=alt.OverlayMarkDef(size=18)).encode(
         y=alt.Y("middle:Q", title="accuracy on held-out topics"), tooltip=tips
     )
-    depths = curves.select("condition", "layer", "depth", "who")
+    depths = curves.select("reader", "layer", "depth", "who")
     read = ~pl.col("untrained") & ~pl.col("only_words") & pl.col("is_reference")
     chosen = pl.concat([view.chosen(CV), view.chosen(PAPER)]).filter(read)
-    marks = chosen.join(depths, on=["condition", "layer"]).select("depth", "layer_rule", "layer", "who")
+    marks = chosen.join(depths, on=["reader", "layer"]).select("depth", "layer_rule", "layer", "who")
     rules = (
         alt.Chart(marks)
         .mark_rule(strokeWidth=1.5)

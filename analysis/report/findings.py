@@ -1,4 +1,4 @@
-"""What the tables say about conditions and pairs, in words, from their numbers alone."""
+"""What the tables say about readers and pairs, in words, from their numbers alone."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def similar(view: View) -> Finding:
         )
     words.append(
         "The left grid compares on the same stories, as published. The right one lets the two sides read different topics:"
-        " its diagonal is each condition's own reliability, and nothing off the diagonal can be expected above the geometric"
+        " its diagonal is each reader's own reliability, and nothing off the diagonal can be expected above the geometric"
         " mean of its two."
     )
     return Finding("similar", question, short, words)
@@ -154,8 +154,8 @@ def precision(view: View) -> Finding:
     rows, lines, shorts = view.pairs(PRECISIONS), [], []
     for row in rows.iter_rows(named=True):
         pair = f"{row['precision_a']} and {row['precision_b']}"
-        same_condition = (pl.col("condition_a") == row["condition_a"]) & (pl.col("condition_b") == row["condition_b"])
-        by_depth = view.pairs(PRECISIONS, DEPTH).filter(same_condition)["rho_same"].drop_nulls()
+        same_reader = (pl.col("reader_a") == row["reader_a"]) & (pl.col("reader_b") == row["reader_b"])
+        by_depth = view.pairs(PRECISIONS, DEPTH).filter(same_reader)["rho_same"].drop_nulls()
         if row["rho_same"] is None or by_depth.is_empty():
             lines.append(f"{row['model_a']}, {pair}: {row['reason'] or 'no matched depth was asked for'}.")
             continue
@@ -169,7 +169,7 @@ def precision(view: View) -> Finding:
     question = "What does precision change?"
     lost = view.overflow.filter(pl.col("n_bad_layers") > 0, setting=STORIES)
     lines += [
-        f"{row['condition']}: {row['reason']}. This precision does not hold the model's states; numbers from these layers are"
+        f"{row['reader']}: {row['reason']}. This precision does not hold the model's states; numbers from these layers are"
         " null, and its best layer is one of the others."
         for row in lost.iter_rows(named=True)
     ]
@@ -177,5 +177,5 @@ def precision(view: View) -> Finding:
         return Finding("precision", question, "one precision: nothing to compare", ["One precision was read."])
     short = f"lowest rho_same over depths, identical tokens: {', '.join(shorts)}"
     if lost.height:
-        short += f"; states beyond the precision's range: {', '.join(lost['condition'])}"
+        short += f"; states beyond the precision's range: {', '.join(lost['reader'])}"
     return Finding("precision", question, short, lines)

@@ -25,7 +25,7 @@ def finding(view: View) -> Finding:
     question = "Is it the geometry that people have?"
     words, shorts = [], []
     trained = _rows(view).filter(~pl.col("untrained"))
-    for (model, norm), own in trained.drop_nulls("spearman").group_by("condition", "norm", maintain_order=True):
+    for (model, norm), own in trained.drop_nulls("spearman").group_by("reader", "norm", maintain_order=True):
         best = own.sort("spearman", descending=True).row(0, named=True)
         ends = "" if best["ci_low"] is None else f" [{number(best['ci_low'])}, {number(best['ci_high'])}]"
         words.append(
@@ -47,11 +47,11 @@ def finding(view: View) -> Finding:
 
 def figure(view: View) -> alt.FacetChart:
     first = pl.col("seed").is_null() | (pl.col("seed") == pl.col("seed").min().over("model"))
-    rows = _rows(view).filter(first).select("condition", "norm", "layer", "depth", "spearman", "ci_low", "ci_high")
-    base = alt.Chart().encode(x=alt.X("depth:Q", title="depth"), color=alt.Color("condition:N"))
+    rows = _rows(view).filter(first).select("reader", "norm", "layer", "depth", "spearman", "ci_low", "ci_high")
+    base = alt.Chart().encode(x=alt.X("depth:Q", title="depth"), color=alt.Color("reader:N"))
     band = base.mark_area(opacity=0.15).encode(y=alt.Y("ci_low:Q", title="Spearman's rho"), y2="ci_high:Q")
     line = base.mark_line(point=alt.OverlayMarkDef(size=18)).encode(
-        y="spearman:Q", tooltip=["condition:N", "layer:O", alt.Tooltip("spearman:Q", format=".3f")]
+        y="spearman:Q", tooltip=["reader:N", "layer:O", alt.Tooltip("spearman:Q", format=".3f")]
     )
     zero = alt.Chart().mark_rule(stroke=MUTED).encode(y=alt.datum(0))
     order = [ALL, *sorted(set(rows["norm"]) - {ALL})]

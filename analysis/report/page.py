@@ -17,8 +17,8 @@ from pipeline.errors import run_stage
 from pipeline.store import arrays, layout
 
 TITLE = "One geometry of emotions, or the same passages?"
-CONDITION_COLUMNS = {
-    "condition": "condition",
+READER_COLUMNS = {
+    "reader": "reader",
     "layer": "best_layer_cv",
     "accuracy": "accuracy",
     "reliability": "reliability",
@@ -40,7 +40,7 @@ def page(view: View, weights: list[str]) -> str:
         f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors."
         " An open replication and correction of arXiv 2604.11050."
     )
-    cells = view.at_best_layer().select(*CONDITION_COLUMNS).rows()
+    cells = view.at_best_layer().select(*READER_COLUMNS).rows()
     found = [section.finding(view) for section in SECTIONS]
     charts = {f.key: styled(section.figure(view)).to_dict() for f, section in zip(found, SECTIONS, strict=True)}
     return environment.get_template("template.html").render(
@@ -51,8 +51,8 @@ def page(view: View, weights: list[str]) -> str:
         tables={f.key: section.table(view) for f, section in zip(found, SECTIONS, strict=True) if section.table},
         charts=json.dumps(charts, sort_keys=True).replace("</", "<\\/"),
         javascript=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
-        condition_columns=list(CONDITION_COLUMNS.values()),
-        condition_rows=[[number(c) if isinstance(c, float) else "-" if c is None else c for c in cell] for cell in cells],
+        reader_columns=list(READER_COLUMNS.values()),
+        reader_rows=[[number(c) if isinstance(c, float) else "-" if c is None else c for c in cell] for cell in cells],
         provenance=weights,
     )
 

@@ -33,7 +33,7 @@ def shown(view: View) -> dict[str, Any] | None:
 
 def _steps(view: View, pair: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per step: its name, value, and the ends of its interval (null where there is none)."""
-    ours = (pl.col("condition_a") == pair["condition_a"]) & (pl.col("condition_b") == pair["condition_b"])
+    ours = (pl.col("reader_a") == pair["reader_a"]) & (pl.col("reader_b") == pair["reader_b"])
     rsa = {row["pairs"]: row for row in view.here(view.rsa).filter(ours, layer_rule=CV).iter_rows(named=True)}
     both = view.here(view.intervals).filter(ours, layer_rule=CV, over="topics_and_labels").iter_rows(named=True)
     ends = {(row["pairs"], row["estimator"]): (row["ci_low"], row["ci_high"]) for row in both}
@@ -70,9 +70,9 @@ def finding(view: View) -> Finding:
     question = "For one pair: what is left when each other explanation is taken away?"
     pair = shown(view)
     if pair is None:
-        return Finding("pair", question, "no pair to look at", ["One condition was read."])
+        return Finding("pair", question, "no pair to look at", ["One reader was read."])
     steps = {s["step"]: s for s in _steps(view, pair)}
-    name = f"{pair['condition_a']} and {pair['condition_b']}"
+    name = f"{pair['reader_a']} and {pair['reader_b']}"
     floor = next(s for s in steps.values() if s["step"].startswith("... with meaningless"))["value"]
     p = pair["p_mantel_cross"]
     words = [

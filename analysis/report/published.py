@@ -13,7 +13,7 @@ from analysis.report.findings import Finding, number
 from analysis.report.view import View
 
 CAPTION = (
-    "The published protocol (last token, each condition at the layer of its own rule, all labels) on three stories of each"
+    "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each"
     " label, as published, and on all of them. Points: Spearman's rho of two RDMs; bars: from the mean to the 95% quantile of"
     " the same with labels that mean nothing, shuffled alike on both sides. A point inside its bar, or left of it, says nothing"
     " about emotions."
@@ -26,10 +26,10 @@ def _texts(n: int) -> str:
 
 def finding(view: View) -> Finding:
     question = "What does the published protocol measure?"
-    rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("condition", "setting", "n_units")
+    rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
     words, shorts = [], []
     for row in rows.iter_rows(named=True):
-        who = f"{row['condition']}, {row['setting'].replace('_', ' ')}, {_texts(row['n_units'])}"
+        who = f"{row['reader']}, {row['setting'].replace('_', ' ')}, {_texts(row['n_units'])}"
         if row["layer"] is None:
             words.append(f"{who}: no layer ({row['reason']}).")
             continue
@@ -42,7 +42,7 @@ def finding(view: View) -> Finding:
         )
         if row["reliability_three"] is not None:
             shorts.append(
-                f"{row['condition']}: three texts of each label agree with three others at {number(row['reliability_three'])}"
+                f"{row['reader']}: three texts of each label agree with three others at {number(row['reliability_three'])}"
             )
     pairs = view.paper_pairs.drop_nulls(["spearman", "floor_95"])
     for n, own in pairs.group_by("n_units", maintain_order=True):
@@ -52,7 +52,7 @@ def finding(view: View) -> Finding:
 
 
 def figure(view: View) -> alt.FacetChart:
-    pair = pl.col("condition_a") + pl.lit(" x ") + pl.col("condition_b")
+    pair = pl.col("reader_a") + pl.lit(" x ") + pl.col("reader_b")
     first_draws = pl.all_horizontal(pl.col(f"seed_{s}").is_null() | (pl.col(f"seed_{s}") == _first(view)) for s in "ab")
     rows = (
         view.paper_pairs.drop_nulls("spearman")

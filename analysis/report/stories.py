@@ -44,7 +44,7 @@ def finding(view: View) -> Finding:
             f" {_with_interval(row['where_words_fail'], row['where_words_fail_se'])}."
         )
         with_words = view.pairs(WORDS).filter(
-            (pl.col("condition_a") == row["condition"]) & ((pl.col("model_b") == words) | (pl.col("model_a") == words))
+            (pl.col("reader_a") == row["reader"]) & ((pl.col("model_b") == words) | (pl.col("model_a") == words))
         )
         for pair in with_words.iter_rows(named=True):
             beside = f"rho_dis {number(pair['rho_dis'])}" if pair["rho_dis"] is not None else f"no rho_dis ({pair['reason']})"
@@ -79,23 +79,23 @@ def finding(view: View) -> Finding:
 
 
 def _named_rightly(view: View) -> pl.DataFrame:
-    """Share of each label's stories that is named rightly, by condition."""
+    """Share of each label's stories that is named rightly, by reader."""
     right = (pl.col("n_stimuli") * (pl.col("emotion") == pl.col("predicted"))).sum().alias("right")
     grouped = (
         view.here(view.confusion)
         .filter("is_reference")
-        .group_by("condition", "model", "untrained", "emotion", maintain_order=True)
+        .group_by("reader", "model", "untrained", "emotion", maintain_order=True)
     )
     return grouped.agg(right, pl.col("n_stimuli").sum()).with_columns((pl.col("right") / pl.col("n_stimuli")).alias("share"))
 
 
 def _hardest(view: View, row: dict[str, Any]) -> list[str]:
-    share = _named_rightly(view).filter(condition=row["condition"]).sort("share", "emotion")
+    share = _named_rightly(view).filter(reader=row["reader"]).sort("share", "emotion")
     if share.is_empty():
         return []
     hard = ", ".join(f"{r['emotion']} {r['right']} of {r['n_stimuli']}" for r in share.head(3).iter_rows(named=True))
     easy = ", ".join(f"{r['emotion']} {r['right']}" for r in share.tail(3).reverse().iter_rows(named=True))
-    wrong = view.here(view.confusion).filter(pl.col("emotion") != pl.col("predicted"), condition=row["condition"])
+    wrong = view.here(view.confusion).filter(pl.col("emotion") != pl.col("predicted"), reader=row["reader"])
     most = wrong.sort("n_stimuli", "emotion", "predicted", descending=[True, False, False]).head(3)
     taken = ", ".join(f"{r['emotion']} as {r['predicted']} ({r['n_stimuli']})" for r in most.iter_rows(named=True))
     return [f"Hardest for {row['model']}: {hard}. Easiest: {easy}. Most often taken for another: {taken or 'none'}."]
@@ -105,8 +105,8 @@ def figure(view: View) -> alt.VConcatChart:
     """Confusion of the first trained model, accuracy by label beside words, and reliability over the number of topics."""
     order = view.labels
     trained = view.here(view.confusion).filter(pl.col("is_reference") & ~pl.col("untrained") & ~pl.col("only_words"))
-    first = trained["condition"].unique(maintain_order=True).to_list()[:1]
-    counts = trained.filter(pl.col("condition").is_in(first)).select("emotion", "predicted", "n_stimuli")
+    first = trained["reader"].unique(maintain_order=True).to_list()[:1]
+    counts = trained.filter(pl.col("reader").is_in(first)).select("emotion", "predicted", "n_stimuli")
     base = alt.Chart(counts, title=alt.Title(first[0] if first else "", anchor="start", fontSize=13)).encode(
         x=alt.X(
             "predicted:N", sort=order, title="given", axis=alt.Axis(labelAngle=-60, grid=False), scale=alt.Scale(domain=order)

@@ -54,7 +54,7 @@ VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "gro
 
 @dataclass(frozen=True)
 class View:
-    """The tables with what a reader needs beside each row: the condition's name, and what kind of pair it is."""
+    """The tables with what a reader needs beside each row: the reader's name, and what kind of pair it is."""
 
     params: Params
     entries: dict[str, ModelEntry]
@@ -100,7 +100,7 @@ class View:
                 pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
                 (pl.col(f"model{s}").is_in(params.words) | embeddings).alias(f"only_words{s}"),
                 reader.alias(f"model{s}"),
-            ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"condition{s}"))
+            ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"reader{s}"))
 
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
         references = pl.col("is_reference_a") & pl.col("is_reference_b")
@@ -132,16 +132,16 @@ class View:
         return table.filter(position=report.position, variant=report.variant)
 
     def grid(self) -> list[str]:
-        """The conditions that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
+        """The readers that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
         reference precision and one draw of each twin."""
-        rows = self.at_best_layer().unique("condition").to_dicts()
+        rows = self.at_best_layer().unique("reader").to_dicts()
         if len(rows) > 16:
             rows = [
                 r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
             ]
-        rank, precisions = [*self.entries, *self.readers], [*get_args(Precision), None]
+        rank, precisions = [*self.entries, *self.word_readers], [*get_args(Precision), None]
         rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, precisions.index(r["precision"])))
-        return [r["condition"] for r in rows]
+        return [r["reader"] for r in rows]
 
     def curves(self, all_positions: bool = False) -> pl.DataFrame:
         """`geometry` at the report's variant, and at its position unless all are asked for."""
@@ -157,7 +157,7 @@ class View:
         return self.here(self.layers).filter(pl.col("halving").is_null(), layer_rule=rule)
 
     def at_best_layer(self, all_positions: bool = False) -> pl.DataFrame:
-        """`geometry` at each condition's best_layer_cv."""
+        """`geometry` at each reader's best_layer_cv."""
         best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*GEOMETRY.keys)
         return self.curves(all_positions).join(best, on=GEOMETRY.keys, how="semi", nulls_equal=True)
 
@@ -171,7 +171,7 @@ class View:
         return [row["emotion"] for row in rows]
 
     @property
-    def readers(self) -> list[str]:
+    def word_readers(self) -> list[str]:
         """The readers of words alone: each trained model's input embeddings, then those of params."""
         return [*(m + EMBEDDINGS_OF for m in self.trained), *self.params.words]
 

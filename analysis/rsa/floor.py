@@ -1,4 +1,4 @@
-"""The stimulus floor: how alike two conditions are under labels that mean nothing, shuffled alike on both sides. What the
+"""The stimulus floor: how alike two readers are under labels that mean nothing, shuffled alike on both sides. What the
 passages alone give, since both read the same ones."""
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""All pairs of conditions at once: a matrix product of standardised ranks is a matrix of Spearman's rhos.
+"""All pairs of readers at once: a matrix product of standardised ranks is a matrix of Spearman's rhos.
 
-Every array here is (C, C) over conditions; entry (a, b) is the number of the pair.
+Every array here is (C, C) over readers; entry (a, b) is the number of the pair.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Pairwise:
-    """The numbers of all pairs. The diagonal of `rho_cross` is each condition's reliability."""
+    """The numbers of all pairs. The diagonal of `rho_cross` is each reader's reliability."""
 
     rho_same: Estimate
     rho_same_half: Floats
@@ -61,7 +61,7 @@ class Pairwise:
 
 
 def pairwise(sides: Sequence[Halves]) -> Pairwise:
-    """Compare every condition with every other. All must have the same halvings, draws and labels."""
+    """Compare every reader with every other. All must have the same halvings, draws and labels."""
     halves = np.stack([s.halves for s in sides])  # (C, N, 2, P)
     cross = _cross(halves)
     topic = _without_each_topic(sides, halves)  # (T, C, C)
@@ -182,7 +182,7 @@ class NoiseCeiling:
 
 
 def noise_ceiling(by_lineage: Sequence[Sequence[Halves]]) -> NoiseCeiling | None:
-    """From the conditions of each lineage; z is the mean rank RDM of a lineage. None below three lineages."""
+    """From the readers of each lineage; z is the mean rank RDM of a lineage. None below three lineages."""
     if len(by_lineage) < 3:
         return None
     z = np.stack([np.mean([s.halves for s in members], axis=0) for members in by_lineage])  # (F, N, 2, P)
@@ -211,7 +211,7 @@ def _correlation(x: Floats, y: Floats) -> Floats:
 
 
 def partial(r: Floats, control: int) -> Floats:
-    """r_AB.c = (r_AB - r_Ac r_Bc) / sqrt((1 - r_Ac^2)(1 - r_Bc^2)) of all pairs from matrices (..., C, C), given condition
+    """r_AB.c = (r_AB - r_Ac r_Bc) / sqrt((1 - r_Ac^2)(1 - r_Bc^2)) of all pairs from matrices (..., C, C), given reader
     `control`; NaN where a radicand is not positive, as disattenuated values allow."""
     with_control = r[..., :, control]
     left = 1 - np.square(with_control)

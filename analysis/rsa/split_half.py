@@ -1,4 +1,4 @@
-"""The numbers of a pair of conditions, and of one: rho_same, rho_same_half, rho_cross, reliability.
+"""The numbers of a pair of readers, and of one: rho_same, rho_same_half, rho_cross, reliability.
 
 Halves are halves of topics: the same topics for every label and on both sides, from one fixed list of halvings.
 Centring over labels is redone inside every half and every deletion.
@@ -69,7 +69,7 @@ def bootstrap(n_units: int, wanted: int, seed: int) -> NDArray[np.int64]:
 
 @dataclass(frozen=True)
 class Halves:
-    """Standardised ranks of one condition's RDMs.
+    """Standardised ranks of one reader's RDMs.
 
     `whole` (P): all topics; `halves` (N, 2, P); `deleted` (N, T, P): the half that held unit t, without it (the second half
     as it is, for a unit in neither). Where intervals are asked for: `drawn` (B, P), from whole units drawn with replacement;

@@ -124,13 +124,13 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
     out.print(grid)
     cpu = sum(w.cpu(entries[w.model], rate) for w in work)
     gpu = sum(w.gpu(entries[w.model]) for w in work)
-    conditions = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
+    readers = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
     out.print(
         f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on a GPU of the A100 kind (assumed rates, not measured: see"
         " pipeline/costs.py), writing counted as if no text ended early."
     )
     out.print(
-        f"Then the stages that load no model: minutes. They grow with the square of the conditions: {conditions} here; the"
+        f"Then the stages that load no model: minutes. They grow with the square of the readers: {readers} here; the"
         " default profile has 11 and takes about four minutes."
     )
 

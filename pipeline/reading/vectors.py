@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import InputError, run_stage
 from pipeline.params.reading import NEUTRAL, STORIES
-from pipeline.params.vectors import VectorsSections
+from pipeline.params.vectors import Vectors, VectorsSections
 from pipeline.params.writing import WritingSections
 from pipeline.reading.components import neutral_components
 from pipeline.store import arrays, layout
@@ -76,75 +77,106 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     return groups
 
 
-def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
-    """The Dataset of one group (see `store`); None where no precision has texts of every label. A precision that lacks some
-    (none was written there that can be read) is absent. Raises InputError where there is nothing to compare."""
+@dataclass(frozen=True)
+class Texts:
+    """What a group is made of, by precision: the texts that were read, and the neutral ones."""
+
+    labels: NDArray[np.str_]
+    read: dict[str, xr.Dataset]
+    neutral: dict[str, xr.Dataset]
+    left_out: dict[str, str]  # precisions that lack texts of a label, with the reason
+
+    @property
+    def seeds(self) -> list[int | None]:
+        one = next(iter(self.read.values()))
+        return one["seed"].values.tolist() if "seed" in one.dims else [None]
+
+
+def texts_of(model: str, group: Group) -> Texts | None:
+    """The readings of a group; None where no precision has texts of every label. A precision that lacks some (none was
+    written there that can be read) is left out."""
     read = {p: arrays.activations(model, p, reading) for p, reading in group.readings.items()}
     labels = np.unique([e for t in read.values() for e in t["emotion"].values.tolist()])
     lacking = {p: sorted(set(labels) - set(t["emotion"].values.tolist())) for p, t in read.items()}
-    precisions, positions = [p for p in read if not lacking[p]], group.positions
     left_out = {p: f"no text of {', '.join(names[:5])}" for p, names in lacking.items() if names}
     for precision, why in left_out.items():
         print(f"{model} {precision} {group.setting}: {why}; it has no vectors", file=sys.stderr)
-    if not len(labels) or not precisions:
+    whole = {p: t for p, t in read.items() if p not in left_out}
+    if not len(labels) or not whole:
         return None
-    texts = [read[p] for p in precisions]
-    neutral = [arrays.activations(model, p, NEUTRAL) for p in precisions]
-    one = texts[0]
-    seeds: list[int | None] = one["seed"].values.tolist() if "seed" in one.dims else [None]
-    named = [np.array(t["emotion"].values.tolist()) for t in texts]
-    baseline = labels != params.vectors.neutral_label
+    return Texts(labels, whole, {p: arrays.activations(model, p, NEUTRAL) for p in whole}, left_out)
+
+
+def vectors_of(
+    texts: Texts, positions: list[str], baseline: NDArray[np.bool_], share: float
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Vectors (seed, precision, variant, position, layer, E, H), NaN where a text is not finite; and the number of neutral
+    components removed (seed, precision, position, layer), -1 there."""
+    one, seeds = next(iter(texts.read.values())), texts.seeds
+    n_layers, hidden = one.sizes["layer"], one.sizes["hidden"]
+    lead = (len(seeds), len(texts.read))
+    vector = np.full(
+        (*lead, len(layout.VARIANTS), len(positions), n_layers, len(texts.labels), hidden), np.nan, dtype=np.float32
+    )
+    removed = np.full((*lead, len(positions), n_layers), -1, dtype=np.int64)
+    for (i, seed), (j, precision), (p, position) in product(enumerate(seeds), enumerate(texts.read), enumerate(positions)):
+        at: dict[str, Any] = {"position": position} if seed is None else {"position": position, "seed": seed}
+        here, calm = texts.read[precision].sel(at), texts.neutral[precision].sel(at)
+        whole = here["finite"].values.all(axis=0) & calm["finite"].values.all(axis=0)
+        states, plain = here["activation"].values, calm["activation"].values
+        label = np.searchsorted(texts.labels, np.array(here["emotion"].values.tolist()))
+        for layer in np.flatnonzero(whole):
+            made, count = emotion_vectors(states[:, layer], label, baseline, plain[:, layer], share)
+            vector[i, j, :, p, layer], removed[i, j, p, layer] = made, count
+    return vector, removed
+
+
+def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
+    """The Dataset of one group (see `pipeline.store.layout`); None where there are no texts of every label. Raises InputError
+    where there is nothing to compare."""
+    texts = texts_of(model, group)
+    if texts is None:
+        return None
+    baseline = texts.labels != params.vectors.neutral_label
     if baseline.sum() < 2:
         path = params.readings[STORIES].path
         raise InputError(f"{path}: fewer than two emotions beside the neutral label: nothing to compare")
-    n_layers, hidden = one.sizes["layer"], one.sizes["hidden"]
-    shape = (len(seeds), len(precisions), len(layout.VARIANTS), len(positions), n_layers, len(labels), hidden)
-    vector = np.full(shape, np.nan, dtype=np.float32)
-    removed = np.full((len(seeds), len(precisions), len(positions), n_layers), -1, dtype=np.int64)
-    for (i, seed), (j, _), (p, position) in (
-        (s, q, r) for s in enumerate(seeds) for q in enumerate(precisions) for r in enumerate(positions)
-    ):
-        at: dict[str, Any] = {"position": position} if seed is None else {"position": position, "seed": seed}
-        here, calm = texts[j].sel(at), neutral[j].sel(at)
-        whole = here["finite"].values.all(axis=0) & calm["finite"].values.all(axis=0)
-        states, plain = here["activation"].values, calm["activation"].values
-        label = np.searchsorted(labels, named[j])
-        for layer in np.flatnonzero(whole):
-            made, count = emotion_vectors(states[:, layer], label, baseline, plain[:, layer], params.vectors.neutral_variance)
-            vector[i, j, :, p, layer], removed[i, j, p, layer] = made, count
+    vector, removed = vectors_of(texts, group.positions, baseline, params.vectors.neutral_variance)
     lead: tuple[str, ...] = ("seed",)
-    if seeds == [None]:
+    if texts.seeds == [None]:
         vector, removed, lead = vector[0], removed[0], ()
     coords: dict[str, Any] = {
-        "precision": ("precision", np.array(precisions, dtype=layout.STRING)),
+        "precision": ("precision", np.array(list(texts.read), dtype=layout.STRING)),
         "variant": ("variant", np.array(layout.VARIANTS, dtype=layout.STRING)),
-        "position": ("position", np.array(positions, dtype=layout.STRING)),
-        "layer": ("layer", np.arange(n_layers)),
-        "emotion": ("emotion", np.array(labels.tolist(), dtype=layout.STRING)),
+        "position": ("position", np.array(group.positions, dtype=layout.STRING)),
+        "layer": ("layer", np.arange(removed.shape[-1])),
+        "emotion": ("emotion", np.array(texts.labels.tolist(), dtype=layout.STRING)),
     }
     if lead:
-        coords["seed"] = ("seed", np.array(seeds, dtype=np.int64))
-    return xr.Dataset(
-        {
-            "vector": ((*lead, *layout.VECTOR_DIMS), vector),
-            "finite": ((*lead, *layout.LAYER_DIMS), removed >= 0),
-            "n_neutral_components": ((*lead, *layout.LAYER_DIMS), removed),
-        },
-        coords=coords,
-        attrs={
-            "method": group.method,
-            "setting": group.setting,
-            "baseline": "mean of the label means" + ("" if baseline.all() else f" without '{params.vectors.neutral_label}'"),
-            "denoised": "without the principal components of the neutral texts that hold"
-            f" {params.vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
-            " n_neutral_components counts them",
-            "finite": "False: a text's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
-            **({"precisions_left_out": left_out} if left_out else {}),
-            "n_texts": {p: t.sizes["stimulus"] for p, t in zip(precisions, texts, strict=True)},
-            "stimuli_sha256": {p: t.attrs["stimuli_sha256"] for p, t in zip(precisions, texts, strict=True)},
-            "neutral_sha256": neutral[0].attrs["stimuli_sha256"],
-        },
-    )
+        coords["seed"] = ("seed", np.array(texts.seeds, dtype=np.int64))
+    variables = {
+        "vector": ((*lead, *layout.VECTOR_DIMS), vector),
+        "finite": ((*lead, *layout.LAYER_DIMS), removed >= 0),
+        "n_neutral_components": ((*lead, *layout.LAYER_DIMS), removed),
+    }
+    return xr.Dataset(variables, coords=coords, attrs=convention(group, texts, bool(baseline.all()), params.vectors))
+
+
+def convention(group: Group, texts: Texts, every_label: bool, vectors: Vectors) -> dict[str, Any]:
+    """What a group says of itself, in words and digests."""
+    return {
+        "method": group.method,
+        "setting": group.setting,
+        "baseline": "mean of the label means" + ("" if every_label else f" without '{vectors.neutral_label}'"),
+        "denoised": "without the principal components of the neutral texts that hold"
+        f" {vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"
+        " n_neutral_components counts them",
+        "finite": "False: a text's states were not finite at this layer; the vector is NaN and n_neutral_components -1",
+        **({"precisions_left_out": texts.left_out} if texts.left_out else {}),
+        "n_texts": {p: t.sizes["stimulus"] for p, t in texts.read.items()},
+        "stimuli_sha256": {p: t.attrs["stimuli_sha256"] for p, t in texts.read.items()},
+        "neutral_sha256": next(iter(texts.neutral.values())).attrs["stimuli_sha256"],
+    }
 
 
 def attributes_of(model: str, params: Params) -> dict[str, Any]:

@@ -12,7 +12,7 @@ CHOICES = Table(
         {
             **PAIR_HERE,
             "choice": pl.String,  # what was changed: position:<name>, reading:<name>, unit_norm, last_layer, ...
-            "changed": pl.String,  # a, b, both; a = b: a condition against itself with the choice made otherwise
+            "changed": pl.String,  # a, b, both; a = b: a reader against itself with the choice made otherwise
             "layer_a": pl.Int64,
             "layer_b": pl.Int64,
             "rho_same": pl.Float64,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import CONDITION, PAIR_HERE, READOUT, Table
+from pipeline.schemas.table import PAIR_HERE, READER, READOUT, Table
 
 CONTROLS = Table(
     "controls",
@@ -33,7 +33,7 @@ HUMAN = Table(
     "human",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "norm": pl.String,  # valence, arousal, dominance, or all three
             "layer": pl.Int64,
@@ -47,5 +47,5 @@ HUMAN = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *READOUT, "norm", "layer"],
+    keys=[*READER, *READOUT, "norm", "layer"],
 )

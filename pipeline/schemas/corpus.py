@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import CONDITION, READOUT, Table
+from pipeline.schemas.table import READER, READOUT, Table
 
 N_COMPONENTS = 3
 
@@ -12,7 +12,7 @@ CORPUS = Table(
     "corpus",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "words": pl.String,  # the reader of words that stands beside
             "layer": pl.Int64,  # best_layer_cv
@@ -28,14 +28,14 @@ CORPUS = Table(
             **{f"pc{k + 1}_{x}": pl.Float64 for k in range(N_COMPONENTS) for x in ("share", "valence", "arousal")},
         }
     ),
-    keys=[*CONDITION, *READOUT, "words"],
+    keys=[*READER, *READOUT, "words"],
 )
 
 CONFUSION = Table(
     "confusion",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "emotion": pl.String,
             "predicted": pl.String,
@@ -43,14 +43,14 @@ CONFUSION = Table(
             "n_stimuli": pl.Int64,
         }
     ),
-    keys=[*CONDITION, *READOUT, "emotion", "predicted"],
+    keys=[*READER, *READOUT, "emotion", "predicted"],
 )
 
 GROWTH = Table(
     "growth",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "pairs": pl.String,  # of labels: all, or within_sign (of valence)
             "n_units": pl.Int64,  # in each of the two sets
@@ -62,5 +62,5 @@ GROWTH = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *READOUT, "pairs", "n_units"],
+    keys=[*READER, *READOUT, "pairs", "n_units"],
 )

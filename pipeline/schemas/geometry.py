@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import CONDITION, READOUT, Table
+from pipeline.schemas.table import READER, READOUT, Table
 
 GEOMETRY = Table(
     "geometry",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "layer": pl.Int64,
             "depth": pl.Float64,
@@ -32,14 +32,14 @@ GEOMETRY = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *READOUT, "layer"],
+    keys=[*READER, *READOUT, "layer"],
 )
 
 OVERFLOW = Table(
     "overflow",
     pl.Schema(
         {
-            **CONDITION,  # setting: stories, or neutral
+            **READER,  # setting: stories, or neutral
             "n_stimuli": pl.Int64,
             "n_layers": pl.Int64,
             "first_bad_layer": pl.Int64,  # the first at which some text's state is not finite; null: all are
@@ -50,14 +50,14 @@ OVERFLOW = Table(
             "reason": pl.String,  # in words
         }
     ),
-    keys=[*CONDITION],
+    keys=[*READER],
 )
 
 LAYERS = Table(
     "layers",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "layer_rule": pl.String,
             "halving": pl.Int64,  # null: chosen on all topics
@@ -68,14 +68,14 @@ LAYERS = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *READOUT, "layer_rule", "halving", "half"],
+    keys=[*READER, *READOUT, "layer_rule", "halving", "half"],
 )
 
 DISTANCES = Table(
     "distances",
     pl.Schema(
         {
-            **CONDITION,
+            **READER,
             **READOUT,
             "emotion_a": pl.String,
             "emotion_b": pl.String,
@@ -88,5 +88,5 @@ DISTANCES = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *READOUT, "emotion_a", "emotion_b"],
+    keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
 )

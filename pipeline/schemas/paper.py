@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import CONDITION, Table
+from pipeline.schemas.table import READER, Table
 
 HERE = {
     "position": pl.String,  # the last token
@@ -15,7 +15,7 @@ PAPER = Table(
     "paper",
     pl.Schema(
         {
-            **CONDITION,  # setting: the stories, or a second source by its name
+            **READER,  # setting: the stories, or a second source by its name
             **HERE,
             "unit": pl.String,  # topic, or story
             "n_labels": pl.Int64,  # the neutral one counts
@@ -33,15 +33,15 @@ PAPER = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*CONDITION, *HERE],
+    keys=[*READER, *HERE],
 )
 
 PAPER_PAIRS = Table(
     "paper_pairs",
     pl.Schema(
         {
-            **{f"{key}_a": dtype for key, dtype in CONDITION.items()},
-            **{f"{key}_b": dtype for key, dtype in CONDITION.items()},
+            **{f"{key}_a": dtype for key, dtype in READER.items()},
+            **{f"{key}_b": dtype for key, dtype in READER.items()},
             **HERE,
             "layer_a": pl.Int64,
             "layer_b": pl.Int64,
@@ -53,5 +53,5 @@ PAPER_PAIRS = Table(
             "reason": pl.String,
         }
     ),
-    keys=[*[f"{key}_{side}" for side in "ab" for key in CONDITION], *HERE],
+    keys=[*[f"{key}_{side}" for side in "ab" for key in READER], *HERE],
 )

@@ -19,7 +19,7 @@ class Table(NamedTuple):
         return dict.fromkeys(self.columns)
 
 
-CONDITION = {
+READER = {
     "model": pl.String,
     "seed": pl.Int64,  # of an untrained twin's weights; null for a trained model
     "precision": pl.String,  # null for a reader of words alone
@@ -30,8 +30,8 @@ CONDITION = {
 READOUT = {"position": pl.String, "variant": pl.String}
 
 PAIR = {
-    **{f"{key}_a": dtype for key, dtype in CONDITION.items()},
-    **{f"{key}_b": dtype for key, dtype in CONDITION.items()},
+    **{f"{key}_a": dtype for key, dtype in READER.items()},
+    **{f"{key}_b": dtype for key, dtype in READER.items()},
     **READOUT,
     "layer_rule": pl.String,
     "depth": pl.Float64,  # of the rule `matched_depth`

@@ -11,8 +11,9 @@ from analysis import to_rsatoolbox
 from analysis.rsa import distances, gram, pairwise, rdm, split_half
 from analysis.rsa.ceilings import same_story_noise_ceiling
 from analysis.rsa.split_half import Halves
+from pipeline import opening
 from pipeline.errors import InputError
-from pipeline.store import layout, opening
+from pipeline.store import layout
 from tests.conftest import crossed
 from tests.reference import cosine_rdm
 
@@ -140,7 +141,7 @@ def test_the_crossvalidated_distance_is_crossnobis_without_a_whitening(rsatoolbo
 
 def test_rdms_keep_their_order_and_names(rsatoolbox, rng):
     rdms, _, labels = rdms_of(rng, 2)
-    found = to_rsatoolbox.rdms_to_rsatoolbox(rdms, labels, conditions={"model": ["a", "b"]})
+    found = to_rsatoolbox.rdms_to_rsatoolbox(rdms, labels, readers={"model": ["a", "b"]})
     assert np.array_equal(found.get_vectors(), rdms)
     assert found.dissimilarity_measure == "cosine"
     i, j = rdm.pairs(E)
@@ -199,7 +200,7 @@ def test_sizes_that_do_not_fit_are_refused(rsatoolbox, rng):
     with pytest.raises(ValueError, match=r"over 4 labels have shape \(C, 6\), not \(2, 5\)"):
         to_rsatoolbox.rdms_to_rsatoolbox(rng.random((2, 5)), list("abcd"))
     with pytest.raises(ValueError, match="'model' describes 3 RDMs, and there are 2"):
-        to_rsatoolbox.rdms_to_rsatoolbox(rng.random((2, 6)), list("abcd"), conditions={"model": ["x", "y", "z"]})
+        to_rsatoolbox.rdms_to_rsatoolbox(rng.random((2, 6)), list("abcd"), readers={"model": ["x", "y", "z"]})
 
 
 def test_without_rsatoolbox_one_is_told_how_to_get_it(dataset, rng, monkeypatch):

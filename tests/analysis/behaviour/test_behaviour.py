@@ -11,6 +11,7 @@ from scipy import stats
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis.behaviour import behaviour as analysis
+from pipeline import opening
 from pipeline.behaviour import ask
 from pipeline.behaviour.questionnaire import Question, Task
 from pipeline.errors import InputError
@@ -19,7 +20,7 @@ from pipeline.models.entries import load_entry
 from pipeline.params.behaviour import Behaviour
 from pipeline.params.whole import Params
 from pipeline.schemas.transcripts import TRANSCRIPT
-from pipeline.store import layout, opening
+from pipeline.store import layout
 from pipeline.writing.generation import conversation_ids
 
 WHO = "tiny-llama-3.2"

@@ -53,7 +53,7 @@ def test_shares_are_those_of_least_squares_on_the_factors_and_blocks(levels, n_b
 
 
 def test_sums_of_squares_are_of_dissimilarities_between_rdms_of_activations(rng):
-    """Two conditions, six blocks of three topics: SS_total is the mean over all pairs of responses of 2 (1 - rho)."""
+    """Two readers, six blocks of three topics: SS_total is the mean over all pairs of responses of 2 (1 - rho)."""
     design = crossed(5, 18)
     states = rng.normal(size=(2, 90, 12))
     members = variance.blocks(18, 6, seed=4)
@@ -64,7 +64,7 @@ def test_sums_of_squares_are_of_dissimilarities_between_rdms_of_activations(rng)
     assert np.allclose(np.square(y.reshape(12, 1, -1) - y.reshape(1, 12, -1)).sum(-1), 2 * (1 - rho), atol=1e-12)
     between = 2 * (1 - rho[:6, 6:]).sum() / 36
     within = 2 * (1 - rho[:6, :6]).sum() / 72 + 2 * (1 - rho[6:, 6:]).sum() / 72
-    (found,) = variance.variance_view(y, ["condition"], wanted=5, seed=0)
+    (found,) = variance.variance_view(y, ["reader"], wanted=5, seed=0)
     # of squared distances: between groups, minus within them, is the squared distance of the means
     assert found.share == pytest.approx(12 / 4 * (between - within) / (2 * (1 - rho).sum() / 24), abs=1e-12)
 

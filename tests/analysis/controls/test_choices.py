@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.controls import choices, robustness
-from analysis.readers.readers import Condition
+from analysis.readers.readers import Reader
 from analysis.rsa import gram, pairwise, split_half
 from pipeline import opening
 from pipeline.params.whole import Params
@@ -48,7 +48,7 @@ def test_a_pair_stands_wherever_one_of_its_sides_is_changed(table):
     for row in bos.iter_rows(named=True):
         a, b = ((row[f"model_{n}"], row[f"precision_{n}"]) in changed and row[f"setting_{n}"] == "stories" for n in "ab")
         assert row["changed"] == {(True, True): "both", (True, False): "a", (False, True): "b"}[a, b]
-    # ten conditions, of which eight are as they were
+    # ten readers, of which eight are as they were
     assert bos.height == 10 * 9 // 2 - 8 * 7 // 2
 
 
@@ -63,7 +63,7 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
 
     sides = []
     for name, able in (("one", True), ("two", True), ("three", False)):
-        readout = SimpleNamespace(condition=Condition(name, None, "fp32"))
+        readout = SimpleNamespace(reader=Reader(name, None, "fp32"))
         sides.append(choices.Side(readout, 3, halves(), {"bos": halves()} if able else {}))
     rows = {
         (r["model_a"], r["model_b"]): r for r in choices.rows_of_choice("bos", sides, params, {"position": "p", "variant": "v"})
@@ -78,7 +78,7 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
     for pair, changed in (((0, 1), "both"), ((1, 2), "a")):
         before = [sides[n].as_chosen for n in pair]
         after = [sides[n].varied.get("bos", sides[n].as_chosen) for n in pair]
-        row = rows[tuple(sides[n].readout.condition.model for n in pair)]
+        row = rows[tuple(sides[n].readout.reader.model for n in pair)]
         assert row["changed"] == changed
         assert row["rho_dis"] == pytest.approx(rho_dis(*after))
         assert row["rho_dis_change"] == pytest.approx(rho_dis(*after) - rho_dis(*before))
@@ -182,4 +182,4 @@ def test_equivalence_is_two_one_sided_tests_and_the_smallest_visible_difference_
 
 def test_the_tables_have_their_schemas(table):
     for name in ("choices", "layer_map", "second"):
-        assert opening.table(name).schema == TABLES[name]
+        assert opening.table(name).schema == TABLES[name].columns

@@ -12,7 +12,7 @@ from pipeline.texts import labels, stimuli
 from tests.reference import cosine_rdm
 
 WHO = {"model": "tiny-qwen2.5", "precision": "fp32", "position": "mean50", "setting": "stories", "words": "tfidf"}
-CONDITION = {key: value for key, value in WHO.items() if key != "words"}
+READER = {key: value for key, value in WHO.items() if key != "words"}
 EMOTIONS = ["angry", "calm", "happy", "sad"]
 
 
@@ -44,7 +44,7 @@ def guesses(x, label, topic):
 
 def test_confusion_counts_the_guesses_on_held_out_topics(stored):
     x, _, label, topic = stored
-    table = opening.table("confusion").filter(**CONDITION)
+    table = opening.table("confusion").filter(**READER)
     expected = np.zeros((4, 4), int)
     np.add.at(expected, (label, guesses(x, label, topic)), 1)
     got = np.zeros((4, 4), int)
@@ -89,7 +89,7 @@ def test_components_are_the_principal_components_of_the_label_vectors(stored):
 
 def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
     x, _, label, topic = stored
-    row = opening.table("growth").filter(**CONDITION, pairs="all", n_units=3).row(0, named=True)
+    row = opening.table("growth").filter(**READER, pairs="all", n_units=3).row(0, named=True)
     # with 6 topics there are 10 halvings: the mean over 100 random ones is a weighted mean of these
     from itertools import combinations
 
@@ -100,11 +100,11 @@ def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
     assert min(values) <= row["reliability"] <= max(values)
     assert row["reliability"] == pytest.approx(np.mean(values), abs=3 * np.std(values) / 10 + 0.02)
     # of 4 emotions 2 pairs are of one sign: no rank order, and said so
-    within = opening.table("growth").filter(**CONDITION, pairs="within_sign", n_units=3).row(0, named=True)
+    within = opening.table("growth").filter(**READER, pairs="within_sign", n_units=3).row(0, named=True)
     assert within["reliability"] is None
     assert within["reason"] == "2 pairs of labels of the same sign of valence: no rank order"
 
 
-def test_a_condition_without_a_best_layer_has_no_rows(in_finished):
+def test_a_reader_without_a_best_layer_has_no_rows(in_finished):
     assert opening.table("corpus").filter(position="mean50").height == (6 + 4) * 2  # two readers of words beside each
     assert corpus.all_rows([], Params.load()) == {"corpus": [], "confusion": [], "growth": []}

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.controls import layer_map
-from analysis.readers.readers import Condition, Headline, Readout
+from analysis.readers.readers import Headline, Reader, Readout
 from analysis.rsa import gram, split_half
 
 
@@ -18,7 +18,7 @@ def readouts(rng):
         whole = np.ones((16, n_layers), bool)
         ids, tokens = [str(i) for i in range(16)], np.full(16, 100)
         arguments = labels, ["t", "u", "v", "w"] * 4, ids, tokens, states, whole, states[:3], whole[:3]
-        made.append(Readout(Condition(name, None, "fp32"), "p", *arguments))
+        made.append(Readout(Reader(name, None, "fp32"), "p", *arguments))
     return made
 
 
@@ -37,7 +37,7 @@ def test_every_cell_is_the_pairs_own_rho_same_and_rho_cross(readouts):
     for row in rows:
         sides = []
         for n in "ab":
-            states = next(r for r in readouts if r.condition.model == row[f"model_{n}"]).states[:, row[f"layer_{n}"]]
+            states = next(r for r in readouts if r.reader.model == row[f"model_{n}"]).states[:, row[f"layer_{n}"]]
             sides.append(split_half.Halves.of(headline.cells(gram.gram(states)), headline.design, first))
         assert row["rho_same"] == pytest.approx(split_half.rho_same(*sides))
         assert row["rho_cross"] == pytest.approx(split_half.rho_cross(*sides))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.controls import robustness
-from analysis.readers.readers import Condition, Headline, Readout
+from analysis.readers.readers import Headline, Reader, Readout
 from analysis.rsa import gram
 
 
@@ -18,7 +18,7 @@ def readout(rng):
     whole = np.ones((16, 8), dtype=bool)
     tokens = rng.integers(90, 130, size=16)
     names = [f"s{i}" for i in range(16)]
-    return Readout(Condition("m", None, "fp32"), "p", labels, topics, names, tokens, states, whole, calm, whole[:5])
+    return Readout(Reader("m", None, "fp32"), "p", labels, topics, names, tokens, states, whole, calm, whole[:5])
 
 
 @pytest.fixture

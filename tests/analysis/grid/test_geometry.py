@@ -6,12 +6,13 @@ import pytest
 from scipy.stats import spearmanr
 
 from analysis.grid import geometry
-from analysis.readers.readers import Condition, Readout, mean_cosine, readouts, uncrossed_in_words
+from analysis.readers.readers import Reader, Readout, mean_cosine, readouts, uncrossed_in_words
 from analysis.rsa import layers, split_half
+from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import layout, opening, roots, tables
+from pipeline.store import layout, roots, tables
 from tests.conftest import Project
 from tests.reference import cosine_rdm
 
@@ -23,10 +24,10 @@ def states(model, precision, position, layer, reading="stories"):
     return found["activation"].values.astype(np.float64), found["emotion"].values.tolist(), found["topic"].values.tolist()
 
 
-def test_every_condition_has_every_layer_once(in_finished):
+def test_every_reader_has_every_layer_once(in_finished):
     table = opening.table("geometry")
     models = table.filter(setting="stories").drop_nulls("precision")
-    assert models.height == (2 * 2 + 2) * 2 * 2 * 4  # conditions x positions x variants x layers
+    assert models.height == (2 * 2 + 2) * 2 * 2 * 4  # readers x positions x variants x layers
     assert table.height - models.height == 4 * 2 * 2  # two readers of words and two input embeddings have one layer each
     assert models["reason"].null_count() == models.height
 
@@ -109,7 +110,7 @@ def planted(rng, strength=2.0, n_topics=6, layers_=3, bad_layer=None):
     neutral = rng.normal(size=(12, layers_, 30)) + 20
     ids, tokens = [str(i) for i in range(len(emotions))], np.full(len(emotions), 120)
     arguments = emotions, topics, ids, tokens, x.astype(np.float32), finite
-    return Readout(Condition("m", None, "fp32"), "last", *arguments, neutral.astype(np.float32), np.ones((12, layers_), bool))
+    return Readout(Reader("m", None, "fp32"), "last", *arguments, neutral.astype(np.float32), np.ones((12, layers_), bool))
 
 
 @pytest.fixture
@@ -177,11 +178,11 @@ def test_mean_cosine_is_its_definition(rng):
 
 
 def test_conditions_come_from_params(in_finished):
-    found = {readout.condition for readout in readouts(Params.load(), load_entries(Params.load()))}
+    found = {readout.reader for readout in readouts(Params.load(), load_entries(Params.load()))}
     assert len(found) == 2 * 2 + 2 + 2 + 2
-    assert Condition("tfidf", None, None) in found
-    assert Condition("tiny-qwen2.5", None, "fp32", "input_embeddings") in found
-    assert Condition("tiny-untrained", 1, "fp32") in found
+    assert Reader("tfidf", None, None) in found
+    assert Reader("tiny-qwen2.5", None, "fp32", "input_embeddings") in found
+    assert Reader("tiny-untrained", 1, "fp32") in found
 
 
 def test_distances_are_the_rdm_at_the_best_layer_and_its_cross_validated_twin(in_finished):

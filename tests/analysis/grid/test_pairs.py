@@ -4,14 +4,15 @@ import pytest
 from scipy.stats import spearmanr
 
 from analysis.grid import pairs
-from analysis.readers.pattern_sets import Candidate, Plan, Side
-from analysis.readers.readers import Condition
+from analysis.readers.pattern_sets import HalfRdms, Plan, ReaderGrams
+from analysis.readers.readers import Reader
 from analysis.rsa import gram, layers, pairwise, split_half
 from analysis.rsa.rdm import EVERY
 from analysis.rsa.split_half import Halves, Reliability
+from pipeline import opening
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.pairs import INTERVALS, RSA
-from pipeline.store import layout, opening, tables
+from pipeline.store import layout, tables
 from tests.conftest import CONCLUDE, Project, crossed
 from tests.reference import cosine_rdm
 
@@ -100,7 +101,7 @@ def test_rho_dis_is_null_with_a_reason_where_a_side_is_unreliable(rng):
     x = rng.normal(size=(6, 30))[design.label] + 0.1 * rng.normal(size=(24, 30))
     halves = Halves.of(gram.cells(gram.gram(x), design), design, first)
     found = pairwise.pairwise([halves, halves])
-    good, bad = Side(0, halves, Reliability(0.64, 0.01)), Side(0, halves, Reliability(0.2, 0.15))
+    good, bad = HalfRdms(0, halves, Reliability(0.64, 0.01)), HalfRdms(0, halves, Reliability(0.2, 0.15))
     assert pairs.numbers(found, (0, 1), good, good)["rho_dis"] == pytest.approx(1)
     row = pairs.numbers(found, (0, 1), good, bad)
     assert row["rho_dis"] is None
@@ -113,7 +114,7 @@ def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
     design = crossed(6, 4)
     chosen = {layers.CV: 3, layers.PAPER: 3}
     good, lost = (
-        Candidate(Condition(m, None, "fp16"), [], design, 8, chosen, [], grams, reasons)
+        ReaderGrams(Reader(m, None, "fp16"), [], design, 8, chosen, [], grams, reasons)
         for m, grams, reasons in (
             ("a", {3: gram.gram(rng.normal(size=(24, 9)))}, {}),
             ("b", {}, {3: "not finite in 4 stories and 0 neutral texts"}),

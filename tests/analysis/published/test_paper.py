@@ -172,7 +172,7 @@ def test_three_texts_of_a_label_have_no_halves_and_the_row_says_so(in_passages):
 
 
 def test_a_layer_that_overflows_in_one_text_does_not_stand_for_choice(in_passages):
-    here = next(r for r in paper.sources(Params.load(), load_entries(Params.load())) if r.condition.reading == "stories")
+    here = next(r for r in paper.sources(Params.load(), load_entries(Params.load())) if r.reader.reading == "stories")
     n_units = len(set(here.topics))
     whole = paper.measured(*protocol.on_first_units(here, n_units), Params.load())
     layer = whole.row["layer"]

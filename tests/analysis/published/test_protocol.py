@@ -6,7 +6,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from analysis.published import protocol
-from analysis.readers.readers import Condition, Readout
+from analysis.readers.readers import Reader, Readout
 from analysis.rsa import gram, split_half
 from analysis.rsa.gram import Design
 from tests.conftest import crossed
@@ -18,7 +18,7 @@ def made(design, states, crossed_with_topics=True):
     neutral = np.random.default_rng(1).normal(size=(5, *states.shape[1:])).astype(np.float32)
     n = len(states)
     return Readout(
-        condition=Condition("m", None, "fp32"),
+        reader=Reader("m", None, "fp32"),
         position="last",
         emotions=[design.labels[i] for i in design.label],
         topics=[design.units[i] if crossed_with_topics else "" for i in design.unit],

@@ -9,9 +9,10 @@ from analysis.report.findings import number, spread
 from analysis.report.sections import SECTIONS
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, VIEWED, WORDS, View, load_view
 from analysis.rsa import layers
+from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
-from pipeline.store import layout, opening
+from pipeline.store import layout
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ E, T, H, B = 6, 5, 25, 40
 
 @pytest.fixture
 def three(rng):
-    """Three conditions that share some of their geometry, their design and halvings, and bootstrap draws."""
+    """Three readers that share some of their geometry, their design and halvings, and bootstrap draws."""
     design = crossed(E, T)
     means = rng.normal(size=(E, H))
     states = [means[design.label] + 0.7 * rng.normal(size=(E * T, H)) for _ in range(3)]

@@ -19,7 +19,7 @@ E, T, H = 6, 5, 25
 
 @pytest.fixture
 def two(rng):
-    """Two conditions that share some of their geometry: activations and their design."""
+    """Two readers that share some of their geometry: activations and their design."""
     design = crossed(E, T)
     means = rng.normal(size=(E, H))
     x, y = (means[design.label] + 1.5 * rng.normal(size=(E * T, H)) for _ in range(2))

@@ -9,13 +9,14 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis.steering import steering as concludes
+from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.steering import Thresholds
 from pipeline.params.whole import Params
 from pipeline.schemas.steered import STEERED
 from pipeline.schemas.steering import REGIMES, STEERING
 from pipeline.steering import steer
-from pipeline.store import layout, opening, roots, tables
+from pipeline.store import layout, roots, tables
 from tests.conftest import neutral_texts
 
 WHO = "tiny-llama-3.2"  # its tokenizer begins a text with BOS, so that prompts, texts and neutral texts all have it
@@ -144,19 +145,19 @@ def test_steering_twice_gives_the_same_bytes_and_batches_change_no_text(in_finis
     assert layout.steered_path(WHO, "fp32").read_bytes() == before
     alone = Params.load()
     changed = alone.model_copy(update={"steering": alone.steering.model_copy(update={"batch_texts": 3})})
-    monkeypatch.setattr(steer, "load_params", lambda: changed)
+    monkeypatch.setattr(steer.Params, "load", lambda: changed)
     steer.main([WHO, "fp32"])
     assert opening.steered(WHO, "fp32").equals(frame)
 
 
 def test_a_rule_without_a_layer_is_recorded_with_the_reason(in_finished, monkeypatch, tmp_path):
-    true_table = opening.table
+    true_table = tables.read_table
 
-    def without(name):
+    def without(table):
         lost = pl.when(pl.col("layer_rule") == "best_layer_paper").then(None).otherwise(pl.col("layer")).alias("layer")
-        return true_table(name).with_columns(lost) if name == "layers" else true_table(name)
+        return true_table(table).with_columns(lost) if table.name == "layers" else true_table(table)
 
-    monkeypatch.setattr(opening, "table", without)
+    monkeypatch.setattr(tables, "read_table", without)
     monkeypatch.setattr(layout, "STEERED", tmp_path)
     steer.main([WHO, "fp32"])
     frame = opening.steered(WHO, "fp32")
@@ -183,7 +184,7 @@ def test_a_name_that_leads_nowhere_is_an_error_before_anything_is_written(in_fin
     params = Params.load()
     rule = getattr(params.steering, where[0]).model_copy(update={where[1]: value})
     changed = params.model_copy(update={"steering": params.steering.model_copy(update={where[0]: rule})})
-    monkeypatch.setattr(steer, "load_params", lambda: changed)
+    monkeypatch.setattr(steer.Params, "load", lambda: changed)
     with pytest.raises(InputError, match=message):
         steer.main([WHO, "fp32"])
 
@@ -310,7 +311,7 @@ def test_regimes_count_texts_at_each_strength_and_over_all_but_the_unsteered():
         if row["strength"] == 1 and row["prompt"] == "p2":
             row |= {"surprisal": 1.0 + np.log(4.1)}
     cells = concludes.cell_rows(rows, LIMITS)
-    frame = tables.table(REGIMES, concludes.regime_rows(cells, LIMITS))
+    frame = tables.assembled(REGIMES, concludes.regime_rows(cells, LIMITS))
     over_all, plain, one, two = frame.sort("strength", nulls_last=False).iter_rows(named=True)
     assert [r["n_texts"] for r in (over_all, plain, one, two)] == [8, 4, 4, 4]
     assert (two["regime"], two["share_repetitive"], two["share_toward"]) == ("repetitive_collapse", 0.75, 0.25)

@@ -103,7 +103,7 @@ def alive(process):
 def test_workers_end_when_their_parent_is_killed(tmp_path):
     script = """
         import os, sys, time, torch
-        from pipeline import workers
+        from pipeline.models import workers
         torch.set_num_threads(2)
         def work(i):
             print(os.getpid(), flush=True)

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import AutoModel, AutoTokenizer
 
+from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.models import loading
 from pipeline.models.entries import Folder, load_entry
 from pipeline.params.whole import Params
 from pipeline.reading import read, residual
-from pipeline.store import layout, opening
+from pipeline.store import layout
 from pipeline.texts import stimuli
 from tests.conftest import CONCLUDE, ROOT, stories
 

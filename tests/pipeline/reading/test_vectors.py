@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 
+from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.reading import read, vectors
-from pipeline.store import layout, opening, roots
+from pipeline.store import layout, roots
 from tests.conftest import Project
 
 

@@ -3,11 +3,12 @@ import polars as pl
 import pytest
 import xarray as xr
 
+from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
 from pipeline.schemas.pairs import RSA
-from pipeline.store import layout, opening, roots, tables
+from pipeline.store import arrays, layout, roots, tables
 
 
 def test_an_out_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -23,28 +24,28 @@ def test_an_out_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
 
 
 def row(name, **values):
-    return dict.fromkeys(TABLES[name]) | values
+    return TABLES[name].blank() | values
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_a_tables_keys_come_first_and_are_its_columns(name):
-    assert list(TABLES[name])[: len(tables.KEYS[name])] == tables.KEYS[name]
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_a_tables_keys_come_first_and_are_its_columns(table):
+    assert list(table.columns)[: len(table.keys)] == table.keys
 
 
 def test_a_table_refuses_nan_repeated_keys_and_other_columns():
     good = row("geometry", model="m", precision="fp32", position="last", variant="centred", layer=0, accuracy=0.5)
-    assert tables.table(GEOMETRY, [good]).height == 1
+    assert tables.assembled(GEOMETRY, [good]).height == 1
     with pytest.raises(ValueError, match="NaN in accuracy"):
-        tables.table(GEOMETRY, [good | {"accuracy": float("nan")}])
+        tables.assembled(GEOMETRY, [good | {"accuracy": float("nan")}])
     with pytest.raises(ValueError, match="two rows with the same keys"):
-        tables.table(GEOMETRY, [good, good])
+        tables.assembled(GEOMETRY, [good, good])
     with pytest.raises(ValueError, match="the schema says"):
-        tables.table(GEOMETRY, [good | {"acuracy": 1.0}])
+        tables.assembled(GEOMETRY, [good | {"acuracy": 1.0}])
 
 
 def test_a_tables_rows_are_sorted_whatever_order_they_come_in():
     rows = [row("geometry", model=m, layer=n) for m in "ba" for n in (2, 0, 1)]
-    assert tables.table(GEOMETRY, rows).select("model", "layer").rows() == [(m, n) for m in "ab" for n in range(3)]
+    assert tables.assembled(GEOMETRY, rows).select("model", "layer").rows() == [(m, n) for m in "ab" for n in range(3)]
 
 
 def test_what_params_no_longer_name_is_removed(project):
@@ -80,7 +81,7 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.vectors()
     with pytest.raises(InputError, match="rsa.parquet: not there"):
         opening.table("rsa")
-    with pytest.raises(InputError, match="no table 'rsas'; there are geometry, overflow, layers, distances, corpus"):
+    with pytest.raises(InputError, match="no table 'rsas'; did you mean 'rsa'\\? there are geometry, overflow"):
         opening.table("rsas")
 
 
@@ -99,9 +100,9 @@ def test_a_missing_chunk_is_no_silent_nan(project):
 def test_arrays_of_other_dimensions_are_refused(in_finished):
     good = opening.activations("tiny-qwen2.5", "fp32", "stories")
     with pytest.raises(InputError, match="'activation' has .*float64"):
-        opening.check_activations(good.assign(activation=good["activation"].astype(np.float64)), layout.ACTIVATIONS)
+        arrays.check_activations(good.assign(activation=good["activation"].astype(np.float64)), layout.ACTIVATIONS)
     with pytest.raises(InputError, match="has no array 'finite'"):
-        opening.check_activations(good.drop_vars("finite"), layout.ACTIVATIONS)
+        arrays.check_activations(good.drop_vars("finite"), layout.ACTIVATIONS)
 
 
 def test_a_table_of_another_version_is_refused(project):

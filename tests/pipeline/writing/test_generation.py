@@ -9,7 +9,7 @@ from pipeline.errors import InputError
 from pipeline.writing import text_cache
 from pipeline.writing.generation import Decoding, Written, end_tokens, generate, prompt_ids
 from tests.conftest import FAMILIES, stories
-from tests.test_sampling import drawn_by_hand, softmax
+from tests.pipeline.writing.test_sampling import drawn_by_hand, softmax
 
 GREEDY, SAMPLED = Decoding(None, max_new_tokens=24), Decoding(0.9, top_p=0.95, max_new_tokens=24)
 # With this many end tokens among 600, texts end at very different lengths.

@@ -8,10 +8,11 @@ import pytest
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.params.writing import CONTEXTS, WritingRead
-from pipeline.store import layout, opening
+from pipeline.store import layout
 from pipeline.writing import read_writing, write
 from tests.conftest import FAMILIES
 

@@ -6,7 +6,7 @@ from pipeline.errors import InputError
 from pipeline.writing import text_cache
 from pipeline.writing.text_cache import ROOM, Held, TextCache
 from tests.conftest import FAMILIES
-from tests.test_generation import load, prompts_of
+from tests.pipeline.writing.test_generation import load, prompts_of
 
 
 @pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="known of the products of MKL and oneDNN only")

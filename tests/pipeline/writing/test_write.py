@@ -6,8 +6,9 @@ import shutil
 import polars as pl
 import pytest
 
+from pipeline import opening
 from pipeline.errors import InputError
-from pipeline.store import layout, opening, roots
+from pipeline.store import layout, roots
 from pipeline.writing import generation, write
 from pipeline.writing.generation import Written
 
