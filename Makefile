@@ -26,6 +26,7 @@ help:
 	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,6p'
 
 .venv/ready: locks/requirements.txt
+	@test ! -L .venv || { echo "error: .venv is a link to $$(readlink .venv); remove the link, or bring what it leads to up to date with locks/requirements.txt and touch .venv/ready" >&2; exit 1; }
 	@python=$$($(FIND_PYTHON)); echo "setting up .venv with $$python ($$($$python --version 2>&1))"; \
 	rm -rf .venv; $$python -m venv .venv
 	@python -m pip install -qq --disable-pip-version-check --retries 5 $(TORCH) $(TORCH_ARGS)

@@ -21,7 +21,6 @@ import numpy as np
 from analysis.controls import controls
 from analysis.grid import pairs
 from analysis.readers.readers import Reader, Readout
-from analysis.rsa import layers
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
@@ -91,9 +90,9 @@ def main() -> None:
                 middle = sizes[c.model][0] // 2
                 halves = [(h, k) for h in range(n_halvings) for k in (1, 2)]
                 rows += [
-                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (layers.CV, layers.PAPER)
+                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (names.CV, names.PAPER)
                 ]
-                rows += [at | {"layer_rule": layers.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
+                rows += [at | {"layer_rule": names.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
     tables.TABLES, layout.SCRATCH = folder / "tables", folder / "scratch"
     tables.write_table(LAYERS, rows)

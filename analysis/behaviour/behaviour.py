@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 from scipy import stats
 
-from analysis.rsa import layers
-from analysis.rsa.rdm import ALL_PAIRS
+from analysis.rsa import names
+from analysis.rsa.names import ALL_PAIRS
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.behaviour import BehaviourSections
@@ -120,7 +120,7 @@ def _joined(*reasons: str | None) -> str | None:
 
 def beside_geometry(compliance: pl.DataFrame, rsa: pl.DataFrame, intervals: pl.DataFrame, report: Report) -> list[Row]:
     """Rows of `behaviour_geometry`: every two models that were asked at one precision."""
-    at = {"layer_rule": layers.CV, "pairs": ALL_PAIRS, "position": report.position, "variant": report.variant}
+    at = {"layer_rule": names.CV, "pairs": ALL_PAIRS, "position": report.position, "variant": report.variant}
     at |= {"setting_a": STORIES, "setting_b": STORIES}
     found = {(r["model"], r["precision"], r["measure"]): r for r in compliance.iter_rows(named=True)}
     made = []

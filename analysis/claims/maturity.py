@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from analysis.rsa import layers
+from analysis.rsa import layers, names
 from pipeline.errors import run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.claims import Maturity, MaturitySections
@@ -88,7 +88,7 @@ def rows(
     """Rows of `maturity`, one for each trained model."""
     here = {"position": params.report.position, "variant": "centred"}
     geometry = geometry.filter(**here)
-    best = chosen.filter(pl.col("halving").is_null(), layer_rule=layers.CV, setting=STORIES, **here)
+    best = chosen.filter(pl.col("halving").is_null(), layer_rule=names.CV, setting=STORIES, **here)
     published = dict(pl.read_csv(REFERENCE).select("family", "mature").iter_rows())
     made = []
     for model in params.read.models:

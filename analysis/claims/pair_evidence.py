@@ -14,8 +14,8 @@ from typing import Any
 import polars as pl
 
 from analysis.claims.verdicts import FLOOR, Evidence, Given
-from analysis.rsa import layers
-from analysis.rsa.rdm import ALL_PAIRS
+from analysis.rsa import names
+from analysis.rsa.names import ALL_PAIRS
 from pipeline.models.entries import ModelEntry
 from pipeline.params.behaviour import BehaviourSections
 from pipeline.params.claims import ClaimsSections
@@ -96,10 +96,10 @@ def of_ours(known: Known, wanted: Wanted, estimator: str, references: bool = Tru
     reference precision alone."""
     params = known.params
     here = {"position": params.report.position, "variant": "centred"}
-    rows = known.tables["rsa"].filter(layer_rule=layers.CV, pairs=ALL_PAIRS, **here)
+    rows = known.tables["rsa"].filter(layer_rule=names.CV, pairs=ALL_PAIRS, **here)
     keys = ["model_a", "model_b", "seed_a", "seed_b", "precision_a", "precision_b", "setting_a", "setting_b"]
     intervals = known.tables["intervals"].filter(
-        layer_rule=layers.CV, pairs=ALL_PAIRS, estimator=estimator, over=params.claims.over, **here
+        layer_rule=names.CV, pairs=ALL_PAIRS, estimator=estimator, over=params.claims.over, **here
     )
     controls = known.tables["controls"].filter(**here)
     made = []

@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.claims.pair_evidence import OTHER, PAPER, SAME, THREE, Known, Row, as_published, of_ours, references_of
 from analysis.claims.verdicts import Evidence
-from analysis.rsa import layers, split_half
+from analysis.rsa import names, split_half
 from pipeline.params.reading import STORIES
 
 # --- one model --------------------------------------------------------------------------------------------------------
@@ -85,7 +85,7 @@ def best_layer(known: Known) -> dict[str, list[Evidence]]:
         for protocol, position in ((PAPER, "last"), (SAME, known.params.report.position)):
             own = chosen.filter(model=model, precision=precision, position=position)
             rules = {r["layer_rule"]: r for r in own.iter_rows(named=True)}
-            paper, cv = rules.get(layers.PAPER), rules.get(layers.CV)
+            paper, cv = rules.get(names.PAPER), rules.get(names.CV)
             if paper is None or cv is None or paper["layer"] is None or cv["layer"] is None:
                 found[protocol].append(Evidence(model, None, reason=f"no layer at the position {position}"))
                 continue

@@ -11,8 +11,8 @@ import xarray as xr
 
 from analysis.confounds import factorial
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.readers.readers import ReaderSections
-from analysis.rsa import gram, layers, rdm, split_half
+from analysis.readers.sections import ReaderSections
+from analysis.rsa import gram, names, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves
 from pipeline.errors import InputError
@@ -33,7 +33,7 @@ class CellSections(ReaderSections, WritingSections, ReportSections):
 def cell_of(experiment: Experiment, params: CellSections) -> Cell:
     """An experiment with what it leaves out, from the setting of its source. Raises InputError for an unknown source."""
     if experiment.source == STORIES:
-        position, layer = experiment.position or params.report.position, experiment.layer or layers.CV
+        position, layer = experiment.position or params.report.position, experiment.layer or names.CV
         return Cell(STORIES, None, "alone", position, layer, _baseline(experiment, "emotions", False), experiment.precision)
     setting = params.write.settings.get(experiment.source)
     if setting is None:
@@ -89,7 +89,7 @@ class Measuring:
         if rule == MIDDLE:
             return n_layers // 2
         positions = self.params.geometry.positions
-        position = "last" if rule == layers.PAPER and "last" in positions else self.params.report.position
+        position = "last" if rule == names.PAPER and "last" in positions else self.params.report.position
         found = self.chosen.filter(precision=precision, layer_rule=rule, position=position)["layer"]
         return found[0] if len(found) else None
 

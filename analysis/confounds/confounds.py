@@ -14,7 +14,7 @@ import polars as pl
 from analysis.confounds import factorial, shapley, variance
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, layers, rdm, split_half
+from analysis.rsa import gram, names, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -162,7 +162,7 @@ def _block_ranks(measuring: Measuring, params: Params, at: dict[Any, str]) -> Fl
     read = measuring.datasets(STORIES, None, "alone", precision)
     if read is None or position not in read["position"].values.tolist():
         raise ValueError(f"the stories were not read at {precision}, {position}")
-    layer = measuring.layer(at.get("layer", layers.CV), precision, read.sizes["layer"])
+    layer = measuring.layer(at.get("layer", names.CV), precision, read.sizes["layer"])
     if layer is None:
         raise ValueError(f"no {at.get('layer')} at {precision}")
     here = read.sel(position=position, layer=layer)

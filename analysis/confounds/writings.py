@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, layers, split_half
+from analysis.rsa import gram, names, split_half
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.corpus import Corpus, CorpusSections
@@ -39,7 +39,7 @@ def writing_rows(measuring: Measuring, params: Params) -> list[Row]:
         counted = written.counted(texts)
         telling = with_label(counted, params.corpus)
         silent = set(counted["id"]) - telling
-        for context, rule in product(read.readings, (layers.CV, layers.PAPER, MIDDLE)):
+        for context, rule in product(read.readings, (names.CV, names.PAPER, MIDDLE)):
             for position in params.write.positions:
                 cell = Cell(read.setting, read.written, context, position, rule, "emotions", read.read)
                 found = measuring.measured(cell)

@@ -13,8 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.controls import layer_map, robustness, second_corpus
-from analysis.readers.readers import Headline, Reader, ReaderSections, Readout, readout, readouts, second_words, states_of
-from analysis.rsa import gram, layers, pairwise, parallel, split_half
+from analysis.readers.readers import Headline, Reader, Readout, readout, readouts, second_words, states_of
+from analysis.readers.sections import ReaderSections
+from analysis.rsa import gram, names, pairwise, parallel, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves, Reliability, finite_or_none
 from pipeline.errors import run_stage
@@ -184,7 +185,7 @@ def common_or_reason(r: Readout, layer: int, labels: set[str], params: Params) -
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), layer_rule=layers.CV, variant=VARIANT)
+    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
     keys: Row = {"position": params.report.position, "variant": VARIANT}
     sides: list[Side] = []
     stacks: list[layer_map.Stack] = []

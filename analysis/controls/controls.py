@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.readers.pattern_sets import HalfRdms, PairSections, Plan, ReaderGrams, half_rdms, reader_grams
 from analysis.readers.readers import Headline, Readout, readouts
-from analysis.rsa import floor, gram, layers, pairwise, parallel, rdm, split_half
+from analysis.rsa import floor, gram, names, pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -42,7 +42,7 @@ def control_rows(
     candidates: list[ReaderGrams], plan: Plan, params: Params, entries: dict[str, ModelEntry], keys: Row
 ) -> list[Row]:
     """Rows of `controls` for every pair of readers that have a best layer."""
-    sides = parallel.each(lambda c: half_rdms(c, (layers.CV, None), plan), candidates)
+    sides = parallel.each(lambda c: half_rdms(c, (names.CV, None), plan), candidates)
     known = [(c, s) for c, s in zip(candidates, sides, strict=True) if s.halves is not None and s.layer is not None]
     if not known:
         return []
@@ -205,7 +205,7 @@ def main(arguments: list[str]) -> None:
     for position in params.geometry.positions:
         candidates = []
         for readout in readouts(params, entries, position):
-            own = readout.rows_of(chosen, variant=VARIANT, layer_rule=layers.CV)
+            own = readout.rows_of(chosen, variant=VARIANT, layer_rule=names.CV)
             candidates.append(reader_grams(readout, VARIANT, own.filter(pl.col("halving").is_null()), params, depths=False))
             made["human"] += human_rows(readout, params)
         plan = Plan.of(candidates[0].design, params)

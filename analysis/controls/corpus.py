@@ -10,8 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.readers.readers import Headline, ReaderSections, Readout, readouts
-from analysis.rsa import gram, layers, rdm, split_half, valence
+from analysis.readers.readers import Headline, Readout, readouts
+from analysis.readers.sections import ReaderSections
+from analysis.rsa import gram, layers, names, split_half, valence
 from analysis.rsa.gram import Design, Floats
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
@@ -76,7 +77,7 @@ def growth(m: Measured, params: Params) -> list[Row]:
     kept, reasons = valence.entries(labels.emotions(params.corpus.emotions, m.design.labels))
     for size in sorted({n for n in params.corpus.topics_per_half if 2 * n <= n_units}):
         draws = split_half.disjoint(n_units, size, params.corpus.draws, params.geometry.seed)
-        for name in (rdm.ALL_PAIRS, rdm.WITHIN_SIGN):
+        for name in (names.ALL_PAIRS, names.WITHIN_SIGN):
             row: Row = {**m.keys, "pairs": name, "unit": m.design.unit_name, "n_units": size, "n_draws": params.corpus.draws}
             row |= {"reliability": None, "reliability_se": None, "reason": None}
             if name in reasons:
@@ -157,7 +158,7 @@ def main(arguments: list[str]) -> None:
     chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null())
     measured = []
     for readout in readouts(params, load_entries(params)):
-        own = readout.rows_of(chosen, layer_rule=layers.CV, variant=VARIANT)["layer"]
+        own = readout.rows_of(chosen, layer_rule=names.CV, variant=VARIANT)["layer"]
         if len(own) and own[0] is not None and (found := measure(readout, own[0], params)) is not None:
             measured.append(found)
     made = all_rows(measured, params)

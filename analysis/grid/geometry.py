@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from analysis.grid import overflow
-from analysis.readers.readers import Headline, ReaderSections, Readout, readouts, uncrossed_in_words
-from analysis.rsa import gram, layers, parallel, rdm, split_half
+from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
+from analysis.readers.sections import ReaderSections
+from analysis.rsa import gram, layers, names, parallel, rdm, split_half
 from analysis.rsa.distances import UNREADABLE, cross_validated
 from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.split_half import finite_or_none
@@ -74,7 +75,7 @@ def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> li
     i, j = rdm.pairs(len(design.labels))
     rows = []
     for choice in chosen:
-        if choice["layer_rule"] != layers.CV or choice["halving"] is not None or choice["layer"] is None:
+        if choice["layer_rule"] != names.CV or choice["halving"] is not None or choice["layer"] is None:
             continue
         variant, index = choice["variant"], choice["layer"]
         k = headline.cells((readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {})[variant])
@@ -163,12 +164,12 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
             "reason": "no layer has an estimate" if choice is None else None,
         }
 
-    rows = [row(layers.PAPER, layers.best_layer_paper(cosines))]
+    rows = [row(names.PAPER, layers.best_layer_paper(cosines))]
     mean, se = layers.accuracy_and_se(folds)  # (L, 1 + 2 N)
     for draw in range(folds.shape[1]):
         choice = layers.best_layer_cv(mean[:, draw], se[:, draw])
         where = (None, None) if draw == 0 else ((draw - 1) // 2, (draw - 1) % 2 + 1)
-        rows.append(row(layers.CV, choice, *where))
+        rows.append(row(names.CV, choice, *where))
     return rows
 
 

@@ -12,10 +12,10 @@ from scipy.stats import false_discovery_control
 from analysis.readers import lineages
 from analysis.readers.pattern_sets import IN_FULL, HalfRdms, PairSections, Plan, ReaderGrams, Rule, half_rdms, reader_grams
 from analysis.readers.readers import Reader, readouts
-from analysis.rsa import layers, pairwise, parallel, split_half
+from analysis.rsa import names, pairwise, parallel, split_half
 from analysis.rsa.ceilings import same_story_noise_ceiling
 from analysis.rsa.gram import Design
-from analysis.rsa.rdm import ALL_PAIRS
+from analysis.rsa.names import ALL_PAIRS
 from analysis.rsa.split_half import Halves, finite_or_none
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
@@ -50,7 +50,7 @@ def grid(
         if found is not None and a in known and b in known:
             at = (known.index(a), known.index(b))
             row |= numbers(found, at, sides[a], sides[b])
-            if rule[0] == layers.CROSS_FITTED:
+            if rule[0] == names.CROSS_FITTED:
                 reasons = ("rho_same: a layer chosen on one half has no value on all stories", row["reason"])
                 row["reason"] = "; ".join(filter(None, reasons))
             design = candidates[a].design
@@ -173,7 +173,7 @@ def ceilings(candidates: list[ReaderGrams], sides: list[HalfRdms], entries: dict
             {
                 "precision": precision,
                 **keys,
-                "layer_rule": layers.CV,
+                "layer_rule": names.CV,
                 "n_lineages": len(members),
                 "lower": found and found.lower,
                 "lower_se": found and found.lower_se,
@@ -192,14 +192,14 @@ def compared(group: list[ReaderGrams], params: PairSections, entries: dict[str, 
     if any(c.stimuli != group[0].stimuli for c in group):
         raise InputError("readers read different stories; run `dvc repro`")
     reference = {model: params.reference_of(model) for model in params.models}
-    rules: list[Rule] = [(layers.CV, None), (layers.PAPER, None), (layers.CROSS_FITTED, None)]
-    rules += [(layers.DEPTH, depth) for depth in params.rsa.depths]
+    rules: list[Rule] = [(names.CV, None), (names.PAPER, None), (names.CROSS_FITTED, None)]
+    rules += [(names.DEPTH, depth) for depth in params.rsa.depths]
     plan = Plan.of(group[0].design, params)
     made: dict[str, list[Row]] = {"rsa": [], "intervals": [], "noise_ceiling": []}
     for rule in rules:
         for pairs in [*plan.entries, *plan.reasons] if rule[0] in IN_FULL else [ALL_PAIRS]:
             rows, intervals, sides = grid(group, rule, pairs, plan, keys)
-            if rule[0] == layers.CV and pairs == ALL_PAIRS:
+            if rule[0] == names.CV and pairs == ALL_PAIRS:
                 add_tests(rows, group, sides, plan, entries, reference)
                 made["noise_ceiling"] += ceilings(group, sides, entries, keys)
             made["rsa"] += rows

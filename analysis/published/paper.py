@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from analysis.published import protocol
-from analysis.readers.readers import Reader, ReaderSections, Readout, mean_cosine, readout
+from analysis.readers.readers import Reader, Readout, mean_cosine, readout
+from analysis.readers.sections import ReaderSections
 from analysis.rsa import floor, gram, layers, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none

@@ -8,8 +8,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analysis.readers.readers import Headline, Reader, ReaderSections, Readout
-from analysis.rsa import gram, layers, pairwise, split_half, valence
+from analysis.readers.readers import Headline, Reader, Readout
+from analysis.readers.sections import ReaderSections
+from analysis.rsa import gram, layers, names, pairwise, split_half, valence
 from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.rdm import EVERY, Entries
 from analysis.rsa.split_half import Halves, Reliability
@@ -18,7 +19,7 @@ from pipeline.params.rsa import RsaSections
 from pipeline.texts import labels
 
 Rule = tuple[str, float | None]
-IN_FULL = (layers.CV, layers.PAPER)
+IN_FULL = (names.CV, names.PAPER)
 """The rules whose pairs get intervals over labels, a test, CKA and the controls for valence; others have their rhos alone."""
 
 
@@ -108,7 +109,7 @@ def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY) 
     """One reader under one rule; what it lacks is said."""
     if plan.first is None:
         return HalfRdms(c.layer(rule), reason=split_half.TOO_FEW)
-    if rule[0] == layers.CROSS_FITTED:
+    if rule[0] == names.CROSS_FITTED:
         return _cross_fitted(c, plan)
     layer = c.layer(rule)
     if layer is None:

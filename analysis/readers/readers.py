@@ -12,20 +12,16 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from analysis.readers import words
+from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram
 from analysis.rsa.gram import Design, Floats
 from pipeline.models.entries import ModelEntry
-from pipeline.params.geometry import INPUT_EMBEDDINGS, GeometrySections
-from pipeline.params.reading import NEUTRAL, STORIES, ReadingSections, Second
-from pipeline.params.vectors import VectorsSections
+from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.params.reading import NEUTRAL, STORIES, Second
 from pipeline.reading.components import neutral_components
 from pipeline.store import arrays
 from pipeline.store.layout import METHODS, VARIANTS
 from pipeline.texts import stimuli
-
-
-class ReaderSections(ReadingSections, VectorsSections, GeometrySections):
-    """What says who reads the stories, and which numbers count."""
 
 
 @dataclass(frozen=True)

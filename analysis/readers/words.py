@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.params.geometry import WordReader
 
@@ -25,6 +24,8 @@ def features(
     Vocabulary and document frequencies are the stories', without their labels; a neutral text with no word of theirs is a
     zero row.
     """
+    from sklearn.feature_extraction.text import TfidfVectorizer  # here: half a second, which not every stage need spend
+
     vectorizer = TfidfVectorizer(sublinear_tf=True, dtype=np.float32, **READERS[word_reader])
     own = vectorizer.fit_transform(stories).toarray()
     return own, vectorizer.transform(neutral).toarray()

@@ -8,7 +8,7 @@ import altair as alt
 import polars as pl
 
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
-from analysis.rsa.layers import CV, DEPTH, PAPER
+from analysis.rsa.names import CV, DEPTH, PAPER
 
 Chart = alt.TopLevelMixin
 INK, MUTED, ACCENT, WARM = "#1f2430", "#8a90a0", "#2457a6", "#c2571a"

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
-from analysis.rsa.layers import CV, DEPTH, PAPER
+from analysis.rsa.names import CV, DEPTH, PAPER
 from pipeline.params.reading import STORIES
 
 

@@ -10,8 +10,7 @@ import polars as pl
 from analysis.report.figures import ACCENT, INK, MUTED
 from analysis.report.findings import Finding, number
 from analysis.report.view import BETWEEN, PRECISIONS, TWINS, View
-from analysis.rsa.layers import CV
-from analysis.rsa.rdm import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN
+from analysis.rsa.names import ALL_PAIRS, CV, VALENCE_REMOVED, WITHIN_SIGN
 
 CAPTION = (
     "One pair, from top to bottom: what the same stories show, what meaningless labels would show on them, what is left on"

@@ -10,7 +10,7 @@ import polars as pl
 from analysis.report.figures import MUTED, RHO, colours, who
 from analysis.report.findings import Finding, number, units
 from analysis.report.view import WORDS, View
-from analysis.rsa.rdm import ALL_PAIRS, WITHIN_SIGN
+from analysis.rsa.names import ALL_PAIRS, WITHIN_SIGN
 from pipeline.schemas.corpus import N_COMPONENTS
 
 CAPTION = (

@@ -7,9 +7,8 @@ from typing import get_args
 
 import polars as pl
 
-from analysis.readers.readers import ReaderSections
-from analysis.rsa.layers import CV
-from analysis.rsa.rdm import ALL_PAIRS
+from analysis.readers.sections import ReaderSections
+from analysis.rsa.names import ALL_PAIRS, CV
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from analysis.rsa import gram, rdm
 from analysis.rsa.gram import Bools, Design, Floats
 
-PAPER, CV, CROSS_FITTED, DEPTH = "best_layer_paper", "best_layer_cv", "best_layer_cv_crossfit", "matched_depth"
-
 
 def held_out_guesses(k: Floats, cell_sums: Floats, design: Design, members: Bools) -> NDArray[np.int64]:
     """The label that each story is given while its unit is held out, (D, S); -1 for stories outside a draw, and where some

@@ -13,10 +13,6 @@ from scipy.stats import rankdata
 
 from analysis.rsa.gram import Bools, Floats
 
-ALL_PAIRS, WITHIN_SIGN, VALENCE_REMOVED = "all", "within_sign", "valence_removed"
-"""Which entries of an RDM count: every pair of labels; pairs of the same sign of valence; pairs whose labels have norms, with
-the ranks of their difference in valence taken out."""
-
 
 def pairs(n_labels: int) -> tuple[np.ndarray, np.ndarray]:
     """Row and column of each entry of an RDM over `n_labels` labels."""

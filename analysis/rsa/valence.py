@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 
 from analysis.rsa import rdm
-from analysis.rsa.rdm import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN, Entries
+from analysis.rsa.names import ALL_PAIRS, VALENCE_REMOVED, WITHIN_SIGN
+from analysis.rsa.rdm import Entries
 from analysis.rsa.split_half import FEWEST_PAIRS
 
 

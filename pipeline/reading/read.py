@@ -28,7 +28,7 @@ from pipeline.models.entries import ModelEntry, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import QUANTISED, Position, Reading, ReadingSections
 from pipeline.reading import residual
-from pipeline.store import layout
+from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
 
@@ -258,7 +258,7 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
     last = parts[-1]
     attributes = last.attributes | {"not_finite": not_finite}
     result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
-    layout.write_activations(result, layout.activations_path(name, precision, source.name))
+    writer.write_activations(result, layout.activations_path(name, precision, source.name))
     for part in parts:
         shutil.rmtree(part.scratch)
 

@@ -22,7 +22,7 @@ from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.vectors import Vectors, VectorsSections
 from pipeline.params.writing import WritingSections
 from pipeline.reading.components import neutral_components
-from pipeline.store import arrays, layout
+from pipeline.store import arrays, layout, writer
 from pipeline.store.provenance import code_digest
 
 # Attributes that differ between the precisions of one model; the others are said once.
@@ -199,7 +199,7 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     made = {name: of_group(model, group, params) for name, group in groups_of(model, params).items()}
     groups = {name: dataset for name, dataset in made.items() if dataset is not None}
-    layout.write_vectors(groups, attributes_of(model, params), model)
+    writer.write_vectors(groups, attributes_of(model, params), model)
 
 
 if __name__ == "__main__":

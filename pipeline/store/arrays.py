@@ -1,4 +1,4 @@
-"""Open the arrays that the pipeline made, and refuse what is not whole.
+"""The arrays of the store, opened, and refused where they are not whole.
 
 Local trees are opened without consolidated metadata: with it, a group that was never pulled reads as NaN without a word.
 """

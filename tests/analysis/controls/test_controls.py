@@ -7,7 +7,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from analysis.controls import controls
-from analysis.rsa import gram, layers, pairwise, split_half
+from analysis.rsa import gram, names, pairwise, split_half
 from analysis.rsa.split_half import Halves
 from pipeline import opening
 from pipeline.params.whole import Params
@@ -53,7 +53,7 @@ def test_every_pair_has_its_floor_and_what_is_left_given_each_control(in_finishe
     assert table.filter(control="stimulus_floor").height == 10 * 9 // 2
     assert table.filter(control="words:tfidf").height == table.filter(control="words:char_ngrams").height == 9 * 8 // 2
     assert table.filter(control="untrained").height == 8 * 7 // 2
-    same = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV, pairs="all")
+    same = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=names.CV, pairs="all")
     keys = [
         k for k in same.columns if k.endswith(("_a", "_b")) and k.split("_")[0] in ("model", "seed", "precision", "setting")
     ]

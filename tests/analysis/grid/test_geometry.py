@@ -7,7 +7,7 @@ from scipy.stats import spearmanr
 
 from analysis.grid import geometry
 from analysis.readers.readers import Reader, Readout, mean_cosine, readouts, uncrossed_in_words
-from analysis.rsa import layers, split_half
+from analysis.rsa import names, split_half
 from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
@@ -77,11 +77,11 @@ def test_best_layers_follow_their_rules(in_finished):
         at = [pl.col(k).eq_missing(pl.lit(v)) for k, v in zip(keys, key, strict=True)]
         by_layer = rows.sort("layer")
         here = chosen.filter(*at).filter(pl.col("halving").is_null())
-        cv = here.filter(layer_rule=layers.CV).row(0, named=True)
+        cv = here.filter(layer_rule=names.CV).row(0, named=True)
         accuracy, se = by_layer["accuracy"].to_numpy(), by_layer["accuracy_se"].to_numpy()
         good = np.flatnonzero(accuracy >= accuracy.max() - se[accuracy.argmax()])
         assert (cv["layer"], cv["plateau_low"], cv["plateau_high"]) == (good[0], good[0], good[-1])
-        paper = here.filter(layer_rule=layers.PAPER)["layer"][0]
+        paper = here.filter(layer_rule=names.PAPER)["layer"][0]
         assert paper == int(np.argmin(by_layer["mean_cosine_with_neutral"].to_numpy()))
         assert chosen.filter(*at).filter(pl.col("halving").is_not_null()).height == 20
 
@@ -126,7 +126,7 @@ def test_a_planted_layer_is_found_and_reliable(rng, default_params):
     assert by_layer[1]["reliability"] > 0.6
     assert by_layer[0]["accuracy"] < 0.6
     assert by_layer[0]["reliability"] < 0.6
-    cv = [r for r in chosen if r["layer_rule"] == layers.CV and r["variant"] == "centred" and r["halving"] is None]
+    cv = [r for r in chosen if r["layer_rule"] == names.CV and r["variant"] == "centred" and r["halving"] is None]
     assert cv[0]["layer"] == 1
 
 
@@ -146,8 +146,8 @@ def test_too_few_topics_are_null_with_their_reason(rng, default_params):
     assert set(table["reason"]) == {split_half.TOO_FEW}
     assert table["reliability"].null_count() == table["accuracy"].null_count() == table.height
     assert table["rdm_mean"].null_count() == 0
-    assert {r["layer"] for r in chosen if r["layer_rule"] == layers.PAPER} <= {0, 1, 2}
-    assert {r["reason"] for r in chosen if r["layer_rule"] == layers.CV} == {"no layer has an estimate"}
+    assert {r["layer"] for r in chosen if r["layer_rule"] == names.PAPER} <= {0, 1, 2}
+    assert {r["reason"] for r in chosen if r["layer_rule"] == names.CV} == {"no layer has an estimate"}
 
 
 def test_constant_vectors_give_a_reason_and_no_warning(rng, default_params):

@@ -6,7 +6,7 @@ from scipy.stats import spearmanr
 from analysis.grid import pairs
 from analysis.readers.pattern_sets import HalfRdms, Plan, ReaderGrams
 from analysis.readers.readers import Reader
-from analysis.rsa import gram, layers, pairwise, split_half
+from analysis.rsa import gram, names, pairwise, split_half
 from analysis.rsa.rdm import EVERY
 from analysis.rsa.split_half import Halves, Reliability
 from pipeline import opening
@@ -41,7 +41,7 @@ def test_the_numbers_of_a_pair_equal_numpy_on_the_stored_activations(in_finished
         ("tiny-qwen2.5", "fp16"),
         position="mean50",
         variant="centred",
-        layer_rule=layers.DEPTH,
+        layer_rule=names.DEPTH,
         depth=0.5,
     )
     assert row["layer_a"] == row["layer_b"] == 2
@@ -73,24 +73,24 @@ def test_the_numbers_of_a_pair_equal_numpy_on_the_stored_activations(in_finished
 def test_best_layers_and_reliability_are_those_of_the_geometry_tables(in_finished):
     geometry, chosen = opening.table("geometry"), opening.table("layers")
     at = {"position": "mean50", "variant": "centred"}
-    row = pair(opening.table("rsa"), ("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32"), layer_rule=layers.CV, **at)
+    row = pair(opening.table("rsa"), ("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32"), layer_rule=names.CV, **at)
     for side, model in (("a", "tiny-llama-3.2"), ("b", "tiny-qwen2.5")):
         here = {"model": model, "precision": "fp32", **at}
-        layer = chosen.filter(pl.col("halving").is_null(), layer_rule=layers.CV, **here)["layer"][0]
+        layer = chosen.filter(pl.col("halving").is_null(), layer_rule=names.CV, **here)["layer"][0]
         assert row[f"layer_{side}"] == layer
         own = geometry.filter(layer=layer, **here)["reliability"][0]
         assert row[f"reliability_{side}"] == pytest.approx(own, abs=1e-12)
 
 
 def test_the_cross_fitted_rule_has_no_rho_same_and_says_so(in_finished):
-    rows = opening.table("rsa").filter(layer_rule=layers.CROSS_FITTED)
+    rows = opening.table("rsa").filter(layer_rule=names.CROSS_FITTED)
     assert rows["rho_same"].null_count() == rows.height
     assert rows["rho_cross"].null_count() == 0
     assert rows["reason"].str.contains("chosen on one half").all()
 
 
 def test_two_precisions_of_one_model_agree_on_the_same_stories(in_finished):
-    at = {"position": "mean50", "variant": "centred", "layer_rule": layers.DEPTH, "depth": 0.5}
+    at = {"position": "mean50", "variant": "centred", "layer_rule": names.DEPTH, "depth": 0.5}
     row = pair(opening.table("rsa"), ("tiny-qwen2.5", "fp32"), ("tiny-qwen2.5", "fp16"), **at)
     assert row["rho_same"] > 0.99
 
@@ -112,7 +112,7 @@ def test_rho_dis_is_null_with_a_reason_where_a_side_is_unreliable(rng):
 
 def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
     design = crossed(6, 4)
-    chosen = {layers.CV: 3, layers.PAPER: 3}
+    chosen = {names.CV: 3, names.PAPER: 3}
     good, lost = (
         ReaderGrams(Reader(m, None, "fp16"), [], design, 8, chosen, [], grams, reasons)
         for m, grams, reasons in (
@@ -121,7 +121,7 @@ def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
         )
     )
     plan = Plan(split_half.halvings(4, 100, 0), split_half.bootstrap(4, 9, 0), np.zeros((1, 6), int), {"all": EVERY}, {}, 0.1)
-    rows, intervals, sides = pairs.grid([good, lost], (layers.CV, None), "all", plan, {"position": "p", "variant": "centred"})
+    rows, intervals, sides = pairs.grid([good, lost], (names.CV, None), "all", plan, {"position": "p", "variant": "centred"})
     assert rows[0]["rho_same"] is rows[0]["rho_cross"] is None
     assert rows[0]["reason"] == "b: not finite in 4 stories and 0 neutral texts"
     assert rows[0]["layer_a"] == rows[0]["layer_b"] == 3
@@ -130,14 +130,14 @@ def test_a_layer_that_is_not_finite_is_null_on_its_side_and_says_so(rng):
 
 
 def test_intervals_lie_around_their_estimates_and_those_over_both_are_widest(in_finished):
-    table = opening.table("intervals").filter(layer_rule=layers.CV, pairs="all", estimator="rho_same", position="mean50")
+    table = opening.table("intervals").filter(layer_rule=names.CV, pairs="all", estimator="rho_same", position="mean50")
     assert (table["ci_low"] + table["ci_high"] - 2 * table["estimate"]).abs().max() < 1e-12
     width = table.with_columns((pl.col("ci_high") - pl.col("ci_low")).alias("width"))
     keys = [k for k in INTERVALS.keys if k != "over"]
     wide = width.pivot("over", index=keys, values="width")
     assert wide.height == PAIRS * 2
     assert (wide["topics_and_labels"] >= wide.select(pl.max_horizontal("topics", "labels")).to_series()).all()
-    same = opening.table("rsa").filter(layer_rule=layers.CV, pairs="all", position="mean50")
+    same = opening.table("rsa").filter(layer_rule=names.CV, pairs="all", position="mean50")
     joined = table.filter(over="topics").join(same, on=RSA.keys, nulls_equal=True)
     assert joined.height == same.height
     assert (joined["estimate"] == joined["rho_same"]).all()
@@ -146,7 +146,7 @@ def test_intervals_lie_around_their_estimates_and_those_over_both_are_widest(in_
 def test_the_test_is_made_at_best_layer_cv_and_adjusted_over_the_declared_family_alone(in_finished):
     table = opening.table("rsa")
     tested = table.filter(pl.col("p_mantel_cross").is_not_null())
-    assert set(tested["layer_rule"]) == {layers.CV}
+    assert set(tested["layer_rule"]) == {names.CV}
     assert set(tested["pairs"]) == {"all"}
     family = table.filter("in_family")
     # two trained models of two lineages, at each of two precisions
@@ -156,7 +156,7 @@ def test_the_test_is_made_at_best_layer_cv_and_adjusted_over_the_declared_family
     same_model = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
     assert tested.filter(same_model & (pl.col("setting_a") == pl.col("setting_b"))).is_empty()
     assert set(tested.filter(~pl.col("in_family"))["precision_a"].drop_nulls()) == {"fp32"}
-    cka = table.filter(layer_rule=layers.CV, pairs="all", position="mean50")["cka"]
+    cka = table.filter(layer_rule=names.CV, pairs="all", position="mean50")["cka"]
     assert cka.null_count() == 0
     assert cka.is_between(0, 1).all()
 
@@ -166,7 +166,7 @@ def test_kinds_of_pairs_that_cannot_be_ranked_say_so(in_finished):
     rows = opening.table("rsa").filter(pairs="within_sign")
     assert rows["rho_same"].null_count() == rows.height
     assert rows["reason"].str.contains("2 pairs of labels of the same sign of valence: no rank order").all()
-    removed = opening.table("rsa").filter(pairs="valence_removed", layer_rule=layers.CV, position="mean50")
+    removed = opening.table("rsa").filter(pairs="valence_removed", layer_rule=names.CV, position="mean50")
     assert removed["rho_same"].null_count() == 0
 
 
@@ -182,7 +182,7 @@ def test_the_noise_ceiling_asks_for_three_lineages(in_finished):
         ("tiny-qwen2.5", "fp32"),
         position="mean50",
         variant="centred",
-        layer_rule=layers.CV,
+        layer_rule=names.CV,
         pairs="all",
     )
     assert own["same_story_lower"] == pytest.approx(row["rho_same"])

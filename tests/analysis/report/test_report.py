@@ -8,7 +8,7 @@ from analysis.report import page, sections
 from analysis.report.findings import number, spread
 from analysis.report.sections import SECTIONS
 from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, VIEWED, WORDS, View, load_view
-from analysis.rsa import layers
+from analysis.rsa import names
 from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
@@ -42,7 +42,7 @@ def test_pairs_are_told_apart(view):
 
 
 def test_the_words_hold_the_tables_numbers(view):
-    table = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=layers.CV)
+    table = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=names.CV)
     row = table.filter(model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5", precision_b="fp32")
     similar = findings(view)["similar"]
     assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
