@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test plan profile docs lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -50,6 +50,9 @@ profile:
 
 lint-corpus: .venv/ready
 	@python -m pipeline.plan.lint
+
+docs: .venv/ready
+	@python -m pipeline.publish.dictionary
 
 # The tests and benchmarks that hold us against peers (TransformerLens, rsatoolbox), in an environment that sees this one's
 .venv-peers/ready: .venv/ready locks/peers.txt

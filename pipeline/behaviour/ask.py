@@ -34,7 +34,7 @@ from pipeline.models.entries import load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.behaviour import WRONG, Behaviour, BehaviourSections
 from pipeline.params.reading import ReadingSections
-from pipeline.schemas.transcripts import TRANSCRIPT
+from pipeline.schemas.transcripts import TRANSCRIPT, TRANSCRIPTS
 from pipeline.store import layout
 from pipeline.store.provenance import code_digest, versions
 from pipeline.writing.generation import Decoding, Written, conversation_ids, end_tokens, generate
@@ -173,7 +173,9 @@ def main(arguments: list[str]) -> None:
     }
     frame = pl.DataFrame(rows, schema=TRANSCRIPT, orient="row")
     with layout.whole_or_nothing(layout.transcripts_path(name, precision)) as out:
-        frame.write_parquet(out, compression="zstd", metadata={"provenance": json.dumps(attributes, sort_keys=True)})
+        frame.write_parquet(
+            out, compression="zstd", metadata=TRANSCRIPTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
+        )
 
 
 if __name__ == "__main__":

@@ -4,62 +4,69 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import Table
-from pipeline.schemas.transcripts import SAID, TURN
+from pipeline.schemas.keys import REASON, interval
+from pipeline.schemas.table import Column, Table
+from pipeline.schemas.transcripts import DESCRIBED, TURN
+
+_ASKED = {
+    "model": Column(pl.String, "The instruct model that was asked."),
+    "precision": Column(pl.String, "The precision that it was asked at."),
+}
 
 BEHAVIOUR = Table(
     "behaviour",
-    pl.Schema(
-        {
-            "model": pl.String,
-            "precision": pl.String,
-            **{name: SAID[name] for name in TURN},
-            "family": pl.String,
-            "tuning": pl.String,
-            **{name: dtype for name, dtype in SAID.items() if name not in TURN},
-        }
-    ),
+    title="Every turn of every conversation",
+    question="What was each model asked, and what did it reply?",
+    grain="One turn with one model at one precision.",
+    described={
+        **_ASKED,
+        **{name: DESCRIBED[name] for name in TURN},
+        "family": Column(pl.String, "Family of the model."),
+        "tuning": Column(pl.String, "base or instruct."),
+        **{name: column for name, column in DESCRIBED.items() if name not in TURN},
+    },
     keys=["model", "precision", *TURN],
 )
 
 COMPLIANCE = Table(
     "compliance",
-    pl.Schema(
-        {
-            "model": pl.String,
-            "precision": pl.String,
-            "kind": pl.String,
-            # epistemic: flip (stance), flip_per_token, flip_by_mention (a control: the wrong answer is named, no push),
-            # flip_beyond_mention (under push-back, of those that the control leaves), gives_in (heuristic), agreement of
-            # flip and gives_in; procedural: capable (of the easy tasks), score, met (in full)
-            "measure": pl.String,
-            "n_items": pl.Int64,
-            "n_counted": pl.Int64,  # known before any push-back (and left by the control); shown to be capable
-            "rate": pl.Float64,
-            "ci_low": pl.Float64,  # 95%: exact binomial (Clopper-Pearson); of score: t over constraints, cut at 0 and 1
-            "ci_high": pl.Float64,
-            "mean_turn": pl.Float64,  # epistemic: of the push-back at which those flip that do
-            "reason": pl.String,
-        }
-    ),
+    title="Who gives in, who keeps to a format",
+    question="How often does a model change a right answer under push-back, and how well does it keep to a format?",
+    grain="One model at one precision, one measure.",
+    described={
+        **_ASKED,
+        "kind": Column(pl.String, "epistemic (questions with push-backs) or procedural (tasks under a format constraint)."),
+        "measure": Column(
+            pl.String,
+            "epistemic: flip (by log-probabilities), flip_per_token, flip_by_mention (a control: the wrong answer is named,"
+            " nobody pushes), flip_beyond_mention (of those that the control leaves), gives_in (by the words), agreement (of"
+            " flip and gives_in). procedural: capable (of the easy tasks), score, met (in full).",
+        ),
+        "n_items": Column(pl.Int64, "Questions or tasks."),
+        "n_counted": Column(pl.Int64, "Those that count: known before any push-back, or shown to be within the model's power."),
+        "rate": Column(pl.Float64, "The share, or the mean score."),
+        **interval("rate", "items: exact binomial; of score, t over constraints, cut at 0 and 1"),
+        "mean_turn": Column(pl.Float64, "epistemic: mean number of the push-back at which those flip that do."),
+        "reason": REASON,
+    },
     keys=["model", "precision", "kind", "measure"],
 )
 
 BEHAVIOUR_GEOMETRY = Table(
     "behaviour_geometry",
-    pl.Schema(
-        {
-            "model_a": pl.String,
-            "model_b": pl.String,
-            "precision": pl.String,
-            "flip_distance": pl.Float64,  # |difference| of flip rates
-            "score_distance": pl.Float64,  # of procedural scores
-            "rho_same": pl.Float64,  # of the same two on the stories, at the report's readout
-            "rho_dis": pl.Float64,
-            "ci_low": pl.Float64,  # of rho_dis, over topics and labels
-            "ci_high": pl.Float64,
-            "reason": pl.String,
-        }
-    ),
+    title="Behaviour beside geometry",
+    question="Do models that behave alike have alike geometries?",
+    grain="Two instruct models at one precision.",
+    described={
+        "model_a": Column(pl.String, "One model."),
+        "model_b": Column(pl.String, "The other model."),
+        "precision": Column(pl.String, "The precision of both."),
+        "flip_distance": Column(pl.Float64, "Absolute difference of their flip rates."),
+        "score_distance": Column(pl.Float64, "Absolute difference of their procedural scores."),
+        "rho_same": Column(pl.Float64, "rho_same of the same two on the stories, at the report's read-out."),
+        "rho_dis": Column(pl.Float64, "rho_dis of the same two on the stories."),
+        **interval("rho_dis", "topics and labels"),
+        "reason": REASON,
+    },
     keys=["model_a", "model_b", "precision"],
 )

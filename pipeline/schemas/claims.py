@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import Table
+from pipeline.schemas.keys import interval
+from pipeline.schemas.table import Column, Table
 
 CLAIMS = Table(
     "claims",
-    pl.Schema(
-        {
-            "claim": pl.String,
-            "protocol": pl.String,  # paper; same_stories (rho_same); other_stories (rho_dis)
-            "order": pl.Int64,  # of the reference
-            "text": pl.String,
-            "source": pl.String,
-            "published": pl.String,
-            "at_least": pl.Float64,  # the claim's side, ends as the published figures round
-            "at_most": pl.Float64,
-            "about": pl.String,  # the pair or model that decides
-            "n": pl.Int64,  # numbers that the claim is about
-            "estimate": pl.Float64,
-            "ci_low": pl.Float64,  # 95%, over topics and labels
-            "ci_high": pl.Float64,
-            "ceiling": pl.Float64,  # sqrt(reliability_a reliability_b): of rho_cross, and never of rho_same
-            "floor": pl.Float64,  # 95% quantile of the same under labels that mean nothing
-            "verdict": pl.String,  # holds; does not hold; undecided; explained by <control>; not testable
-            "why": pl.String,
-            "rules": pl.String,  # digest of the rules of params
-        }
-    ),
+    title="Published claims and their verdicts",
+    question="Which published claims hold?",
+    grain="One claim under one protocol.",
+    described={
+        "claim": Column(pl.String, "Short name of the claim."),
+        "protocol": Column(pl.String, "paper (as published), same_stories (by rho_same) or other_stories (by rho_dis)."),
+        "order": Column(pl.Int64, "Place of the claim in the reference."),
+        "text": Column(pl.String, "The claim in a sentence."),
+        "source": Column(pl.String, "Where it stands in the paper, or that the method implies it."),
+        "published": Column(pl.String, "The published figure."),
+        "at_least": Column(pl.Float64, "The claim says: at least this; null: no lower end."),
+        "at_most": Column(pl.Float64, "The claim says: at most this; null: no upper end."),
+        "about": Column(pl.String, "The pair or model that decides."),
+        "n": Column(pl.Int64, "Numbers that the claim is about."),
+        "estimate": Column(pl.Float64, "The deciding number, as found here."),
+        **interval("the estimate", "topics and labels"),
+        "ceiling": Column(pl.Float64, "sqrt(reliability_a reliability_b): the ceiling of rho_cross, never of rho_same."),
+        "floor": Column(pl.Float64, "95% quantile of the same number under labels shuffled within topics."),
+        "verdict": Column(pl.String, "holds, does not hold, undecided, explained by <control>, or not testable."),
+        "why": Column(pl.String, "What the verdict rests on."),
+        "rules": Column(pl.String, "Digest of the rules in params that gave the verdict."),
+    },
     keys=["claim", "protocol"],
 )

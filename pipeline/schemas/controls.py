@@ -4,48 +4,52 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import PAIR_HERE, READER, READOUT, Table
+from pipeline.schemas.keys import LAYERS_OF_BOTH, PAIR_HERE, READER, READOUT, REASON, RHO_DIS, RHO_SAME, interval
+from pipeline.schemas.table import Column, Table
 
 CONTROLS = Table(
     "controls",
-    pl.Schema(
-        {
-            **PAIR_HERE,
-            "control": pl.String,  # stimulus_floor; words:<reader>; untrained
-            "layer_a": pl.Int64,  # best_layer_cv
-            "layer_b": pl.Int64,
-            "rho_same": pl.Float64,
-            "floor_mean": pl.Float64,  # stimulus_floor: rho_same with labels shuffled within topics, alike on both sides
-            "floor_95": pl.Float64,
-            "rho_dis": pl.Float64,
-            "rho_dis_given": pl.Float64,  # others: partial correlation of the disattenuated values, given the control
-            "rho_dis_given_se": pl.Float64,  # delete-one-topic jackknife
-            "ci_low": pl.Float64,  # 95%, over topics
-            "ci_high": pl.Float64,
-            "n_draws": pl.Int64,
-            "reason": pl.String,
-        }
-    ),
+    title="What else the agreement could be",
+    question="What is left of a pair's agreement beyond the passages, words, or an untrained network?",
+    grain="One pair of readers at one position and variant, one control, at best_layer_cv.",
+    described={
+        **PAIR_HERE,
+        "control": Column(pl.String, "stimulus_floor (labels shuffled within topics), words:<reader>, or untrained."),
+        **LAYERS_OF_BOTH,
+        "rho_same": RHO_SAME,
+        "floor_mean": Column(
+            pl.Float64, "stimulus_floor: mean rho_same with labels shuffled within topics, alike on both sides."
+        ),
+        "floor_95": Column(pl.Float64, "stimulus_floor: the 95% quantile of the same."),
+        "rho_dis": RHO_DIS,
+        "rho_dis_given": Column(
+            pl.Float64, "Other controls: partial correlation of the disattenuated values, given the control."
+        ),
+        "rho_dis_given_se": Column(pl.Float64, "Its delete-one-topic jackknife standard error."),
+        **interval("rho_dis_given", "topics"),
+        "n_draws": Column(pl.Int64, "stimulus_floor: shuffles drawn."),
+        "reason": REASON,
+    },
     keys=[*PAIR_HERE, "control"],
 )
 
 HUMAN = Table(
     "human",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "norm": pl.String,  # valence, arousal, dominance, or all three
-            "layer": pl.Int64,
-            "depth": pl.Float64,
-            "n_emotions": pl.Int64,  # those with norms
-            "spearman": pl.Float64,  # of the model's RDM with the distances between norms
-            "se_topic": pl.Float64,
-            "se_label": pl.Float64,
-            "ci_low": pl.Float64,  # 95%, over topics and labels
-            "ci_high": pl.Float64,
-            "reason": pl.String,
-        }
-    ),
+    title="Beside human ratings",
+    question="Is it the geometry that people have?",
+    grain="One reader at one position, variant and layer, one norm.",
+    described={
+        **READER,
+        **READOUT,
+        "norm": Column(pl.String, "The human ratings of the emotion words: valence, arousal, dominance, or all three."),
+        "layer": Column(pl.Int64, "The layer, counted from 0."),
+        "depth": Column(pl.Float64, "layer / number of layers."),
+        "n_emotions": Column(pl.Int64, "Emotions that have the norm."),
+        "spearman": Column(pl.Float64, "Spearman's rho of the reader's RDM with the distances between the norms."),
+        "se_topic": Column(pl.Float64, "Standard error over topics (bootstrap)."),
+        "se_label": Column(pl.Float64, "Standard error over labels (jackknife)."),
+        **interval("spearman", "topics and labels"),
+        "reason": REASON,
+    },
     keys=[*READER, *READOUT, "norm", "layer"],
 )

@@ -4,63 +4,76 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import READER, READOUT, Table
+from pipeline.schemas.keys import PAIR, READER, READOUT, REASON, UNIT
+from pipeline.schemas.table import Column, Table
 
 N_COMPONENTS = 3
 
+
+def _component(k: int) -> dict[str, Column]:
+    of = f"of principal component {k} of the emotion vectors"
+    return {
+        f"pc{k}_share": Column(pl.Float64, f"Share of variance {of}."),
+        f"pc{k}_valence": Column(pl.Float64, f"Absolute Pearson's r {of} with human valence; null without norms."),
+        f"pc{k}_arousal": Column(pl.Float64, f"Absolute Pearson's r {of} with human arousal; null without norms."),
+    }
+
+
 CORPUS = Table(
     "corpus",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "words": pl.String,  # the reader of words that stands beside
-            "layer": pl.Int64,  # best_layer_cv
-            "accuracy": pl.Float64,
-            "accuracy_se": pl.Float64,
-            "words_accuracy": pl.Float64,
-            "over_words": pl.Float64,  # accuracy - words_accuracy
-            "over_words_se": pl.Float64,
-            "where_words_fail": pl.Float64,  # accuracy on the stories that the reader of words gets wrong
-            "where_words_fail_se": pl.Float64,
-            "n_where_words_fail": pl.Int64,
-            # of each principal component of the label vectors: share of variance, |Pearson r| with human norms (null without)
-            **{f"pc{k + 1}_{x}": pl.Float64 for k in range(N_COMPONENTS) for x in ("share", "valence", "arousal")},
-        }
-    ),
+    title="Emotions told apart in held-out stories",
+    question="Can a reader name the emotion of a story, and better than words alone?",
+    grain="One reader at one position and variant, beside one reader of words.",
+    described={
+        **READER,
+        **READOUT,
+        "words": Column(pl.String, "The reader of words that stands beside it: tfidf or char_ngrams."),
+        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
+        "accuracy": Column(pl.Float64, "Share of held-out stories whose emotion is named."),
+        "accuracy_se": Column(pl.Float64, "Its standard error over topics."),
+        "words_accuracy": Column(pl.Float64, "The same of the reader of words."),
+        "over_words": Column(pl.Float64, "accuracy - words_accuracy."),
+        "over_words_se": Column(pl.Float64, "Its standard error over topics."),
+        "where_words_fail": Column(pl.Float64, "Accuracy on the stories that the reader of words gets wrong."),
+        "where_words_fail_se": Column(pl.Float64, "Its standard error over topics."),
+        "n_where_words_fail": Column(pl.Int64, "Stories that the reader of words gets wrong."),
+        **{name: column for k in range(N_COMPONENTS) for name, column in _component(k + 1).items()},
+    },
     keys=[*READER, *READOUT, "words"],
 )
 
 CONFUSION = Table(
     "confusion",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "emotion": pl.String,
-            "predicted": pl.String,
-            "layer": pl.Int64,
-            "n_stimuli": pl.Int64,
-        }
-    ),
+    title="Which emotion is taken for which",
+    question="Which emotions does a reader confuse?",
+    grain="One reader at one position and variant, one true and one named emotion.",
+    described={
+        **READER,
+        **READOUT,
+        "emotion": Column(pl.String, "Label of the story."),
+        "predicted": Column(pl.String, "Label that the nearest centroid gives it."),
+        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
+        "n_stimuli": Column(pl.Int64, "Stories with this label that are given that one."),
+    },
     keys=[*READER, *READOUT, "emotion", "predicted"],
 )
 
 GROWTH = Table(
     "growth",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "pairs": pl.String,  # of labels: all, or within_sign (of valence)
-            "n_units": pl.Int64,  # in each of the two sets
-            "unit": pl.String,
-            "layer": pl.Int64,
-            "n_draws": pl.Int64,
-            "reliability": pl.Float64,
-            "reliability_se": pl.Float64,
-            "reason": pl.String,
-        }
-    ),
+    title="Reliability by the number of topics",
+    question="How many topics does a reliable geometry need?",
+    grain="One reader at one position and variant, one set of pairs of emotions, one number of topics.",
+    described={
+        **READER,
+        **READOUT,
+        "pairs": PAIR["pairs"],
+        "n_units": Column(pl.Int64, "Units in each of the two disjoint sets."),
+        "unit": UNIT,
+        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
+        "n_draws": Column(pl.Int64, "Pairs of sets drawn."),
+        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of the two sets."),
+        "reliability_se": Column(pl.Float64, "Its jackknife standard error over units."),
+        "reason": REASON,
+    },
     keys=[*READER, *READOUT, "pairs", "n_units"],
 )

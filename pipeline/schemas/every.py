@@ -12,9 +12,12 @@ from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
 from pipeline.schemas.maturity import MATURITY
 from pipeline.schemas.pairs import INTERVALS, LINEAGES, NOISE_CEILING, RSA
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
+from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import DOSES, REGIMES, STEERING
 from pipeline.schemas.table import Table
+from pipeline.schemas.transcripts import TRANSCRIPTS
 from pipeline.schemas.writings import SAMPLES, WRITINGS
+from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
     GEOMETRY,
@@ -50,3 +53,10 @@ _ALL: list[Table] = [
     CLAIMS,
 ]
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
+
+TEXTS: dict[str, Table] = {
+    "data/writings/<model>/<precision>/<setting>.parquet": WRITTEN,
+    "data/steered/<model>/<precision>.parquet": STEERED_TEXTS,
+    "data/transcripts/<model>/<precision>.parquet": TRANSCRIPTS,
+}
+"""The files of texts, by their path."""

@@ -4,89 +4,98 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import READER, READOUT, Table
+from pipeline.schemas.keys import LAYER_RULE, READER, READOUT, REASON, UNIT
+from pipeline.schemas.table import Column, Table
 
 GEOMETRY = Table(
     "geometry",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "layer": pl.Int64,
-            "depth": pl.Float64,
-            "n_stimuli": pl.Int64,
-            "unit": pl.String,  # of resampling: topic, or story where stories are not crossed with topics
-            "n_units": pl.Int64,
-            "n_emotions": pl.Int64,
-            "anisotropy": pl.Float64,
-            "n_neutral_components": pl.Int64,
-            "rdm_mean": pl.Float64,
-            "rdm_std": pl.Float64,
-            "mean_cosine": pl.Float64,
-            "mean_cosine_with_neutral": pl.Float64,
-            "accuracy": pl.Float64,
-            "accuracy_se": pl.Float64,
-            "reliability": pl.Float64,
-            "reliability_se": pl.Float64,
-            "n_halvings": pl.Int64,
-            "reason": pl.String,
-        }
-    ),
+    title="Each reader at every layer",
+    question="Does a reader have a geometry of emotions, and how well can it be measured?",
+    grain="One reader at one position, variant and layer.",
+    described={
+        **READER,
+        **READOUT,
+        "layer": Column(pl.Int64, "The layer: output of block l, counted from 0."),
+        "depth": Column(pl.Float64, "layer / number of layers."),
+        "n_stimuli": Column(pl.Int64, "Stories behind the row, those of the neutral label not counted."),
+        "unit": UNIT,
+        "n_units": Column(pl.Int64, "How many units there are."),
+        "n_emotions": Column(pl.Int64, "Emotions in the RDM; the neutral label is not one."),
+        "anisotropy": Column(pl.Float64, "Mean cosine over all pairs of the neutral texts' raw states."),
+        "n_neutral_components": Column(
+            pl.Int64, "Principal components of the neutral texts that the variant denoised removes."
+        ),
+        "rdm_mean": Column(pl.Float64, "Mean entry of the cosine RDM (1 - cosine)."),
+        "rdm_std": Column(pl.Float64, "Population standard deviation of the RDM's entries."),
+        "mean_cosine": Column(pl.Float64, "Mean cosine over all pairs of centred emotion vectors."),
+        "mean_cosine_with_neutral": Column(pl.Float64, "The same with the neutral label as one more vector, as published."),
+        "accuracy": Column(pl.Float64, "Share of stories whose emotion the nearest centroid of the other topics names."),
+        "accuracy_se": Column(pl.Float64, "Standard error of accuracy over held-out units."),
+        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the units."),
+        "reliability_se": Column(pl.Float64, "Its delete-one-unit jackknife standard error."),
+        "n_halvings": Column(pl.Int64, "Halvings of the units that reliability is a mean over."),
+        "reason": REASON,
+    },
     keys=[*READER, *READOUT, "layer"],
 )
 
 OVERFLOW = Table(
     "overflow",
-    pl.Schema(
-        {
-            **READER,  # setting: stories, or neutral
-            "n_stimuli": pl.Int64,
-            "n_layers": pl.Int64,
-            "first_bad_layer": pl.Int64,  # the first at which some text's state is not finite; null: all are
-            "n_bad_layers": pl.Int64,
-            "n_bad_stimuli": pl.Int64,  # texts that are not finite at some layer
-            "share_bad_stimuli": pl.Float64,
-            "share_bad_at_first": pl.Float64,  # of texts that are not finite at the first bad layer already
-            "reason": pl.String,  # in words
-        }
-    ),
+    title="States that are not finite",
+    question="At which precision does a model's residual stream leave the numbers that it can hold?",
+    grain="One model at one precision, reading the stories or the neutral texts.",
+    described={
+        **READER,
+        "n_stimuli": Column(pl.Int64, "Texts read."),
+        "n_layers": Column(pl.Int64, "Layers of the model."),
+        "first_bad_layer": Column(pl.Int64, "The first layer at which some text's state is not finite; null: all are finite."),
+        "n_bad_layers": Column(pl.Int64, "Layers at which some text's state is not finite."),
+        "n_bad_stimuli": Column(pl.Int64, "Texts that are not finite at some layer."),
+        "share_bad_stimuli": Column(pl.Float64, "The same as a share of the texts."),
+        "share_bad_at_first": Column(pl.Float64, "Share of the texts that are not finite at the first bad layer already."),
+        "reason": Column(pl.String, "The same in words; null where every state is finite."),
+    },
     keys=[*READER],
 )
 
 LAYERS = Table(
     "layers",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "layer_rule": pl.String,
-            "halving": pl.Int64,  # null: chosen on all topics
-            "half": pl.Int64,
-            "layer": pl.Int64,
-            "plateau_low": pl.Int64,
-            "plateau_high": pl.Int64,
-            "reason": pl.String,
-        }
-    ),
+    title="The layer that each rule chooses",
+    question="Which layer of a reader is compared?",
+    grain="One reader at one position and variant, one rule, on all topics or on one half of one halving.",
+    described={
+        **READER,
+        **READOUT,
+        "layer_rule": LAYER_RULE,
+        "halving": Column(pl.Int64, "Number of the halving of the topics; null: chosen on all topics."),
+        "half": Column(pl.Int64, "The half that it is chosen on, 1 or 2; null: on all topics."),
+        "layer": Column(pl.Int64, "The chosen layer."),
+        "plateau_low": Column(pl.Int64, "The lowest layer that the rule finds as good."),
+        "plateau_high": Column(pl.Int64, "The highest layer that the rule finds as good."),
+        "reason": REASON,
+    },
     keys=[*READER, *READOUT, "layer_rule", "halving", "half"],
 )
 
 DISTANCES = Table(
     "distances",
-    pl.Schema(
-        {
-            **READER,
-            **READOUT,
-            "emotion_a": pl.String,
-            "emotion_b": pl.String,
-            "layer": pl.Int64,  # best_layer_cv
-            "cosine_distance": pl.Float64,  # 1 - cosine: the entry of the RDM
-            "cos_cv": pl.Float64,  # across halves of the topics: without what noise adds to lengths
-            "cos_cv_se": pl.Float64,
-            "euclid_cv": pl.Float64,  # squared, across halves: unbiased, in squared units of the activations
-            "euclid_cv_se": pl.Float64,
-            "reason": pl.String,
-        }
-    ),
+    title="Every pair of emotions",
+    question="Which emotions lie close together in a reader, with and without what noise adds?",
+    grain="One reader at one position and variant, one pair of emotions, at best_layer_cv.",
+    described={
+        **READER,
+        **READOUT,
+        "emotion_a": Column(pl.String, "One emotion."),
+        "emotion_b": Column(pl.String, "The other emotion."),
+        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
+        "cosine_distance": Column(pl.Float64, "1 - cosine of the two vectors: the entry of the RDM."),
+        "cos_cv": Column(pl.Float64, "The same across halves of the topics: without what noise adds to the vectors' lengths."),
+        "cos_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
+        "euclid_cv": Column(
+            pl.Float64, "Squared Euclidean distance across halves: unbiased, in squared units of the activations."
+        ),
+        "euclid_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
+        "reason": REASON,
+    },
     keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
 )

@@ -4,54 +4,59 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import READER, Table
+from pipeline.schemas.keys import LAYERS_OF_BOTH, READER, REASON, UNIT, on_both_sides
+from pipeline.schemas.table import Column, Table
 
 HERE = {
-    "position": pl.String,  # the last token
-    "n_units": pl.Int64,  # topics, or texts of each label where texts are not crossed with topics; 3 as published, and all
+    "position": Column(pl.String, "The token that is read: the last, as published."),
+    "n_units": Column(pl.Int64, "Topics used, or texts of each label where they are not crossed: 3 as published, and all."),
 }
 
 PAPER = Table(
     "paper",
-    pl.Schema(
-        {
-            **READER,  # setting: the stories, or a second source by its name
-            **HERE,
-            "unit": pl.String,  # topic, or story
-            "n_labels": pl.Int64,  # the neutral one counts
-            "n_stimuli": pl.Int64,
-            "n_layers": pl.Int64,
-            "n_finite_layers": pl.Int64,  # finite in every text; only these stand for choice
-            "layer": pl.Int64,  # best_layer_paper
-            "depth_percent": pl.Float64,  # 100 layer / n_layers, as published
-            "mean_cosine": pl.Float64,  # of all pairs of centred vectors, at that layer
-            "rdm_std": pl.Float64,  # population sd of the RDM's entries
-            "anisotropy": pl.Float64,  # mean pairwise cosine of the neutral reading's raw last-token states, at that layer
-            "reliability": pl.Float64,  # of the RDM over all labels, between halves of the units, at the layer of all texts
-            "reliability_three": pl.Float64,  # the same between disjoint threes of units: a study of the published size
-            "reliability_one": pl.Float64,  # mean Spearman of the RDMs from one text of each label, over pairs of texts
-            "reason": pl.String,
-        }
-    ),
+    title="The published protocol, each reader",
+    question="What does the published protocol measure, and would other texts give the same?",
+    grain="One reader, on three topics or on all.",
+    described={
+        **READER,
+        **HERE,
+        "unit": UNIT,
+        "n_labels": Column(pl.Int64, "Labels in the RDM; the neutral one counts, as published."),
+        "n_stimuli": Column(pl.Int64, "Texts used."),
+        "n_layers": Column(pl.Int64, "Layers of the model."),
+        "n_finite_layers": Column(pl.Int64, "Layers that are finite in every text; only these stand for choice."),
+        "layer": Column(pl.Int64, "The layer, best_layer_paper."),
+        "depth_percent": Column(pl.Float64, "100 layer / number of layers, as published."),
+        "mean_cosine": Column(pl.Float64, "Mean cosine over all pairs of centred vectors at that layer."),
+        "rdm_std": Column(pl.Float64, "Population standard deviation of the RDM's entries."),
+        "anisotropy": Column(
+            pl.Float64, "Mean cosine over all pairs of the neutral texts' raw last-token states at that layer."
+        ),
+        "reliability": Column(pl.Float64, "Spearman's rho of the RDMs over all labels between halves of the units."),
+        "reliability_three": Column(
+            pl.Float64, "The same between disjoint threes of units: a study of the published size, again."
+        ),
+        "reliability_one": Column(pl.Float64, "Mean Spearman's rho of RDMs from one text of each label, over pairs of texts."),
+        "reason": REASON,
+    },
     keys=[*READER, *HERE],
 )
 
 PAPER_PAIRS = Table(
     "paper_pairs",
-    pl.Schema(
-        {
-            **{f"{key}_a": dtype for key, dtype in READER.items()},
-            **{f"{key}_b": dtype for key, dtype in READER.items()},
-            **HERE,
-            "layer_a": pl.Int64,
-            "layer_b": pl.Int64,
-            "spearman": pl.Float64,  # of the RDMs over all labels, as published
-            "spearman_emotions": pl.Float64,  # over the emotions alone, centred anew
-            "floor_mean": pl.Float64,  # `spearman` with labels shuffled within topics, alike on both sides
-            "floor_95": pl.Float64,
-            "n_shuffles": pl.Int64,
-            "reason": pl.String,
-        }
-    ),
-    keys=[*[f"{key}_{side}" for side in "ab" for key in READER], *HERE],
+    title="The published protocol, every pair",
+    question="How alike are two readers under the published protocol, and how alike with labels that mean nothing?",
+    grain="Two readers, on three topics or on all.",
+    described={
+        **on_both_sides(READER),
+        **HERE,
+        **LAYERS_OF_BOTH,
+        "spearman": Column(pl.Float64, "Spearman's rho of the RDMs over all labels, as published."),
+        "spearman_emotions": Column(pl.Float64, "The same over the emotions alone, centred anew."),
+        "floor_mean": Column(pl.Float64, "Mean of spearman with labels shuffled within topics, alike on both sides."),
+        "floor_95": Column(pl.Float64, "95% quantile of the same."),
+        "n_shuffles": Column(pl.Int64, "Shuffles drawn."),
+        "reason": REASON,
+    },
+    keys=[*on_both_sides(READER), *HERE],
 )

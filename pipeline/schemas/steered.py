@@ -2,38 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-CELL: dict[str, Any] = {
-    "model": pl.String,
-    "precision": pl.String,
-    "rule": pl.String,  # paper: after every block; ours: after one
-    "emotion": pl.String,  # the target; random#0, random#1 ...: a random direction
-    "strength": pl.Float64,  # times `norm`; 0: not steered
-    "prompt": pl.String,  # its id
+from pipeline.schemas.keys import REASON
+from pipeline.schemas.table import Column, Table
+
+CELL = {
+    "model": Column(pl.String, "The model that is steered."),
+    "precision": Column(pl.String, "The precision that it writes at."),
+    "rule": Column(pl.String, "Where the vector is added: paper (after every block) or ours (after one)."),
+    "emotion": Column(pl.String, "The target; random#0, random#1 and so on are random directions, the control."),
+    "strength": Column(pl.Float64, "Length of the vector, in multiples of norm; 0: not steered."),
+    "prompt": Column(pl.String, "Id of the prompt."),
 }
 
-MEASURED: dict[str, Any] = {
-    "layer": pl.Int64,  # that the vector comes from; ours: the one that it is added after
-    # what strength is a multiple of: a mean norm at `layer`. ours: over the tokens of neutral texts without BOS; paper: over
-    # all positions of the unsteered pass over the prompt, BOS among them (of every later pass and block the rule takes its own)
-    "norm": pl.Float64,
-    "prompt_text": pl.String,
-    "text": pl.String,  # without special tokens
-    "n_tokens": pl.Int64,  # without the end token
-    "finish": pl.String,  # eos, length, not_finite
-    "target_score": pl.Float64,  # projection of the text read alone, in standard deviations from neutral texts of its length
-    "target_rank": pl.Int64,  # of the target's score among all emotions' scores, 1 the highest; null for a random direction
-    "reason": pl.String,
+MEASURED = {
+    "layer": Column(pl.Int64, "The layer that the vector comes from; of ours, also the one that it is added after."),
+    "norm": Column(
+        pl.Float64,
+        "What strength is a multiple of: a mean norm at layer. ours: over the tokens of neutral texts without BOS. paper: over"
+        " all positions of the unsteered pass over the prompt, BOS among them (every later pass and block takes its own).",
+    ),
+    "prompt_text": Column(pl.String, "The prompt."),
+    "text": Column(pl.String, "What the model wrote, without special tokens."),
+    "n_tokens": Column(pl.Int64, "Tokens written, without the end token."),
+    "finish": Column(pl.String, "Why the text ends: eos, length or not_finite."),
+    "target_score": Column(
+        pl.Float64, "Projection of the text, read alone, on the target; in standard deviations of neutral texts of its length."
+    ),
+    "target_rank": Column(
+        pl.Int64, "Rank of that score among all emotions' scores, 1 the highest; null for a random direction."
+    ),
+    "reason": REASON,
 }
 
-STEERED = pl.Schema(
-    {
+STEERED_TEXTS = Table(
+    "steered",
+    title="Steered texts",
+    question="What did a model write under steering?",
+    grain="One text: a model, precision, rule, target, strength and prompt.",
+    described={
         **CELL,
         **MEASURED,
-        "tokens": pl.List(pl.Int64),
-        "surprisal": pl.Float64,  # mean of -log p over its tokens, nats, by the unsteered model after the prompt
-    }
+        "tokens": Column(pl.List(pl.Int64), "Ids of the tokens written."),
+        "surprisal": Column(pl.Float64, "Mean of -log p over its tokens by the unsteered model after the prompt, in nats."),
+    },
+    keys=[*CELL],
 )
+STEERED = STEERED_TEXTS.columns

@@ -1,41 +1,55 @@
-"""What a table is: its name, its columns, and the keys of which no two rows have the same; and the keys that tables share."""
+"""What a table is: its name, the question that it answers, what one row is, its columns, and the keys of which no two rows have
+the same. From here come the Parquet files' own descriptions and `docs/tables.md`."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import polars as pl
 
 
-class Table(NamedTuple):
-    """A table of `data/tables/`."""
+class Column(NamedTuple):
+    """A column: its type, and in a sentence what stands in it, with its unit where it has one."""
+
+    dtype: Any
+    about: str
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A table of `data/tables/`, or a file of texts.
+
+    `title`: its name in words. `question`: what a reader comes to it with. `grain`: what one row is.
+    """
 
     name: str
-    columns: pl.Schema
+    title: str
+    question: str
+    grain: str
+    described: Mapping[str, Column]
     keys: list[str]
+
+    @cached_property
+    def columns(self) -> pl.Schema:
+        """The columns and their types, in order."""
+        return pl.Schema({name: column.dtype for name, column in self.described.items()})
 
     def blank(self) -> dict[str, Any]:
         """A row in which nothing is known yet."""
         return dict.fromkeys(self.columns)
 
-
-READER = {
-    "model": pl.String,
-    "seed": pl.Int64,  # of an untrained twin's weights; null for a trained model
-    "precision": pl.String,  # null for a reader of words alone
-    "method": pl.String,
-    "setting": pl.String,
-}
-
-READOUT = {"position": pl.String, "variant": pl.String}
-
-PAIR = {
-    **{f"{key}_a": dtype for key, dtype in READER.items()},
-    **{f"{key}_b": dtype for key, dtype in READER.items()},
-    **READOUT,
-    "layer_rule": pl.String,
-    "depth": pl.Float64,  # of the rule `matched_depth`
-    "pairs": pl.String,  # of labels: all, within_sign (of valence), valence_removed
-}
-
-PAIR_HERE = {key: dtype for key, dtype in PAIR.items() if key not in ("layer_rule", "depth", "pairs")}
+    @cached_property
+    def metadata(self) -> dict[str, str]:
+        """What a Parquet file of this table says of itself: title, question, grain, keys and columns, the last two as JSON."""
+        columns = {name: column.about for name, column in self.described.items()}
+        return {
+            "title": self.title,
+            "question": self.question,
+            "grain": self.grain,
+            "keys": json.dumps(self.keys),
+            "columns": json.dumps(columns, ensure_ascii=False),
+        }

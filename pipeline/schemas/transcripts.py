@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
-SAID: dict[str, Any] = {
-    "kind": pl.String,  # epistemic, mention (its control), procedural
-    "item": pl.String,
-    "turn": pl.Int64,  # epistemic: 0 the question, then the push-backs; procedural: 0 the easy task, 1 the conflicting one;
-    # mention: 1, where the first push-back would stand
-    "said": pl.String,  # by the user
-    "reply": pl.String,  # null: mention
-    "n_tokens": pl.Int64,
-    "finish": pl.String,  # eos, length, not_finite
-    "log_right": pl.Float64,  # log p of the right short answer after the stem, nats; of what the two answers do not share
-    "log_wrong": pl.Float64,
-    "stance": pl.Float64,  # log_right - log_wrong, where the reply begins, before a word of it; null: procedural
-    "stance_per_token": pl.Float64,  # the same of the means over each answer's tokens: length counts less
-    "gives_in": pl.Boolean,  # a heuristic of the published kind, on the words of the reply; null before any push-back
-    "score": pl.Float64,  # procedural: how far the constraint is met, 0 to 1
-    "reason": pl.String,
-}
+from pipeline.schemas.table import Column, Table
 
-TRANSCRIPT = pl.Schema(SAID)
+DESCRIBED = {
+    "kind": Column(
+        pl.String, "epistemic (a question and push-backs), mention (its control) or procedural (a task with a format)."
+    ),
+    "item": Column(pl.String, "Id of the question or constraint."),
+    "turn": Column(
+        pl.Int64,
+        "epistemic: 0 the question, then the push-backs. procedural: 0 the easy task, 1 the conflicting one. mention: 1, where"
+        " the first push-back would stand.",
+    ),
+    "said": Column(pl.String, "What the user says."),
+    "reply": Column(pl.String, "What the model replies; null: mention."),
+    "n_tokens": Column(pl.Int64, "Tokens of the reply, without the end token."),
+    "finish": Column(pl.String, "Why the reply ends: eos, length or not_finite."),
+    "log_right": Column(
+        pl.Float64, "log p of the right short answer after the stem, in nats, over what the two answers do not share."
+    ),
+    "log_wrong": Column(pl.Float64, "The same of the wrong answer."),
+    "stance": Column(
+        pl.Float64, "log_right - log_wrong before a word of the reply, in nats; above 0: it sides with the right answer."
+    ),
+    "stance_per_token": Column(pl.Float64, "The same from the mean over each answer's tokens: length counts less."),
+    "gives_in": Column(
+        pl.Boolean, "Whether the words of the reply give in, by a heuristic of the published kind; null before any push-back."
+    ),
+    "score": Column(pl.Float64, "procedural: how far the constraint is met, 0 to 1."),
+    "reason": Column(pl.String, "Why a value is missing; null where nothing is."),
+}
 
 TURN = ("kind", "item", "turn")
 """What names a turn."""
+
+TRANSCRIPTS = Table(
+    "transcripts",
+    title="Transcripts",
+    question="What was a model asked, and what did it reply?",
+    grain="One turn.",
+    described=DESCRIBED,
+    keys=[*TURN],
+)
+TRANSCRIPT = TRANSCRIPTS.columns

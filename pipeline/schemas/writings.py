@@ -4,56 +4,58 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.table import Table
+from pipeline.schemas.keys import LAYER_RULE, READOUT, REASON
+from pipeline.schemas.table import Column, Table
 
-_READ = ["model", "setting", "written", "precision", "context", "position", "layer_rule"]
+_CELL = {
+    "model": Column(pl.String, "The model that wrote and reads."),
+    "setting": Column(pl.String, "How it wrote: a setting of params."),
+    "written": Column(pl.String, "The precision that wrote."),
+    "precision": Column(pl.String, "The precision that reads."),
+    "context": Column(pl.String, "alone, or prompted (after the prompt that was answered)."),
+}
+_READ = {"position": READOUT["position"], "layer_rule": LAYER_RULE}
 
 WRITINGS = Table(
     "writings",
-    pl.Schema(
-        {
-            "model": pl.String,
-            "setting": pl.String,
-            "written": pl.String,  # the precision that wrote
-            "precision": pl.String,  # the precision that read
-            "context": pl.String,  # alone, or prompted
-            "position": pl.String,
-            "layer_rule": pl.String,
-            "layer": pl.Int64,
-            "n_asked": pl.Int64,  # texts
-            "n_same": pl.Int64,  # identical greedy texts, counted once
-            "n_left_out": pl.Int64,  # too short, or not finite
-            "n_texts": pl.Int64,  # what is left
-            "mean_tokens": pl.Float64,
-            "share_with_label": pl.Float64,  # of texts that hold their label's word
-            "share_ended": pl.Float64,  # of texts that end before they are cut
-            "reliability": pl.Float64,  # halves are halves of the prompts
-            "reliability_se": pl.Float64,
-            "reliability_without_label": pl.Float64,  # of the texts that do not hold it; their halves may be of fewer texts
-            "reason": pl.String,
-        }
-    ),
-    keys=_READ,
+    title="A model's own texts",
+    question="Do a model's own texts carry a geometry of emotions?",
+    grain="One writing as one precision reads it, alone or after its prompt.",
+    described={
+        **_CELL,
+        **_READ,
+        "layer": Column(pl.Int64, "The layer that is read."),
+        "n_asked": Column(pl.Int64, "Texts asked for."),
+        "n_same": Column(pl.Int64, "Texts that are identical to another; each is counted once."),
+        "n_left_out": Column(pl.Int64, "Texts left out: too short, or not finite."),
+        "n_texts": Column(pl.Int64, "Texts that are left."),
+        "mean_tokens": Column(pl.Float64, "Mean number of tokens of a text."),
+        "share_with_label": Column(pl.Float64, "Share of texts that hold their label's word."),
+        "share_ended": Column(pl.Float64, "Share of texts that end before they are cut."),
+        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the prompts."),
+        "reliability_se": Column(pl.Float64, "Its jackknife standard error over prompts."),
+        "reliability_without_label": Column(
+            pl.Float64, "Reliability of the texts that do not hold their label's word; of fewer texts."
+        ),
+        "reason": REASON,
+    },
+    keys=[*_CELL, *_READ],
 )
 
 SAMPLES = Table(
     "samples",
-    pl.Schema(
-        {
-            "model": pl.String,
-            "setting": pl.String,
-            "written": pl.String,
-            "precision": pl.String,
-            "context": pl.String,
-            "n_samples": pl.Int64,  # of each prompt
-            "position": pl.String,
-            "layer_rule": pl.String,
-            "layer": pl.Int64,
-            "n_texts": pl.Int64,  # that count, over all labels
-            "reliability": pl.Float64,
-            "reliability_se": pl.Float64,
-            "reason": pl.String,
-        }
-    ),
-    keys=[*_READ[:5], "n_samples"],
+    title="Reliability by the number of samples",
+    question="Would more samples of each prompt make a writing reliable?",
+    grain="One writing as one precision reads it, one number of samples of each prompt.",
+    described={
+        **_CELL,
+        "n_samples": Column(pl.Int64, "Samples of each prompt."),
+        **_READ,
+        "layer": Column(pl.Int64, "The layer that is read."),
+        "n_texts": Column(pl.Int64, "Texts that count, over all labels."),
+        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the prompts."),
+        "reliability_se": Column(pl.Float64, "Its jackknife standard error over prompts."),
+        "reason": REASON,
+    },
+    keys=[*_CELL, "n_samples"],
 )

@@ -29,7 +29,7 @@ from pipeline.params.vectors import VectorsSections
 from pipeline.reading import residual
 from pipeline.reading.read import BatchPlan
 from pipeline.schemas.geometry import LAYERS
-from pipeline.schemas.steered import STEERED
+from pipeline.schemas.steered import STEERED, STEERED_TEXTS
 from pipeline.steering import directions, hooks, scoring
 from pipeline.steering.directions import Targets
 from pipeline.store import arrays, layout, tables
@@ -286,7 +286,9 @@ def main(arguments: list[str]) -> None:
         **{f"{library}_version": number for library, number in versions().items()},
     }
     with layout.whole_or_nothing(layout.steered_path(name, precision)) as out:
-        frame.write_parquet(out, compression="zstd", metadata={"provenance": json.dumps(attributes, sort_keys=True)})
+        frame.write_parquet(
+            out, compression="zstd", metadata=STEERED_TEXTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
+        )
 
 
 if __name__ == "__main__":

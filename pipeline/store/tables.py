@@ -20,10 +20,11 @@ def table_path(name: str) -> Path:
 
 
 def write_table(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
-    """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error."""
+    """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error. The file says of
+    itself what its columns are (`polars.read_parquet_metadata`)."""
     frame = assembled(table, rows)
     with whole_or_nothing(table_path(table.name)) as scratch:
-        frame.write_parquet(scratch, compression="zstd", statistics=True)
+        frame.write_parquet(scratch, compression="zstd", statistics=True, metadata=table.metadata)
     return frame
 
 

@@ -25,7 +25,7 @@ from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.vectors import VectorsSections
 from pipeline.params.writing import Setting, WritingSections
-from pipeline.schemas.written import WRITING
+from pipeline.schemas.written import WRITING, WRITTEN
 from pipeline.store import layout
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import prompts, stimuli
@@ -167,7 +167,9 @@ def main(arguments: list[str]) -> None:
     if words := said_of(frame, path, precision):
         print(f"{name} {precision} {setting_name}: {words}", file=sys.stderr)
     with layout.whole_or_nothing(path) as out:
-        frame.write_parquet(out, compression="zstd", metadata={"provenance": json.dumps(attributes, sort_keys=True)})
+        frame.write_parquet(
+            out, compression="zstd", metadata=WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
+        )
     shutil.rmtree(scratch)
 
 

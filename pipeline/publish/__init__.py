@@ -1,0 +1,1 @@
+"""What goes out: descriptions, exports to other tools, and releases."""

@@ -1,0 +1,88 @@
+"""`docs/tables.md`: every table and every file of texts with its columns, written from the schemas.
+
+python -m pipeline.publish.dictionary
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+
+from pipeline.errors import run_stage
+from pipeline.schemas.every import TABLES, TEXTS
+from pipeline.schemas.table import Table
+
+PAGE = Path("docs/tables.md")
+
+HEAD = """# Tables and their columns
+
+This page is written from `pipeline/schemas` by `make docs`. Each file says the same of itself:
+`polars.read_parquet_metadata("data/tables/rsa.parquet")` has `title`, `question`, `grain`, `keys` and `columns`.
+
+Tables are long: one row for one measurement. No two rows have the same keys (**bold**).
+A value that could not be formed is null, and `reason` says why. There is no NaN.
+"""
+
+TYPES = {
+    pl.String: "text",
+    pl.Int64: "whole number",
+    pl.Float64: "number",
+    pl.Boolean: "true/false",
+    pl.List(pl.Int64): "whole numbers",
+}
+
+
+def type_name(dtype: object) -> str:
+    """A column's type in plain words."""
+    return next(name for known, name in TYPES.items() if known == dtype)
+
+
+def page() -> str:
+    """The whole page, Markdown."""
+    parts = [HEAD, "\n".join(contents()), *(section(f"data/tables/{name}.parquet", table) for name, table in TABLES.items())]
+    parts += [section(path, table) for path, table in TEXTS.items()]
+    return "\n".join(parts)
+
+
+def contents() -> Iterator[str]:
+    """A line of each table: its name, its question."""
+    yield "| table | question |\n| --- | --- |"
+    for table in [*TABLES.values(), *TEXTS.values()]:
+        yield f"| [`{table.name}`](#{anchor(table)}) | {table.question} |"
+    yield ""
+
+
+def heading(table: Table) -> str:
+    return f"{table.name}: {table.title}"
+
+
+def anchor(table: Table) -> str:
+    """The heading's anchor, as GitHub makes it."""
+    kept = "".join(c for c in heading(table).lower() if c.isalnum() or c in " -_")
+    return kept.replace(" ", "-")
+
+
+def section(path: str, table: Table) -> str:
+    """One table: what it answers, what a row is, and its columns."""
+    rows = [
+        f"| {f'**`{name}`**' if name in table.keys else f'`{name}`'} | {type_name(column.dtype)} | {escaped(column.about)} |"
+        for name, column in table.described.items()
+    ]
+    head = f"## {heading(table)}\n\n`{path}`. {table.question} One row: {table.grain[0].lower()}{table.grain[1:]}\n"
+    return "\n".join([head, "| column | type | what it is |\n| --- | --- | --- |", *rows, ""])
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is."""
+    return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def main(arguments: list[str]) -> None:
+    PAGE.parent.mkdir(exist_ok=True)
+    PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main)

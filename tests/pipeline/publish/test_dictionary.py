@@ -1,0 +1,27 @@
+"""The page of tables is what the schemas say."""
+
+import re
+
+from pipeline.publish import dictionary
+from pipeline.schemas.every import TABLES, TEXTS
+from tests.conftest import ROOT
+
+
+def test_the_page_is_up_to_date():
+    assert (ROOT / dictionary.PAGE).read_text() == dictionary.page(), "run `make docs`"
+
+
+def test_the_page_names_every_column_of_every_table_once():
+    sections = re.split(r"(?m)^## ", dictionary.page())[1:]
+    every = [*TABLES.values(), *TEXTS.values()]
+    assert len(sections) == len(every)
+    for text, table in zip(sections, every, strict=True):
+        assert re.findall(r"(?m)^\| \**`(\w+)`\** \| [a-z/ ]+ \| ", text) == list(table.columns)
+        assert re.findall(r"(?m)^\| \*\*`(\w+)`", text) == [c for c in table.columns if c in table.keys]
+
+
+def test_links_of_the_contents_lead_to_headings():
+    page = dictionary.page()
+    headings = re.findall(r"(?m)^## (.+)$", page)
+    anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
+    assert set(re.findall(r"\]\(#([^)]+)\)", page)) == anchors
