@@ -35,9 +35,9 @@ from torch import nn
 from analysis import gram, rdm
 from analysis.gram import Design, Floats
 from pipeline import models, residual, stimuli
+from pipeline.batches import BatchPlan
 from pipeline.entries import MODELS, load_entry
 from pipeline.params import Position, load_params
-from pipeline.read import BatchPlan
 
 NAME, POSITIONS, TIMED, ROUNDS = "smollm2-135m-instruct", ("last", "mean50"), 32, 3
 COSINE, RHO = 0.999998, 0.9999
@@ -197,7 +197,7 @@ def main() -> None:
     model = models.load(NAME, entry, "fp32", torch.device("cpu"))
     bridge = open_bridge(models.locate(entry, MODELS / f"{NAME}.yaml"))
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
-    plan, positions = BatchPlan.of(params, "fp32"), [params.positions[p] for p in POSITIONS]
+    plan, positions = BatchPlan.of(params, "fp32", torch.device("cpu")), [params.positions[p] for p in POSITIONS]
 
     same = sum(bridge.to_tokens(t, prepend_bos=bos)[0].tolist() == i for t, i in zip(texts, ids, strict=True))
     print(f"{len(ids)} stories, {sum(map(len, ids))} tokens; TransformerLens' own ids are the same for {same}")

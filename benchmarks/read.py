@@ -17,9 +17,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pipeline import models, residual, stimuli
+from pipeline.batches import BatchPlan
 from pipeline.entries import MODELS, load_entry
 from pipeline.params import load_params
-from pipeline.read import BatchPlan
 
 NAME, STORIES, ROUNDS = "smollm2-135m-instruct", 32, 3
 
@@ -32,7 +32,7 @@ def main() -> None:
     texts = stimuli.load(params.readings["stories"])["text"].to_list()[:STORIES]
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
     position = params.positions["mean50"]
-    batches = BatchPlan.of(params, "fp32").batches([len(text) for text in ids])
+    batches = BatchPlan.of(params, "fp32", model.device).batches([len(text) for text in ids])
 
     def ours() -> np.ndarray:
         out = np.empty((len(ids), 30, 576), np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline import models, opening, read, residual, store
+from pipeline.batches import BatchPlan
 from pipeline.checked import run_stage
 from pipeline.entries import load_entry
 from pipeline.experiments import Context
@@ -44,7 +45,7 @@ def main(arguments: list[str]) -> None:
     texts = opening.counted(opening.writing(name, written, setting))
     model = models.load(name, entry, precision, models.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
-    plan = read.BatchPlan.of(params, precision)
+    plan = BatchPlan.of(params, precision, model.device)
     for context in of.readings:
         own = source(of, context, texts, name, params)
         ids, skip = token_ids(texts, context, begin)

@@ -21,12 +21,13 @@ import polars as pl
 import torch
 
 from pipeline import hooks, models, opening, rereading, residual, stimuli, store, targets, workers
+from pipeline.batches import BatchPlan
 from pipeline.checked import run_stage
 from pipeline.entries import ModelEntry, load_entry
-from pipeline.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.generation import Written, end_tokens, generate, prompt_ids, texts_together
 from pipeline.params import NEUTRAL, STORIES, Params, load_params
 from pipeline.provenance import code_digest, versions
-from pipeline.read import BatchPlan
+from pipeline.sampling import Decoding
 from pipeline.schemas.steering import STEERED
 from pipeline.targets import Targets
 
@@ -148,7 +149,7 @@ def write(s: Steered, cells: list[Cell], norm: float | None) -> dict[tuple[str, 
         vectors = np.stack([ours[c.emotion] * c.strength * norm for c in own])
         push = hooks.PerText(torch.tensor(vectors, dtype=torch.float32, device=s.model.device))
         ends = end_tokens(s.model.tokenizer, s.model.generation_config)
-        batch_texts = 1 if s.precision == "nf4" else s.params.steering.batch_texts
+        batch_texts = texts_together(s.params.steering.batch_texts, s.precision, s.model.device)
         assert ours.layer is not None
         with hooks.pushed([residual.blocks(body)[ours.layer]], push):
             ids, greedy = [list(c.ids) for c in own], Decoding(None, max_new_tokens=n)
@@ -257,7 +258,7 @@ def main(arguments: list[str]) -> None:
     prompts = targets.load_prompts(params.steering.prompts)
     of = targets_of(name, precision, params)
     model = models.load(name, entry, precision, models.pick_device(params.read.device), writes=True)
-    s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision))
+    s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision, model.device))
     frame = pl.DataFrame(rows_of(s, cells_of(s)), schema=STEERED, orient="row")
     lost = frame.filter(pl.col("reason").is_not_null())
     if not lost.is_empty():
