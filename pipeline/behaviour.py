@@ -30,10 +30,11 @@ from pipeline import constraints, items, models, store, workers
 from pipeline.checked import InputError, run_stage
 from pipeline.compliance import WRONG, Behaviour
 from pipeline.entries import load_entry
-from pipeline.generation import Decoding, Written, conversation_ids, end_tokens, generate
+from pipeline.generation import Written, conversation_ids, end_tokens, generate
 from pipeline.items import Question, Task
 from pipeline.params import PARAMS, load_params
 from pipeline.provenance import code_digest, versions
+from pipeline.sampling import Decoding
 from pipeline.schemas.behaviour import TRANSCRIPT
 from pipeline.text_cache import TextCache, after_prompt, after_tokens
 

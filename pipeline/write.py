@@ -21,9 +21,10 @@ from tqdm import tqdm
 from pipeline import models, prompts, stimuli, store
 from pipeline.checked import InputError, nearest, run_stage
 from pipeline.entries import load_entry
-from pipeline.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.generation import Written, end_tokens, generate, prompt_ids, texts_together
 from pipeline.params import PARAMS, STORIES, Params, load_params
 from pipeline.provenance import code_digest, digest_of, versions
+from pipeline.sampling import Decoding
 from pipeline.schemas.writings import WRITING
 from pipeline.stimuli import content_hash
 from pipeline.writings import Setting
@@ -141,7 +142,7 @@ def main(arguments: list[str]) -> None:
     except InputError as error:
         raise InputError(f"{PARAMS}: write.settings.{setting_name}.template: {name}: {error}") from None
     decoding = Decoding(setting.temperature, setting.top_p, setting.max_new_tokens)
-    batch_texts = 1 if precision == "nf4" else params.write.batch_texts
+    batch_texts = texts_together(params.write.batch_texts, precision, model.device)
     attributes = {
         **model.attributes,
         "precision": precision,

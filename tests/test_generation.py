@@ -7,7 +7,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pipeline import text_cache
 from pipeline.checked import InputError
-from pipeline.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.generation import Written, end_tokens, generate, prompt_ids
+from pipeline.sampling import Decoding
 from tests.conftest import FAMILIES, stories
 from tests.test_sampling import drawn_by_hand, softmax
 

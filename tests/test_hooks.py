@@ -5,8 +5,9 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from pipeline import hooks
-from pipeline.generation import Decoding, generate
+from pipeline.generation import generate
 from pipeline.residual import blocks
+from pipeline.sampling import Decoding
 from tests.conftest import FAMILIES
 
 PROMPTS = [[0, 17, 230, 41], [5, 99, 301, 7, 450, 12, 88], [13, 14]]
