@@ -19,6 +19,7 @@ STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
 GRAPH = grimp.build_graph("pipeline", "analysis")
 GROUND = {"checked", "params", "conclusions", "writings", "experiments", "fetched", "schemas", "entries", "stimuli"}
 GROUND |= {"labels", "prompts", "hub", "models", "residual", "generation", "text_cache", "int8_rows", "arithmetic", "workers"}
+GROUND |= {"batches", "sampling", "slots"}
 GROUND |= {
     "store",
     "tables",
