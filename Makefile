@@ -1,5 +1,6 @@
 # make repro   everything: set up, say what will run, run it, show the headline numbers
 # make test    the same set-up, then the test suite
+# make gpu-check   on a machine with a GPU: is it exact there, and how fast; `make plan` then estimates for this card
 #
 # Variables: TORCH_ARGS  pip options for torch, e.g. --index-url https://download.pytorch.org/whl/cpu (no CUDA libraries)
 #            P           a profile of profiles/, for `make profile P=<name>` and `make plan P=<name>`
@@ -8,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile docs lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test gpu-check plan profile docs lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -23,7 +24,7 @@ FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	echo "error: no Python 3.11 to 3.13 with venv found (python3 is $$(python3 --version 2>&1 || true)); install one, e.g. apt-get install python3 python3-venv" >&2; exit 1
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,6p'
+	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
 
 .venv/ready: locks/requirements.txt
 	@test ! -L .venv || { echo "error: .venv is a link to $$(readlink .venv); remove the link, or bring what it leads to up to date with locks/requirements.txt and touch .venv/ready" >&2; exit 1; }
@@ -40,6 +41,9 @@ repro: .venv/ready
 
 test: .venv/ready
 	@python -m pytest
+
+gpu-check: .venv/ready
+	@python -m benchmarks.gpu_check
 
 plan: .venv/ready
 	@python -m pipeline.plan.plan $(if $(P),profiles/$(P).yaml)

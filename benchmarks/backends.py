@@ -39,7 +39,7 @@ from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.reading import Position
 from pipeline.params.whole import Params
 from pipeline.reading import residual
-from pipeline.reading.read import BatchPlan
+from pipeline.reading.batches import BatchPlan
 from pipeline.texts import stimuli
 
 NAME, POSITIONS, TIMED, ROUNDS = "smollm2-135m-instruct", ("last", "mean50"), 32, 3
@@ -200,7 +200,7 @@ def main() -> None:
     model = loading.load(NAME, entry, "fp32", torch.device("cpu"))
     bridge = open_bridge(loading.locate(entry, MODELS / f"{NAME}.yaml"))
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
-    plan, positions = BatchPlan.of(params, "fp32"), [params.positions[p] for p in POSITIONS]
+    plan, positions = BatchPlan.of(params, "fp32", torch.device("cpu")), [params.positions[p] for p in POSITIONS]
 
     same = sum(bridge.to_tokens(t, prepend_bos=bos)[0].tolist() == i for t, i in zip(texts, ids, strict=True))
     print(f"{len(ids)} stories, {sum(map(len, ids))} tokens; TransformerLens' own ids are the same for {same}")

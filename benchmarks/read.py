@@ -20,7 +20,7 @@ from pipeline.models import loading
 from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.whole import Params
 from pipeline.reading import residual
-from pipeline.reading.read import BatchPlan
+from pipeline.reading.batches import BatchPlan
 from pipeline.texts import stimuli
 
 NAME, STORIES, ROUNDS = "smollm2-135m-instruct", 32, 3
@@ -34,7 +34,7 @@ def main() -> None:
     texts = stimuli.load(params.readings["stories"])["text"].to_list()[:STORIES]
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
     position = params.positions["mean50"]
-    batches = BatchPlan.of(params, "fp32").batches([len(text) for text in ids])
+    batches = BatchPlan.of(params, "fp32", model.device).batches([len(text) for text in ids])
 
     def ours() -> np.ndarray:
         out = np.empty((len(ids), 30, 576), np.float32)

@@ -14,13 +14,14 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from analysis.grid import geometry
+from benchmarks.gpu.tiny import SIZE, trained_tokenizer
 from pipeline import opening
 from pipeline.models import hub
 from pipeline.models.entries import load_entries, load_entry
 from pipeline.params.whole import Params
 from pipeline.store import provenance, tables
 from pipeline.texts import stimuli
-from tests.conftest import CONCLUDE, FAMILIES, ROOT, SIZE, Project, stories, trained_tokenizer, write_yaml
+from tests.conftest import CONCLUDE, FAMILIES, ROOT, Project, stories, write_yaml
 
 PAPER = YAML(typ="safe").load((ROOT / "profiles/paper.yaml").read_text())
 TWELVE, PRECISIONS = PAPER["read"]["models"], PAPER["read"]["precisions"]
@@ -40,7 +41,7 @@ def save_tiny(entry, seed, snapshot):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         AutoModelForCausalLM.from_config(config()).save_pretrained(snapshot)
-    tokenizer = trained_tokenizer(begins_with_bos)
+    tokenizer = trained_tokenizer(begins_with_bos, [s["text"] for s in stories()])
     if entry.tuning == "base":
         tokenizer.chat_template = None  # as base models come
     tokenizer.save_pretrained(snapshot)

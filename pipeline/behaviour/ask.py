@@ -37,7 +37,8 @@ from pipeline.params.reading import ReadingSections
 from pipeline.schemas.transcripts import TRANSCRIPT, TRANSCRIPTS
 from pipeline.store import layout
 from pipeline.store.provenance import code_digest, versions
-from pipeline.writing.generation import Decoding, Written, conversation_ids, end_tokens, generate
+from pipeline.writing.generation import Written, conversation_ids, end_tokens, generate
+from pipeline.writing.sampling import Decoding
 from pipeline.writing.text_cache import TextCache, after_prompt, after_tokens
 
 Row = dict[str, Any]

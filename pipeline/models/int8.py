@@ -24,7 +24,7 @@ class TextwiseInt8(nn.Module):
     """An LLM.int8 linear map (Dettmers et al. 2022, section 3) over texts (text, token, feature) that do not see each other.
 
     What no text has an outlier in is, bit for bit, bitsandbytes'. Outlier columns are fp16 operands whose products are added to
-    that in fp32 and rounded once.
+    that in fp32 and rounded once. A GPU multiplies them so, a CPU in fp32.
     """
 
     def __init__(self, linear: Linear8bitLt) -> None:
@@ -37,6 +37,8 @@ class TextwiseInt8(nn.Module):
         self.apart = True
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.apart and x.shape[1] == 1 and x.device.type != "cpu":
+            return self._step(x)
         texts = x.half() if self.apart else x.half().flatten(0, 1)[None]
         outlying = texts.abs().amax(dim=1) >= self.threshold  # (text, feature)
         columns = outlying.any(dim=0).nonzero()[:, 0]
@@ -47,8 +49,27 @@ class TextwiseInt8(nn.Module):
         quantised, scale = _quantised(texts)
         quantised[..., columns] = quantised[..., columns].masked_fill(own, 0)
         weight = torch.ops.bitsandbytes.int8_vectorwise_dequant(self.weight[:, columns].contiguous(), self.scale)
+        if x.device.type != "cpu":
+            return self._added(self._regular(quantised, scale, x), states.where(own, 0), weight.half())
         apart = product(states.where(own, 0).float(), weight.half().float(), None).view(*x.shape[:-1], -1)
         return (self._regular(quantised, scale, x).float() + apart).to(x.dtype)
+
+    def _step(self, x: Tensor) -> Tensor:
+        """One token a text, on a GPU. Which columns hold outliers would be a question that the host waits for, 7 times a block,
+        and other texts' columns would change how sums are taken: here all columns are multiplied twice."""
+        texts = x.half()
+        own = texts.abs() >= self.threshold
+        quantised, scale = _quantised(texts.masked_fill(own, 0))
+        weight = torch.mul(self.weight, self.scale[:, None] / 127, out=torch.empty_like(self.weight, dtype=torch.float16))
+        return self._added(self._regular(quantised, scale, x), texts.where(own, 0), weight)
+
+    @staticmethod
+    def _added(regular: Tensor, states: Tensor, weight: Tensor) -> Tensor:
+        """regular (..., out) + states (..., feature) @ weight (out, feature) of fp16, summed in fp32 and rounded once."""
+        missing = -weight.shape[1] % 8  # whole groups of eight: a GPU multiplies others many times slower
+        states, weight = (nn.functional.pad(t, (0, missing)) for t in (states.flatten(0, -2), weight))
+        out = torch.addmm(regular.flatten(0, -2).half(), states, weight.t())
+        return out.view(regular.shape).to(regular.dtype)
 
     def _regular(self, quantised: Tensor, scale: Tensor, x: Tensor) -> Tensor:
         """The integer product, scaled, with the bias: (..., out) of the dtype of `x`."""

@@ -109,8 +109,7 @@ def load(
         whole = whole.to(device)  # type: ignore[arg-type]
     if precision == "int8":
         int8.separate_texts(whole)
-    if device.type == "cpu":
-        cpu_arithmetic.multiply_here(whole)
+    cpu_arithmetic.compute_on(device, whole)
     whole.eval().requires_grad_(False)
     attributes = {
         "model": name,
@@ -189,8 +188,9 @@ def _config_is_readable(config: Any, where: Path) -> None:
 
 def _trained(folder: Path, precision: str, device: torch.device, where: Path, writes: bool) -> PreTrainedModel:
     options: dict[str, Any] = {"dtype": DTYPES[precision], "attn_implementation": "sdpa"}
+    if precision in QUANTISED or device.type != "cpu":
+        options["device_map"] = {"": device}  # straight to where they are needed: no second copy in the host's memory
     if precision in QUANTISED:
-        options["device_map"] = {"": device}
         options["quantization_config"] = (
             BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
             if precision == "int8"

@@ -87,6 +87,7 @@ class Read(Strict):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     batch_tokens: int = Field(default=1024, ge=1)
     batch_texts: int = Field(default=16, ge=1)
+    gpu_batch_tokens: int = Field(default=8192, ge=1, description="in place of both on a GPU, at every precision")
 
 
 class ReadUntrained(Strict):

@@ -7,8 +7,11 @@ Weights on the hub and in memory are counted from the parameters of an entry; la
 
 from __future__ import annotations
 
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
 from pipeline.models.entries import ModelEntry
-from pipeline.params.reading import QUANTISED
 from pipeline.store.layout import VARIANTS
 
 HUB_BYTES = 2  # a parameter as the hub has it: bf16, as all models of the profiles are published
@@ -19,12 +22,58 @@ START_SECONDS = 10  # of a stage: Python, torch, the model
 # What a CPU makes, in passes, of its rate in bare products: a step of a writing has few rows. Measured on two cores.
 CPU_SHARE = {"reads": 0.62, "writes": 0.34}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
-# A GPU, taken to be of the A100 kind: assumed, never measured here. Batched passes at 60 TFLOP/s (20 in fp32); a pass of one
-# text, or of one step of a writing, is bound by starting kernels: milliseconds per block. Weights load at 1 GB/s.
-GPU_FLOPS = {"fp32": 20e12, "bf16": 60e12, "fp16": 60e12, "int8": 60e12, "nf4": 60e12}
-GPU_MS_PER_BLOCK = {"fp32": 0.8, "bf16": 0.8, "fp16": 0.8, "int8": 2.5, "nf4": 1.5}
-GPU_MS_PER_TEXT_AND_BLOCK = 0.05  # of a step of a writing: each text has a cache, and an attention, of its own
-LOAD_BYTES_PER_SECOND = 1e9
+MEASURED = Path("benchmarks/results")  # a file for each card that `make gpu-check` ran on
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a GPU makes, by precision, with this pipeline. `measured`: on this card by `make gpu-check`; else assumed.
+
+    `reading_flops`: operations a second of a reading with its results on disk. A pass of few tokens is bound by starting
+    kernels, seconds per block: `block_seconds`; by `step_block_seconds` where a recorded step is replayed, or by the weights,
+    of which `step_bytes_per_second` are read.
+    """
+
+    name: str
+    measured: bool
+    reading_flops: dict[str, float]
+    block_seconds: dict[str, float]
+    step_bytes_per_second: dict[str, float]
+    step_block_seconds: dict[str, float]
+    load_bytes_per_second: float
+
+    def in_words(self) -> str:
+        if self.measured:
+            return f"an {self.name} (measured by make gpu-check)"
+        return f"{self.name} (assumed, no card was measured: see pipeline/costs.py)"
+
+
+def _by_precision(fp32: float, half: float, int8: float, nf4: float) -> dict[str, float]:
+    return {"fp32": fp32, "bf16": half, "fp16": half, "int8": int8, "nf4": nf4}
+
+
+ASSUMED = Card(
+    name="a GPU of the A100 kind",
+    measured=False,
+    reading_flops=_by_precision(10e12, 120e12, 60e12, 100e12),
+    block_seconds=_by_precision(0.8e-3, 0.8e-3, 4e-3, 2e-3),
+    step_bytes_per_second=_by_precision(0.5e12, 0.5e12, 0.2e12, 0.15e12),
+    step_block_seconds=_by_precision(0.2e-3, 0.2e-3, 0.5e-3, 0.4e-3),
+    load_bytes_per_second=1e9,
+)
+
+
+def cards() -> list[Card]:
+    """The measured cards, by name; the numbers of `rates` of each file of MEASURED."""
+    found = [json.loads(path.read_text()) for path in sorted(MEASURED.glob("*.json"))]
+    return [Card(name=card["card"], measured=True, **card["rates"]) for card in found if "rates" in card]
+
+
+def card(present: str | None) -> Card:
+    """The card that times are estimated for: the one that is `present` in this machine (its name), if it was measured; else
+    the first measured one; else one that is assumed."""
+    known = cards()
+    return next((c for c in known if c.name == present), known[0] if known else ASSUMED)
 
 
 def download_bytes(entry: ModelEntry) -> float:
@@ -43,8 +92,7 @@ def gpu_bytes(entry: ModelEntry, precision: str, batch_tokens: int) -> float:
     """Memory on a GPU while reading: weights, a batch's states (twelve times hidden a token, four bytes: those of one block),
     and 1 GB for CUDA itself. Writing adds the head, where it is not tied, and the caches of its texts."""
     hidden = entry.shape.hidden if entry.shape else 0
-    tokens = 512 if precision in QUANTISED else batch_tokens  # one text at a time
-    return weight_bytes(entry, precision) + 12.0 * hidden * 4 * tokens + 1e9
+    return weight_bytes(entry, precision) + 12.0 * hidden * 4 * batch_tokens + 1e9
 
 
 def reading_bytes(entry: ModelEntry, n_texts: int, n_positions: int) -> float:
@@ -70,13 +118,16 @@ def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, k
     return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
 
 
-def gpu_seconds(entry: ModelEntry, precision: str, tokens: float, n_passes: float, texts_per_pass: float = 0.0) -> float:
-    """One stage on a GPU: start, loading, and the larger of what its passes' arithmetic and their kernels' starts take.
+def gpu_seconds(on: Card, entry: ModelEntry, precision: str, tokens: float, n_passes: float, n_steps: float = 0.0) -> float:
+    """One stage on a GPU: start, loading, and what its passes and, where it writes, its steps take.
 
-    `texts_per_pass`: of a writing, the texts whose next token a pass gives.
+    `tokens` pass through in `n_passes`: the larger of what their arithmetic and their kernels' starts take. A step gives the
+    next token of all texts that are written together.
     """
     layers = entry.shape.layers if entry.shape else 24
-    start = START_SECONDS + entry.parameters * HUB_BYTES / LOAD_BYTES_PER_SECOND
-    each = layers * (GPU_MS_PER_BLOCK[precision] + texts_per_pass * GPU_MS_PER_TEXT_AND_BLOCK) / 1e3
-    arithmetic = tokens * 2 * entry.parameters / GPU_FLOPS[precision]
-    return start + len(entry.draws) * max(arithmetic, n_passes * each)
+    looked_up = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
+    start = START_SECONDS + entry.parameters * HUB_BYTES / on.load_bytes_per_second
+    arithmetic = tokens * 2 * (entry.parameters - looked_up) / on.reading_flops[precision]
+    passes = max(arithmetic, n_passes * layers * on.block_seconds[precision])
+    step = max(layers * on.step_block_seconds[precision], weight_bytes(entry, precision) / on.step_bytes_per_second[precision])
+    return start + len(entry.draws) * (passes + n_steps * step)

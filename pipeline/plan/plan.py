@@ -51,6 +51,13 @@ def flops_per_second() -> float:
     return each * workers.cores(torch.device("cpu"))
 
 
+def gpu_present() -> str | None:
+    """The name of this machine's GPU, if torch sees one."""
+    import torch
+
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
+
+
 def changed_stages() -> list[str]:
     """Names of the stages that DVC finds changed; [] when all is up to date."""
     asked = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
@@ -101,7 +108,7 @@ def main(arguments: list[str]) -> None:
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
     """A row for each model and precision: what it does, GPU memory, and time."""
-    rate = flops_per_second()
+    rate, on = flops_per_second(), costs.card(gpu_present())
     grid = Table(
         "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
     )
@@ -117,17 +124,16 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
             f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M",
             str(n["reads"] or ""),
             str(n["writes"] or ""),
-            _gb(costs.gpu_bytes(entry, precision, params.read.batch_tokens)),
+            _gb(costs.gpu_bytes(entry, precision, params.read.gpu_batch_tokens)),
             _time(sum(w.cpu(entry, rate) for w in own)),
-            _time(sum(w.gpu(entry) for w in own)),
+            _time(sum(w.gpu(entry, on) for w in own)),
         )
     out.print(grid)
     cpu = sum(w.cpu(entries[w.model], rate) for w in work)
-    gpu = sum(w.gpu(entries[w.model]) for w in work)
+    gpu = sum(w.gpu(entries[w.model], on) for w in work)
     readers = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
     out.print(
-        f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on a GPU of the A100 kind (assumed rates, not measured: see"
-        " pipeline/costs.py), writing counted as if no text ended early."
+        f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on {on.in_words()}, writing counted as if no text ended early."
     )
     out.print(
         f"Then the stages that load no model: minutes. They grow with the square of the readers: {readers} here; the"

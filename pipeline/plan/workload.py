@@ -9,7 +9,7 @@ import polars as pl
 
 from pipeline.behaviour import questionnaire
 from pipeline.models.entries import ModelEntry
-from pipeline.params.reading import NEUTRAL, QUANTISED, STORIES, Second, Varied
+from pipeline.params.reading import NEUTRAL, STORIES, Second, Varied
 from pipeline.params.whole import Params
 from pipeline.params.writing import Writing, WritingRead
 from pipeline.plan import costs
@@ -27,31 +27,29 @@ class Work:
     kind: str
     what: str
     tokens: float
-    n_passes: float  # of a GPU
-    texts_per_pass: float = 0.0
+    n_passes: float  # of a GPU, over what is read: texts, or prompts
+    n_steps: float = 0.0  # of a GPU, each the next token of all texts that are written together
     disk: float = 0.0
 
     def cpu(self, entry: ModelEntry, rate: float) -> float:
         return costs.cpu_seconds(entry, self.precision, self.tokens, rate, self.kind)
 
-    def gpu(self, entry: ModelEntry) -> float:
-        return costs.gpu_seconds(entry, self.precision, self.tokens, self.n_passes, self.texts_per_pass)
+    def gpu(self, entry: ModelEntry, on: costs.Card) -> float:
+        return costs.gpu_seconds(on, entry, self.precision, self.tokens, self.n_passes, self.n_steps)
 
 
-def passes(params: Params, precision: str, n_texts: float, tokens: float) -> float:
-    """Passes of a reading: one a text where a quantised model reads, else whichever of the two limits of a batch is met."""
-    if precision in QUANTISED:
-        return n_texts
-    return max(n_texts / params.read.batch_texts, tokens / params.read.batch_tokens)
+def passes(params: Params, n_texts: float, tokens: float, asked: int | None) -> float:
+    """Passes of a reading on a GPU: as many tokens in each as keep it busy, or as many texts as are `asked` for."""
+    return max(n_texts / asked if asked else 1.0, tokens / params.read.gpu_batch_tokens)
 
 
 def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl.DataFrame]) -> Iterator[Work]:
     """Every stage that reads what stands in files."""
 
-    def work(stage: str, model: str, precision: str, positions: dict[str, list[str]]) -> Work:
+    def work(stage: str, model: str, precision: str, positions: dict[str, list[str]], asked: int | None = None) -> Work:
         read = {name: texts[name] for name in positions}
         tokens = _tokens([text for t in read.values() for text in t["text"]])
-        n_passes = passes(params, precision, sum(t.height for t in read.values()), tokens)
+        n_passes = passes(params, sum(t.height for t in read.values()), tokens, asked)
         disk = sum(costs.reading_bytes(entries[model], t.height, len(positions[name])) for name, t in read.items())
         return Work(stage, model, precision, "reads", ", ".join(positions), tokens, n_passes, disk=disk)
 
@@ -64,7 +62,8 @@ def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl
         for model in params.read.models:
             for n, reading in enumerate(more):  # DVC numbers the items of a list of mappings
                 positions = {reading.name: list(reading.positions)}
-                yield work(f"read_{kind}@{model}-{kind}{n}", model, reading.precision, positions)
+                asked = reading.batch_texts if isinstance(reading, Varied) else None
+                yield work(f"read_{kind}@{model}-{kind}{n}", model, reading.precision, positions, asked)
 
 
 def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> Iterator[Work]:
@@ -79,13 +78,13 @@ def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> I
                 n_texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
                 tokens = float(n_texts * setting.max_new_tokens)
                 if isinstance(item, Writing):
-                    together = min(n_texts, 1 if item.precision == "nf4" else params.write.batch_texts)
+                    n_prompts, n_steps = n_labels * len(ids), tokens / min(n_texts, params.write.batch_texts)
                     stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
-                    yield Work(stage, model, item.precision, "writes", what, tokens, tokens / together, together)
+                    yield Work(stage, model, item.precision, "writes", what, tokens, n_prompts, n_steps)
                 else:
                     tokens, n_texts = tokens * len(item.readings), n_texts * len(item.readings)
                     disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
-                    n_passes = passes(params, item.read, n_texts, tokens)
+                    n_passes = passes(params, n_texts, tokens, None)
                     stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
                     yield Work(stage, model, item.read, "reads", what, tokens, n_passes, disk=disk)
 
@@ -105,8 +104,8 @@ def steerings(params: Params) -> Iterator[Work]:
     together = min(steering.batch_texts, max(total, 1))
     for model in steering.models:
         for precision in steering.precisions:
-            n_passes = total + total / together * steering.max_new_tokens
-            yield Work(f"steer@{model}-{precision}", model, precision, "writes", "steered", tokens, n_passes, together)
+            n_passes = total + total / together * steering.max_new_tokens  # steps too: hooked, they are not recorded
+            yield Work(f"steer@{model}-{precision}", model, precision, "writes", "steered", tokens, n_passes)
 
 
 def questionings(params: Params) -> Iterator[Work]:
@@ -123,11 +122,11 @@ def questionings(params: Params) -> Iterator[Work]:
     for task in tasks:
         tokens += _tokens(list(task.turns)) + len(task.turns) * asked.task_tokens
         n_passes += len(task.turns)
-    together = max(min(asked.batch_texts, len(talks)), 1)
-    n_passes += asked.task_tokens + sum(asked.answer_tokens for _ in (talks[0].turns if talks else ()))
+    rounds = -(-len(talks) // asked.batch_texts)
+    n_steps = asked.task_tokens + rounds * sum(asked.answer_tokens for _ in (talks[0].turns if talks else ()))
     for model in asked.models:
         for precision in asked.precisions:
-            yield Work(f"ask@{model}-{precision}", model, precision, "writes", "asked", tokens, n_passes, together)
+            yield Work(f"ask@{model}-{precision}", model, precision, "writes", "asked", tokens, n_passes, n_steps)
 
 
 def _tokens(texts: list[str]) -> float:

@@ -26,43 +26,12 @@ from pipeline.errors import InputError, run_stage
 from pipeline.models import int8, loading, workers
 from pipeline.models.entries import ModelEntry, load_entry
 from pipeline.params.base import PARAMS
-from pipeline.params.reading import QUANTISED, Position, Reading, ReadingSections
+from pipeline.params.reading import Position, Reading, ReadingSections
 from pipeline.reading import residual
+from pipeline.reading.batches import BatchPlan, overlapped
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
-
-
-@dataclass(frozen=True)
-class BatchPlan:
-    """Which texts share a forward pass. A quantised model reads one text at a time: LLM.int8's numbers depend on
-    batch-mates (a whole column of activations is an outlier or not), and they must not."""
-
-    tokens: int
-    texts: int
-
-    @classmethod
-    def of(cls, params: ReadingSections, precision: str, asked: int | None = None) -> BatchPlan:
-        """`asked`: how many texts a reading wants to share a pass, whatever the precision."""
-        if asked is None and precision in QUANTISED:
-            return cls(0, 1)
-        return cls(params.read.batch_tokens, asked or params.read.batch_texts)
-
-    def batches(self, lengths: Sequence[int]) -> list[list[int]]:
-        """Indices of the texts of each batch: sorted by length, no more than `texts` of them or `tokens` with padding."""
-        batches: list[list[int]] = []
-        for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], i)):
-            # sorted by length: the newest text is the longest, so it sets the width of the batch
-            if batches and len(batches[-1]) < self.texts and (len(batches[-1]) + 1) * lengths[i] <= self.tokens:
-                batches[-1].append(i)
-            else:
-                batches.append([i])
-        return batches
-
-    def in_words(self) -> str:
-        if self.texts == 1:
-            return "one text at a time"
-        return f"sorted by length, at most {self.texts} texts or {self.tokens} tokens; right padding, no mask"
 
 
 def texts_long_enough(
@@ -94,29 +63,49 @@ def read(
     `skip` tokens of each text never count."""
     scratch.mkdir(parents=True, exist_ok=True)
     if not ids:
-        return residual.nothing_read(model.body, len(positions))
+        return residual.room_for(model.body, 0, len(positions))  # as where a model could write nothing at a precision
     batches = plan.batches([len(text) for text in ids])
+    whole = residual.room_for(model.body, len(ids), len(positions))
+    here: set[int] = set()
+
+    def kept(number: int) -> Path:
+        return scratch / f"{number:05}.npy"
+
+    def keep(number: int, pending: residual.Pending) -> None:
+        pooled = pending.result()
+        _keep(pooled, kept(number))
+        for arrays, part in zip(whole, pooled, strict=True):
+            arrays[batches[number]] = part
+        here.add(number)
 
     def work(numbers: Sequence[int]) -> Iterator[int]:
-        for number in numbers:
-            batch, kept = batches[number], scratch / f"{number:05}.npz"
-            if not kept.exists():
-                pooled = residual.read_batch(model.body, [ids[i] for i in batch], positions, [skip[i] for i in batch])
-                unfinished = kept.with_suffix(".tmp")
-                with unfinished.open("wb") as file:
-                    np.savez(file, **pooled._asdict())
-                os.replace(unfinished, kept)
-            yield sum(len(ids[i]) for i in batch)
+        for number in overlapped(numbers, start, keep) if model.device.type != "cpu" else numbers:
+            if not kept(number).exists():
+                _keep(residual.read_batch(*arguments(number)), kept(number))
+            yield sum(len(ids[i]) for i in batches[number])
+
+    def arguments(number: int) -> tuple[Any, list[list[int]], Sequence[Position], list[int]]:
+        return model.body, [ids[i] for i in batches[number]], positions, [skip[i] for i in batches[number]]
+
+    def start(number: int) -> residual.Pending | None:
+        return None if kept(number).exists() else residual.start_batch(*arguments(number))
 
     for tokens in workers.share(work, len(batches), model.device):
         progress.update(tokens)
-    whole: dict[str, np.ndarray] = {}
-    for number, batch in enumerate(batches):
-        with np.load(scratch / f"{number:05}.npz") as kept_batch:
-            for name in residual.Pooled._fields:
-                part = kept_batch[name]
-                whole.setdefault(name, np.empty((len(ids), *part.shape[1:]), dtype=part.dtype))[batch] = part
-    return residual.Pooled(**whole)
+    for number in set(range(len(batches))) - here:
+        with kept(number).open("rb") as file:
+            for arrays in whole:
+                arrays[batches[number]] = np.load(file)
+    return whole
+
+
+def _keep(pooled: residual.Pooled, path: Path) -> None:
+    """The arrays one after the other in one file: of a GPU they come faster than an archive's checksums are computed."""
+    unfinished = path.with_suffix(".tmp")
+    with unfinished.open("wb") as file:
+        for part in pooled:
+            np.save(file, part)
+    os.replace(unfinished, path)
 
 
 def dataset(
@@ -275,7 +264,7 @@ def main(arguments: list[str]) -> None:
         model = loading.load(name, entry, precision, device, seed)
         for source in sources:
             mates = batch_texts.get(source.name)
-            plan = BatchPlan.of(params, precision, mates)
+            plan = BatchPlan.of(params, precision, device, mates)
             with int8.batch_mates(model.body) if mates else contextlib.nullcontext():
                 parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
     for source in sources:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -71,6 +72,8 @@ def pool(states: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     Returns float32 (text, position, hidden) and bool (text, position): whether every state that counted was finite. What was
     not finite is NaN in the first. A state that does not count (padding, BOS) cannot spoil one that does.
     """
+    if states.device.type != "cpu":
+        return _pool_without_asking(states, weights)
     states = states.float()
     spoiled = torch.zeros(weights.shape[:2], dtype=torch.bool, device=states.device)
     if not bool(torch.isfinite(states.sum())):  # cheap, and never finite where a state is not
@@ -83,6 +86,18 @@ def pool(states: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     good = torch.isfinite(pooled).all(dim=-1)
     pooled[~good] = torch.nan
     return pooled, good
+
+
+def _pool_without_asking(states: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """`pool` without a question that the host would wait for: a GPU then never runs out of work between two layers."""
+    low, high = torch.aminmax(states, dim=-1)  # NaN where a state holds one
+    finite = torch.isfinite(low) & torch.isfinite(high)
+    spoiled = ((weights != 0) & ~finite[:, None, :]).any(dim=-1)
+    pooled = torch.bmm(weights, torch.where(finite[..., None], states, 0).float())
+    # A mean of finite states may itself overflow.
+    low, high = torch.aminmax(pooled, dim=-1)
+    good = torch.isfinite(low) & torch.isfinite(high) & ~spoiled
+    return torch.where(good[..., None], pooled, torch.nan), good
 
 
 @contextmanager
@@ -114,13 +129,27 @@ class Pooled(NamedTuple):
     embedding: np.ndarray
 
 
-def nothing_read(body: nn.Module, n_positions: int) -> Pooled:
-    """What a batch of no texts gives: a precision at which a model could write nothing leaves nothing to read."""
+def room_for(body: nn.Module, n_texts: int, n_positions: int) -> Pooled:
+    """Room for what that many texts give, not filled."""
     n_layers, hidden = len(blocks(body)), int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    shape = (0, n_positions, n_layers)
+    shape = (n_texts, n_positions, n_layers)
     return Pooled(
-        np.zeros((*shape, hidden), np.float32), np.ones(shape, np.bool_), np.zeros((0, n_positions, hidden), np.float32)
+        np.empty((*shape, hidden), np.float32), np.empty(shape, np.bool_), np.empty((n_texts, n_positions, hidden), np.float32)
     )
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A batch that is being read: what it gives, on the host, once `done` (None: it is there)."""
+
+    parts: tuple[Tensor, Tensor, Tensor]
+    done: torch.cuda.Event | None
+
+    def result(self) -> Pooled:
+        """Wait for it. Raises what the device raised meanwhile."""
+        if self.done is not None:
+            self.done.synchronize()
+        return Pooled(*(part.numpy() for part in self.parts))
 
 
 def read_batch(
@@ -131,12 +160,20 @@ def read_batch(
     `skip` is how many tokens at the beginning of each text never count (BOS, a prompt), one number for all or one each.
     A causal model's states never depend on what stands to their right, so right padding needs no mask.
     """
+    return start_batch(body, ids, positions, skip).result()
+
+
+def start_batch(
+    body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], skip: int | Sequence[int]
+) -> Pending:
+    """`read_batch` up to where a GPU has been told what to do: it computes, and copies what is pooled into page-locked memory,
+    while the host prepares the next batch and keeps the last one. On a CPU the batch is read when this returns."""
     device = next(body.parameters()).device
     lengths = [len(text) for text in ids]
     batch = torch.zeros(len(ids), max(lengths), dtype=torch.long)
     for i, text in enumerate(ids):
         batch[i, : len(text)] = torch.tensor(text)
-    weights = pooling_weights(lengths, positions, [skip] * len(ids) if isinstance(skip, int) else skip).to(device)
+    weights = _sent(pooling_weights(lengths, positions, [skip] * len(ids) if isinstance(skip, int) else skip), device)
     stream = [body.get_input_embeddings(), *blocks(body)]  # type: ignore[operator]
     pooled: list[Tensor] = [torch.empty(0)] * len(stream)
     finite: list[Tensor] = [torch.empty(0)] * len(stream)
@@ -145,6 +182,30 @@ def read_batch(
         pooled[place], finite[place] = pool(states, weights)
 
     with torch.inference_mode(), hooked(stream, see):
-        body(input_ids=batch.to(device), use_cache=False)
-    activation, whole = torch.stack(pooled[1:], dim=2).cpu().numpy(), torch.stack(finite[1:], dim=2).cpu().numpy()
-    return Pooled(activation, whole, pooled[0].cpu().numpy())
+        body(input_ids=_sent(batch, device), use_cache=False)
+        return _fetched(torch.stack(pooled[1:], dim=2), torch.stack(finite[1:], dim=2), pooled[0])
+
+
+def _sent(made: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the host on the device; a GPU takes it when it comes to it."""
+    return made.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else made.to(device)
+
+
+_COPYING: dict[torch.device, torch.cuda.Stream] = {}
+
+
+def _fetched(*parts: Tensor) -> Pending:
+    """What a device has been told to compute, on the host. Of a GPU by a queue of its own, beside the next batch's work."""
+    device = parts[0].device
+    if device.type != "cuda":
+        return Pending(cast(Any, tuple(part.cpu() for part in parts)), None)
+    copying = _COPYING.setdefault(device, torch.cuda.Stream(device))
+    copying.wait_stream(torch.cuda.current_stream(device))
+    with torch.cuda.stream(copying):
+        there = [torch.empty(part.shape, dtype=part.dtype, pin_memory=True) for part in parts]
+        for host, part in zip(there, parts, strict=True):
+            host.copy_(part, non_blocking=True)
+            part.record_stream(copying)  # its memory is not given to another tensor before it is copied
+        done = torch.cuda.Event()
+        done.record()
+    return Pending(cast(Any, tuple(there)), done)

@@ -27,7 +27,7 @@ from pipeline.params.reading import NEUTRAL, STORIES, ReadingSections
 from pipeline.params.steering import SteeringSections
 from pipeline.params.vectors import VectorsSections
 from pipeline.reading import residual
-from pipeline.reading.read import BatchPlan
+from pipeline.reading.batches import BatchPlan
 from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.steered import STEERED, STEERED_TEXTS
 from pipeline.steering import directions, hooks, scoring
@@ -35,7 +35,8 @@ from pipeline.steering.directions import Targets
 from pipeline.store import arrays, layout, tables
 from pipeline.store.provenance import code_digest, versions
 from pipeline.texts import stimuli
-from pipeline.writing.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.writing.generation import Written, end_tokens, generate, prompt_ids, texts_together
+from pipeline.writing.sampling import Decoding
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -159,7 +160,7 @@ def write(s: Steered, cells: list[Cell], norm: float | None) -> dict[tuple[str, 
         vectors = np.stack([ours[c.emotion] * c.strength * norm for c in own])
         push = hooks.PerText(torch.tensor(vectors, dtype=torch.float32, device=s.model.device))
         ends = end_tokens(s.model.tokenizer, s.model.generation_config)
-        batch_texts = 1 if s.precision == "nf4" else s.params.steering.batch_texts
+        batch_texts = texts_together(s.params.steering.batch_texts, s.precision, s.model.device)
         assert ours.layer is not None
         with hooks.pushed([residual.blocks(body)[ours.layer]], push):
             ids, greedy = [list(c.ids) for c in own], Decoding(None, max_new_tokens=n)
@@ -268,7 +269,7 @@ def main(arguments: list[str]) -> None:
     prompts = directions.load_prompts(params.steering.prompts)
     of = targets_of(name, precision, params)
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device), writes=True)
-    s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision))
+    s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision, model.device))
     frame = pl.DataFrame(rows_of(s, cells_of(s)), schema=STEERED, orient="row")
     lost = frame.filter(pl.col("reason").is_not_null())
     if not lost.is_empty():

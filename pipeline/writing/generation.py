@@ -21,6 +21,8 @@ from transformers import PreTrainedTokenizerBase
 from pipeline.errors import InputError, one_line
 from pipeline.models import workers
 from pipeline.reading.residual import tokenise
+from pipeline.writing.sampling import Decoding, choose
+from pipeline.writing.slots import Prompts, Slots
 from pipeline.writing.text_cache import TextCache, after_prompt, after_tokens
 
 DATE = "26 Jul 2024"
@@ -28,16 +30,6 @@ DATE = "26 Jul 2024"
 written on."""
 
 Finish = Literal["eos", "length", "not_finite"]
-
-
-@dataclass(frozen=True)
-class Decoding:
-    """How the next token is chosen: the most probable one (`temperature` None), or one drawn at a temperature from the smallest
-    set of tokens whose probability reaches `top_p`; and the number of tokens after which a text is cut."""
-
-    temperature: float | None
-    top_p: float = 1.0
-    max_new_tokens: int = 256
 
 
 @dataclass(frozen=True)
@@ -101,43 +93,10 @@ def end_tokens(tokenizer: PreTrainedTokenizerBase, generation_config: Any | None
     return frozenset(i for ids in named if ids is not None for i in ([ids] if isinstance(ids, int) else ids))
 
 
-def nucleus(p: Tensor, top_p: float) -> Tensor:
-    """Ids (kept,) of the smallest set of tokens whose probability reaches `top_p` (Holtzman et al. 2020, section 3.1), the most
-    probable first; of equals the lower id first.
-
-    `p` is (token,) float64. The first token is always kept.
-    """
-    n = 64  # sorting a whole vocabulary takes longer than a small model's step, and a nucleus is mostly small
-    while (top := p.topk(min(n, len(p))).values).cumsum(0)[-1] < top_p and n < len(p):
-        n *= 16
-    candidates = (p >= top[-1]).nonzero()[:, 0]
-    mass, order = p[candidates].sort(descending=True, stable=True)
-    kept = 1 + int((mass.cumsum(0) < top_p).sum())
-    return candidates[order[:kept]]
-
-
-def draw(p: Tensor, top_p: float, u: float) -> int:
-    """Inverse distribution function: the first token of the nucleus of `p` (token,) at which the cumulative probability, as a
-    share of the nucleus, exceeds `u` (0 <= u < 1)."""
-    # In the order of ids: by probability, two tokens that rounding makes change places would change what u means.
-    ids = nucleus(p, top_p).sort().values if top_p < 1 else torch.arange(len(p))
-    cumulative = p[ids].cumsum(0)
-    return int(ids[torch.searchsorted(cumulative, u * cumulative[-1], right=True)])
-
-
-def choose(logits: Tensor, decoding: Decoding, generators: Sequence[torch.Generator]) -> list[int | None]:
-    """The next token of each text from logits (text, token), None where they are not finite.
-
-    Where tokens are drawn, each text's generator (CPU) gives one number, and probabilities are float64 on the CPU.
-    """
-    finite = torch.isfinite(logits.amax(dim=-1)).tolist()
-    if decoding.temperature is None:
-        tokens: list[int | None] = logits.argmax(dim=-1).tolist()
-    else:
-        p = torch.softmax(logits.cpu().double() / decoding.temperature, dim=-1)
-        u = [float(torch.rand((), dtype=torch.float64, generator=generator)) for generator in generators]
-        tokens = [draw(p[i], decoding.top_p, u[i]) if good else None for i, good in enumerate(finite)]
-    return [token if good else None for token, good in zip(tokens, finite, strict=True)]
+def texts_together(asked: int, precision: str, device: torch.device) -> int:
+    """How many texts share a step: as many as `asked`, but one at nf4 on a CPU, where bitsandbytes multiplies one row in
+    another way than several. (On a GPU all steps have the same number of rows, see `pipeline.slots`.)"""
+    return 1 if precision == "nf4" and device.type == "cpu" else asked
 
 
 @dataclass
@@ -147,6 +106,15 @@ class _Text:
     places: list[int]
     generator: torch.Generator
     tokens: list[int] = field(default_factory=list)
+
+    def goes_on(self, token: int | None, decoding: Decoding, ends: frozenset[int]) -> Finish | None:
+        """Take in the next token; why the text ends with it, or None."""
+        if token is None:
+            return "not_finite"
+        if token in ends:
+            return "eos"
+        self.tokens.append(token)
+        return "length" if len(self.tokens) == decoding.max_new_tokens else None
 
 
 @dataclass
@@ -191,12 +159,14 @@ def generate(
     # texts of one prompt follow one another, in one worker: it is read once
     groups = [list(group) for _, group in groupby(sorted(jobs), key=lambda job: job[0])]
     found: dict[int, Written] = {}
+    device = next(body.parameters()).device
 
     def work(pieces: Sequence[int]) -> Iterator[tuple[list[int], Written]]:
         waiting = deque((prompt, seed, jobs[prompt, seed, n]) for i in pieces for prompt, seed, n in groups[i])
-        return _texts(body, head, waiting, decoding, ends, batch_texts, before)
+        engine = _texts if device.type == "cpu" else _texts_in_slots
+        return engine(body, head, waiting, decoding, ends, batch_texts, before)
 
-    for places, written in workers.share(work, len(groups), next(body.parameters()).device):
+    for places, written in workers.share(work, len(groups), device):
         for place in places:
             found[place] = Written(list(written.tokens), written.finish)
             if on_text is not None:
@@ -216,14 +186,6 @@ def _texts(
 ) -> Iterator[tuple[list[int], Written]]:
     """The places of each text that is waiting (prompt, seed, places), and the text, as they are finished."""
 
-    def finish(text: _Text, token: int | None) -> Finish | None:
-        if token is None:
-            return "not_finite"
-        if token in ends:
-            return "eos"
-        text.tokens.append(token)
-        return "length" if len(text.tokens) == decoding.max_new_tokens else None
-
     cohorts: list[_Cohort] = []
     read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
     while waiting or cohorts:
@@ -236,7 +198,7 @@ def _texts(
             if before is not None or read is None or read[0] != prompt:
                 read = prompt, *after_prompt(body, head, prompt)
             text = _Text(places, torch.Generator().manual_seed(seed))
-            if (end := finish(text, choose(read[1], decoding, [text.generator])[0])) is None:
+            if (end := text.goes_on(choose(read[1], decoding, [text.generator])[0], decoding, ends)) is None:
                 begun.setdefault(read[2].length, []).append((text, read[2]))
                 room -= 1
             else:
@@ -249,7 +211,7 @@ def _texts(
             before([text.places[0] for text in texts])
         logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [cohort.cache for cohort in cohorts])
         tokens = choose(logits, decoding, [text.generator for text in texts])
-        ended = iter([finish(text, token) for text, token in zip(texts, tokens, strict=True)])
+        ended = iter([text.goes_on(token, decoding, ends) for text, token in zip(texts, tokens, strict=True)])
         for cohort in cohorts:
             ends_of = [next(ended) for _ in cohort.texts]
             for text, end in zip(cohort.texts, ends_of, strict=True):
@@ -257,6 +219,48 @@ def _texts(
                     yield text.places, Written(text.tokens, end)
             cohort.keep([end is None for end in ends_of])
         cohorts = [cohort for cohort in cohorts if cohort.texts]
+
+
+@torch.inference_mode()
+def _texts_in_slots(
+    body: nn.Module,
+    head: nn.Module,
+    waiting: deque[tuple[tuple[int, ...], int, list[int]]],
+    decoding: Decoding,
+    ends: frozenset[int],
+    batch_texts: int,
+    before: Callable[[list[int]], None] | None,
+) -> Iterator[tuple[list[int], Written]]:
+    """`_texts` on a GPU, where every step has `batch_texts` rows; see `pipeline.slots`."""
+    slots = Slots(body, head, batch_texts, max(len(prompt) for prompt, _, _ in waiting) + decoding.max_new_tokens)
+    asked = Prompts(body, head)
+    texts: dict[int, _Text] = {}
+    read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
+    while waiting or texts:
+        begun: list[tuple[int, Tensor]] = []
+        for slot in range(batch_texts):
+            if slot in texts or not waiting:
+                continue
+            prompt, seed, places = waiting.popleft()
+            if before is not None:
+                before(places)
+            if before is not None or read is None or read[0] != prompt:
+                read = prompt, *asked.read(prompt)
+            texts[slot] = _Text(places, torch.Generator().manual_seed(seed))
+            slots.put(slot, read[2])
+            begun.append((slot, read[1]))
+        if begun:
+            rows, logits = [slot for slot, _ in begun], torch.cat([logits for _, logits in begun])
+        else:
+            rows = list(texts)
+            if before is not None:  # of a slot that is free nobody looks at the row
+                before([texts.get(slot, texts[rows[0]]).places[0] for slot in range(batch_texts)])
+            logits = slots.step([texts[slot].tokens[-1] if slot in texts else 0 for slot in range(batch_texts)])[rows]
+        for slot, token in zip(rows, choose(logits, decoding, [texts[slot].generator for slot in rows]), strict=True):
+            if (end := texts[slot].goes_on(token, decoding, ends)) is not None:
+                text = texts.pop(slot)
+                slots.clear(slot)
+                yield text.places, Written(text.tokens, end)
 
 
 def _head_gives_the_logits(body: nn.Module) -> None:

@@ -15,6 +15,7 @@ from pipeline.models.entries import load_entry
 from pipeline.params.reading import Reading
 from pipeline.params.writing import Context, WritingRead, WritingSections
 from pipeline.reading import read, residual
+from pipeline.reading.batches import BatchPlan
 from pipeline.schemas import written as written_schema
 from pipeline.schemas.written import WRITING
 from pipeline.store import layout, tables
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
     texts = written_schema.counted(tables.read_rows(layout.writings_path(name, written, setting), WRITING))
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
-    plan = read.BatchPlan.of(params, precision)
+    plan = BatchPlan.of(params, precision, model.device)
     for context in of.readings:
         own = source(of, context, texts, name, params)
         ids, skip = token_ids(texts, context, begin)

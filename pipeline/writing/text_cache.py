@@ -124,7 +124,8 @@ AttentionInterface.register("length_by_length", _length_by_length)
 
 
 @contextmanager
-def _attention(body: nn.Module, name: str) -> Iterator[None]:
+def attention(body: nn.Module, name: str) -> Iterator[None]:
+    """Let a model's attention go by the function of this name, and by its own again whatever happens."""
     config = cast(PreTrainedConfig, body.config)
     before = config._attn_implementation
     config._attn_implementation = name
@@ -134,8 +135,8 @@ def _attention(body: nn.Module, name: str) -> Iterator[None]:
         config._attn_implementation = before
 
 
-def after_prompt(body: nn.Module, head: nn.Module, ids: Sequence[int]) -> tuple[Tensor, TextCache]:
-    """Logits (1, token) after a prompt, which is read alone, and what is kept of it.
+def empty_cache(body: nn.Module) -> DynamicCache:
+    """What a model of transformers keeps, before it has read anything.
 
     Raises InputError for an architecture whose layers keep anything but keys and values, of all tokens or of the last ones.
     """
@@ -143,6 +144,15 @@ def after_prompt(body: nn.Module, head: nn.Module, ids: Sequence[int]) -> tuple[
     for i, layer in enumerate(cache.layers):
         if type(layer) not in (DynamicLayer, DynamicSlidingWindowLayer):
             raise InputError(f"{type(body).__name__}: the cache of block {i} ({type(layer).__name__}) is not known here")
+    return cache
+
+
+def after_prompt(body: nn.Module, head: nn.Module, ids: Sequence[int]) -> tuple[Tensor, TextCache]:
+    """Logits (1, token) after a prompt, which is read alone, and what is kept of it.
+
+    Raises InputError as `empty_cache` does.
+    """
+    cache = empty_cache(body)
     device = next(body.parameters()).device
     states = body(input_ids=torch.tensor([list(ids)], device=device), past_key_values=cache, use_cache=True).last_hidden_state
     held = [
@@ -160,7 +170,7 @@ def after_tokens(body: nn.Module, head: nn.Module, tokens: Sequence[int], caches
     lengths = [cache.length for cache in caches for _ in range(cache.texts)]
     ids = torch.tensor([[tokens[row]] for row in rows], device=device)
     positions = torch.tensor([[lengths[row]] for row in rows], device=device)
-    with _attention(body, "length_by_length"):
+    with attention(body, "length_by_length"):
         states = body(input_ids=ids, position_ids=positions, past_key_values=_Together(caches), use_cache=True)
     for cache in caches:
         cache.length += 1

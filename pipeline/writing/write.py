@@ -30,7 +30,8 @@ from pipeline.store import layout
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import prompts, stimuli
 from pipeline.texts.stimuli import content_hash
-from pipeline.writing.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.writing.generation import Written, end_tokens, generate, prompt_ids, texts_together
+from pipeline.writing.sampling import Decoding
 
 Row = dict[str, Any]
 NOT_FINITE = "states not finite"
@@ -149,7 +150,7 @@ def main(arguments: list[str]) -> None:
     except InputError as error:
         raise InputError(f"{PARAMS}: write.settings.{setting_name}.template: {name}: {error}") from None
     decoding = Decoding(setting.temperature, setting.top_p, setting.max_new_tokens)
-    batch_texts = 1 if precision == "nf4" else params.write.batch_texts
+    batch_texts = texts_together(params.write.batch_texts, precision, model.device)
     attributes = {
         **model.attributes,
         "precision": precision,

@@ -5,6 +5,7 @@ import pytest
 import torch
 from transformers import AutoModel
 
+from benchmarks.gpu.tiny import FAMILIES
 from pipeline.models import cpu_arithmetic, loading
 from pipeline.models.entries import load_entry
 
@@ -101,3 +102,19 @@ def test_bf16_and_what_is_quantised_stay_as_they_are(project):
     assert bf16.body.config._attn_implementation == "sdpa"
     assert "TextwiseInt8" in {type(m).__name__ for m in int8.body.modules()}
     assert int8.body.config._attn_implementation == cpu_arithmetic.ATTENTION  # of fp16 states
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_norms_of_a_gpu_are_those_of_transformers(family, dtype, model_folders):
+    # On a CPU; `compute_on` is told of a GPU and leaves the weights where they are.
+    plain, ours = (AutoModel.from_pretrained(model_folders[family], dtype=dtype).eval() for _ in range(2))
+    before = torch.backends.cuda.matmul.allow_tf32
+    cpu_arithmetic.compute_on(torch.device("cuda"), ours)
+    assert torch.backends.cuda.matmul.allow_tf32 is before is False
+    changed = sum(isinstance(module, cpu_arithmetic.RowNorm) for module in ours.modules())
+    assert changed == (0 if family == "gemma-3" else 2 * 4 + 1)  # Gemma's norm rounds elsewhere
+    ids = torch.arange(5, 45)[None]
+    with torch.inference_mode():
+        a, b = (model(ids).last_hidden_state.float() for model in (plain, ours))
+    assert (a - b).norm() <= 4 * torch.finfo(dtype).eps * a.norm()

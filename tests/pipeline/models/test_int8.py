@@ -5,7 +5,8 @@ from bitsandbytes.nn import Int8Params, Linear8bitLt
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
 from pipeline.models.int8 import TextwiseInt8, batch_mates, separate_texts
-from pipeline.writing.generation import Decoding, end_tokens, generate, prompt_ids
+from pipeline.writing.generation import end_tokens, generate, prompt_ids
+from pipeline.writing.sampling import Decoding
 from tests.conftest import FAMILIES, stories
 
 FEATURES, OUTPUTS = 64, 48
@@ -126,3 +127,25 @@ def test_the_real_model_writes_together_what_bitsandbytes_writes_one_at_a_time(r
     prompts = [prompt_ids(prompt, tokenizer, True, False) for prompt in asked]
     texts_ = agree(model, prompts, Decoding(None, max_new_tokens=8), end_tokens(tokenizer, model.generation_config))
     assert len({tuple(text.tokens) for text in texts_}) == 3
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_step_of_a_gpu_gives_what_a_step_gives(bias, rng):
+    # Its arithmetic, on a CPU; there are tokens with outliers and without.
+    module, x = TextwiseInt8(int8_linear(rng, bias)), texts(rng, 1)
+    found = module._step(x)
+    assert same_up_to_one_rounding(found, module(x))
+    assert torch.equal(module._step(x[[5, 2]]), found[[5, 2]])
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("n_columns", [1, 8, 13])
+def test_outliers_are_added_in_fp32_and_rounded_once(n_columns, rng):
+    states = torch.tensor(rng.normal(0, 30, (3, 5, n_columns))).half()
+    weight = torch.tensor(rng.normal(0, 0.05, (OUTPUTS, n_columns))).half()
+    regular = torch.tensor(rng.normal(0, 20, (3, 5, OUTPUTS))).half()
+    exact = regular.double() + states.double() @ weight.double().T
+    found = TextwiseInt8._added(regular, states, weight)
+    assert found.shape == regular.shape
+    assert same_up_to_one_rounding(found, exact.half())

@@ -1,14 +1,18 @@
+import dataclasses
+import json
+
 import polars as pl
 import pytest
 import torch
 from transformers import AutoConfig, AutoModel
 
+from benchmarks.gpu.tiny import SIZE
 from pipeline import opening
 from pipeline.models import loading
 from pipeline.models.entries import ModelEntry, Shape, load_entries, load_entry
 from pipeline.params.whole import Params
 from pipeline.plan import costs
-from tests.conftest import ROOT, SIZE
+from tests.conftest import ROOT
 
 SHAPE = Shape(layers=4, hidden=SIZE["hidden_size"], vocabulary=SIZE["vocab_size"])
 PAPER = pl.read_csv(ROOT / "data/reference/paper_geometry.csv")
@@ -50,8 +54,52 @@ def test_time_grows_with_parameters_draws_and_tokens():
     assert about(twin, 100) == pytest.approx(2 * about(one, 100))
     assert about(large, 100) == pytest.approx(3 * about(one, 100))
     assert about(one, 300) == pytest.approx(3 * about(one, 100))
-    assert costs.gpu_seconds(one, "bf16", 1e9, 200) > costs.gpu_seconds(one, "bf16", 1e9, 100)
-    assert costs.gpu_seconds(large, "bf16", 1e12, 1) > costs.gpu_seconds(one, "bf16", 1e12, 1)
+
+
+def card_file(folder, name, **rates):
+    every = {"fp32": 1e12, "bf16": 4e12, "fp16": 4e12, "int8": 2e12, "nf4": 1e12}
+    known = {"reading_flops": every, "block_seconds": every, "step_bytes_per_second": every, "step_block_seconds": every}
+    path = folder / f"{name.lower().replace(' ', '-')}.json"
+    path.write_text(json.dumps({"card": name, "rates": known | {"load_bytes_per_second": 1e9} | rates}))
+
+
+def test_the_time_on_a_gpu_is_what_arithmetic_passes_and_steps_take():
+    half = dict.fromkeys(("bf16",), 0.0)
+    on = dataclasses.replace(costs.ASSUMED, reading_flops=half | {"bf16": 2e12}, block_seconds=half | {"bf16": 0.5})
+    on = dataclasses.replace(on, step_block_seconds=half | {"bf16": 0.25}, step_bytes_per_second=half | {"bf16": 1e5})
+    own = entry(SHAPE.vocabulary * SHAPE.hidden + 1e5, shape=SHAPE.model_dump())
+    fixed = costs.START_SECONDS + own.parameters * 2 / on.load_bytes_per_second
+
+    def about(**more):
+        return costs.gpu_seconds(on, own, "bf16", **({"tokens": 0.0, "n_passes": 0.0} | more)) - fixed
+
+    assert about(tokens=3e7) == pytest.approx(3.0)  # two operations a token and parameter outside the embeddings
+    assert about(tokens=3e7, n_passes=1) == pytest.approx(3.0)
+    assert about(tokens=3e7, n_passes=10) == pytest.approx(10 * 4 * 0.5)
+    assert about(n_steps=8) == pytest.approx(8 * (own.parameters * 2) / 1e5)
+    assert about(n_passes=1, n_steps=8) == pytest.approx(2.0 + about(n_steps=8))
+    twin = own.model_copy(update={"seeds": [0, 1]})
+    assert costs.gpu_seconds(on, twin, "bf16", 3e7, 1.0) - fixed == pytest.approx(6.0)
+
+
+def test_times_are_for_the_card_that_is_here_if_it_was_measured_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(costs, "MEASURED", tmp_path)
+    assert costs.card("B 2") is costs.ASSUMED
+    assert "assumed" in costs.ASSUMED.in_words()
+    card_file(tmp_path, "A 1")
+    card_file(tmp_path, "B 2", load_bytes_per_second=5.0)
+    assert (costs.card("B 2").name, costs.card("B 2").load_bytes_per_second) == ("B 2", 5.0)
+    assert costs.card("C").name == costs.card(None).name == "A 1"
+    assert costs.card(None).in_words() == "an A 1 (measured by make gpu-check)"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks/results").glob("*.json")), ids=lambda p: p.stem)
+def test_every_measured_card_gives_a_rate_for_every_precision(path, monkeypatch):
+    monkeypatch.setattr(costs, "MEASURED", path.parent)
+    (card,) = (c for c in costs.cards() if c.name == json.loads(path.read_text())["card"])
+    for rates in (card.reading_flops, card.block_seconds, card.step_bytes_per_second, card.step_block_seconds):
+        assert set(rates) == set(costs.BYTES)
+        assert min(rates.values()) > 0
 
 
 def test_only_the_hub_sends_weights():

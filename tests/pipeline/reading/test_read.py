@@ -15,6 +15,7 @@ from pipeline.models import loading
 from pipeline.models.entries import Folder, load_entry
 from pipeline.params.whole import Params
 from pipeline.reading import read, residual
+from pipeline.reading.batches import BatchPlan
 from pipeline.store import layout
 from pipeline.texts import stimuli
 from tests.conftest import CONCLUDE, ROOT, stories
@@ -22,7 +23,7 @@ from tests.conftest import CONCLUDE, ROOT, stories
 
 @given(st.lists(st.integers(1, 200), min_size=1, max_size=50), st.integers(1, 400), st.integers(1, 8))
 def test_batches_hold_every_text_once_and_keep_their_limits(lengths, tokens, texts):
-    batches = read.BatchPlan(tokens, texts).batches(lengths)
+    batches = BatchPlan(tokens, texts).batches(lengths)
     assert sorted(i for batch in batches for i in batch) == list(range(len(lengths)))
     for batch in batches:
         assert len(batch) <= texts
@@ -128,7 +129,7 @@ def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
     path = layout.activations_path("tiny-llama-3.2", "fp32", "stories")
     whole = files_of(path)
     lengths = opening.activations("tiny-llama-3.2", "fp32", "stories")["n_tokens"].values + 1
-    n_batches = len(read.BatchPlan(1024, 8).batches(lengths.tolist()))
+    n_batches = len(BatchPlan(1024, 8).batches(lengths.tolist()))
     assert n_batches > 3
     shutil.rmtree(path)
     true_read = residual.read_batch

@@ -153,3 +153,30 @@ def test_an_architecture_without_known_blocks_is_refused():
 
     with pytest.raises(InputError, match="0 lists of 2 attention blocks found"):
         residual.blocks(Body())
+
+
+@given(st.integers(0, 10**6))
+def test_pooling_without_asking_the_host_is_pooling(seed):
+    # What a GPU does in place of `pool`, on a CPU: the same numbers, and NaN and inf wherever they may stand.
+    generator = torch.Generator().manual_seed(seed)
+    states = torch.randn(3, 12, 4, generator=generator)
+    lengths = [12, 9, 8]
+    for value, k in ((torch.nan, 0), (torch.inf, 1), (-torch.inf, 2), (3e38, 3)):
+        if seed >> k & 1:
+            states.view(-1)[torch.randint(0, states.numel(), (2,), generator=generator)] = value
+    weights = residual.pooling_weights(lengths, [*POSITIONS, MIDDLE], [1, 0, 2])
+    found, expected = residual._pool_without_asking(states, weights), residual.pool(states, weights)
+    assert torch.equal(found[1], expected[1])
+    assert torch.equal(found[0].nan_to_num(7.0), expected[0].nan_to_num(7.0))
+
+
+@pytest.mark.parametrize("family", ["llama-3.2", "gemma-3"])
+def test_a_batch_that_is_started_gives_what_a_batch_gives(family, model_folders):
+    body, tokenizer = load(model_folders[family])
+    ids, bos = tokenised(tokenizer, family)
+    started = [residual.start_batch(body, [text], POSITIONS, bos) for text in ids]
+    for text, pending in zip(ids, started, strict=True):
+        assert all(map(np.array_equal, pending.result(), residual.read_batch(body, [text], POSITIONS, bos)))
+    room = residual.room_for(body, 2, 3)
+    parts = residual.read_batch(body, ids[:2], POSITIONS, bos)
+    assert [(a.shape, a.dtype) for a in room] == [(a.shape, a.dtype) for a in parts]

@@ -6,7 +6,8 @@ from transformers import AutoModelForCausalLM
 
 from pipeline.reading.residual import blocks
 from pipeline.steering import hooks
-from pipeline.writing.generation import Decoding, generate
+from pipeline.writing.generation import generate
+from pipeline.writing.sampling import Decoding
 from tests.conftest import FAMILIES
 
 PROMPTS = [[0, 17, 230, 41], [5, 99, 301, 7, 450, 12, 88], [13, 14]]

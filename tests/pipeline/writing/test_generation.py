@@ -7,7 +7,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pipeline.errors import InputError
 from pipeline.writing import text_cache
-from pipeline.writing.generation import Decoding, Written, end_tokens, generate, prompt_ids
+from pipeline.writing.generation import Written, end_tokens, generate, prompt_ids
+from pipeline.writing.sampling import Decoding
 from tests.conftest import FAMILIES, stories
 from tests.pipeline.writing.test_sampling import drawn_by_hand, softmax
 

@@ -1,4 +1,4 @@
-"""How `pipeline.writing.generation` draws a token, against a sampler of a few lines."""
+"""How `pipeline.writing.sampling` draws a token, against a sampler of a few lines."""
 
 from collections import Counter
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import chi2
 
-from pipeline.writing.generation import Decoding, choose, draw, nucleus
+from pipeline.writing.sampling import Decoding, choose, choose_there, draw, draw_together, nucleus
 
 SAMPLED = Decoding(0.9, top_p=0.95)
 
@@ -101,3 +101,29 @@ def test_one_number_is_drawn_for_each_token():
     p = softmax(logits[0].double().numpy() / SAMPLED.temperature)
     draws = torch.rand(20, dtype=torch.float64, generator=twin)
     assert found == [drawn_by_hand(p, SAMPLED.top_p, u) for u in draws.tolist()]
+
+
+@given(
+    st.lists(probability, min_size=1, max_size=4), st.sampled_from([0.0, 0.1, 0.5, 0.9, 0.999, 1.0]), st.floats(0, 1 - 2**-53)
+)
+def test_texts_that_draw_together_draw_what_each_draws(ps, top_p, u):
+    # Multiples of 1/64 in place of shares, and of u: sums are then exact, ties are frequent and no order of summation matters.
+    n = max(map(len, ps))
+    rows = torch.tensor(np.stack([np.pad(np.round(p * 64) / 64, (0, n - len(p))) for p in ps]))
+    rows = rows[rows.sum(-1) > 0]
+    u = np.floor(u * 64) / 64
+    tokens, found = draw_together(rows, top_p, torch.full((len(rows),), u, dtype=torch.float64), n)
+    assert found.all()
+    assert tokens.tolist() == [draw(p, top_p, u) for p in rows]
+
+
+def test_a_nucleus_that_is_wider_than_what_is_looked_at_is_said_to_be():
+    p = torch.tensor([[0.25] * 4, [0.7, 0.1, 0.1, 0.1]], dtype=torch.float64)
+    assert draw_together(p, 0.6, torch.tensor([0.5, 0.5]), 2)[1].tolist() == [False, True]
+
+
+def test_a_draw_from_a_wide_nucleus_is_that_of_the_whole_vocabulary(rng):
+    logits = torch.tensor(rng.normal(0, 0.1, (3, 5000)), dtype=torch.float32)
+    u = [0.1, 0.5, 0.93]
+    p = torch.softmax(logits.double() / 0.9, dim=-1)
+    assert choose_there(logits, SAMPLED, u) == [draw(row, 0.95, x) for row, x in zip(p, u, strict=True)]
