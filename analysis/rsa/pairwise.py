@@ -63,10 +63,10 @@ class Pairwise:
 def pairwise(sides: Sequence[Halves]) -> Pairwise:
     """Compare every reader with every other. All must have the same halvings, draws and labels."""
     halves = np.stack([s.halves for s in sides])  # (C, N, 2, P)
-    cross = _cross(halves)
+    cross = cross_halves(halves)
     topic = _without_each_topic(sides, halves)  # (T, C, C)
     labels = _stacked([s.fewer_halves for s in sides])  # (C, E, N, 2, P')
-    label = None if labels is None else np.stack([_cross(labels[:, e]) for e in range(labels.shape[1])])
+    label = None if labels is None else np.stack([cross_halves(labels[:, e]) for e in range(labels.shape[1])])
     each = halves.reshape(len(sides), 2 * len(sides[0].first), -1)
     return Pairwise(
         rho_same=_same(sides),
@@ -100,7 +100,7 @@ def _mean_product(x: Floats, y: Floats) -> Floats:
     return np.asarray(x.reshape(len(x), -1) @ y.reshape(len(y), -1).T / n)
 
 
-def _cross(halves: Floats) -> Floats:
+def cross_halves(halves: Floats) -> Floats:
     """rho_cross from halves (C, N, 2, P): both ways round."""
     one_way = _mean_product(halves[:, :, 0], halves[:, :, 1])
     return np.asarray((one_way + one_way.T) / 2)
