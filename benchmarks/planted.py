@@ -170,3 +170,27 @@ def unrelated(seed: int, reliability: float = 0.8) -> Callable[[int], World]:
         return World(tuple(Reader(geometry(rng), s, scale.noise) for s in seen))
 
     return world
+
+
+def words_and_more(share: float, seed: int, noise: float = 1.0) -> World:
+    """Two models and, third, a reader of words. A model's geometry: words, another of both with the `share`, a little of its own."""
+    rng = np.random.default_rng((seed, round(1000 * share)))
+    words, more = geometry(rng), geometry(rng)
+    own = [np.sqrt(1 - share) * words + np.sqrt(share) * more + 0.3 * geometry(rng) for _ in range(2)]
+    seen = sights(3, 1.0, 0.5, rng)
+    return World(tuple(Reader(m, s, noise) for m, s in zip([*own, words], seen, strict=True)))
+
+
+def several(truth: float, reliability: float, n: int, seed: int) -> World:
+    """`n` readers, any two of whom agree to about `truth` without noise: each adds a geometry of its own to one in common."""
+    rng = np.random.default_rng((seed, n))
+    base = pair(truth, reliability, seed).readers[0]
+    common, own = geometry(rng), [geometry(rng) for _ in range(n)]
+
+    def world(share: float) -> World:
+        mixed = [np.sqrt(share) * common + np.sqrt(1 - share) * x for x in own]
+        seen = sights(n, 2.0 * base.noise, 0.5, np.random.default_rng((seed, 5)))
+        return World(tuple(Reader(m, s, base.noise) for m, s in zip(mixed, seen, strict=True)))
+
+    i, j = np.triu_indices(n, k=1)
+    return world(bisected(lambda share: float(world(share).truth[i, j].mean()), truth, (0.0, 1.0), steps=20))

@@ -94,4 +94,4 @@ def test_each_test_alone_is_wrong_somewhere_and_the_larger_p_nowhere():
     assert shuffle > 0.125  # strong geometries that have nothing in common differ from no geometry
     assert both <= 0.125
     shared = planted.pair(0.6, 0.5, 6)
-    assert rejections(lambda _: shared, 10)[2] == 1
+    assert rejections(lambda _: shared, 10)[2] >= 0.8
