@@ -2,8 +2,9 @@
 
     python -m benchmarks.coverage [SETS]
 
-Each set draws 24 topics anew (`planted`). Over SETS (500) sets, in each cell of a grid of truths (0, .3, .8, .97) and reliabilities
-(.3, .6, .9), the share of 95% intervals that hold what they estimate, and what is wrong with the estimate itself:
+Each set draws 24 topics anew (`planted`). Over SETS (500) sets, in each cell of a grid of truths (0, .3, .8, .97) and
+reliabilities (.3, .6, .9), the share of 95% intervals that hold what they estimate, and what is wrong with the estimate
+itself:
 
 - rho_same: of its expectation at this number of topics, the mean over sets;
 - rho_dis: of the rho without noise; its bias, the mean half-width, and how often it is null for want of reliability.
@@ -67,9 +68,9 @@ def main() -> None:
             reliability = float(np.mean([f.reliabilities for f in found]))
             true = float(world.truth[0, 1])
             print(
-                f"truth {true:.2f}, reliability {reliability:.2f}: rho_same covers {covered(same, same[:, 0].mean()):.1%}; rho_dis"
-                f" covers {covered(dis, true):.1%}, bias {dis[:, 0].mean() - true:+.3f}, half-width {dis[:, 1].mean():.3f}, null in"
-                f" {1 - len(dis) / sets:.1%}",
+                f"truth {true:.2f}, reliability {reliability:.2f}:"
+                f" rho_same covers {covered(same, same[:, 0].mean()):.1%}; rho_dis covers {covered(dis, true):.1%},"
+                f" bias {dis[:, 0].mean() - true:+.3f}, half-width {dis[:, 1].mean():.3f}, null in {1 - len(dis) / sets:.1%}",
                 flush=True,
             )
 

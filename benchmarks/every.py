@@ -46,7 +46,8 @@ def main() -> None:
         for truth, rows in verdicts.items():
             holds, fails, old_holds, old_fails = np.mean(rows, axis=0)
             print(
-                f"  all pairs at {truth}: holds {holds:.1%}, does not hold {fails:.1%}; pair by pair {old_holds:.1%}, {old_fails:.1%}",
+                f"  all pairs at {truth}: holds {holds:.1%}, does not hold {fails:.1%};"
+                f" pair by pair {old_holds:.1%}, {old_fails:.1%}",
                 flush=True,
             )
 

@@ -173,7 +173,8 @@ def unrelated(seed: int, reliability: float = 0.8) -> Callable[[int], World]:
 
 
 def words_and_more(share: float, seed: int, noise: float = 1.0) -> World:
-    """Two models and, third, a reader of words. A model's geometry: words, another of both with the `share`, a little of its own."""
+    """Two models and, third, a reader of words. A model's geometry: words, another of both with the `share`, a little of its
+    own."""
     rng = np.random.default_rng((seed, round(1000 * share)))
     words, more = geometry(rng), geometry(rng)
     own = [np.sqrt(1 - share) * words + np.sqrt(share) * more + 0.3 * geometry(rng) for _ in range(2)]

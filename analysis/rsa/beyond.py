@@ -1,8 +1,8 @@
 """What two readers share beyond a control: words, input embeddings, an untrained twin.
 
-d = r_AB - r_Ac r_Bc on disattenuated values (`pairwise.Pairwise.rho_dis`): what of their agreement the control does not give. If
-A and B agree through c alone, r_AB is the product. The partial correlation divides d by what c leaves of each side, and so is
-undefined exactly where the control explains everything.
+d = r_AB - r_Ac r_Bc on disattenuated values (`pairwise.Pairwise.rho_dis`): what of their agreement the control does not give.
+If A and B agree through c alone, r_AB is the product. The partial correlation divides d by what c leaves of each side, and so
+is undefined exactly where the control explains everything.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ class Left:
 
 
 def beyond(rho_dis: Estimate, control: int) -> Left:
-    """What is left given the reader `control`, one of those compared; NaN where a reliability is not positive, also without some
-    topic. Raises ValueError where `rho_dis` was made without deletions."""
+    """What is left given the reader `control`, one of those compared; NaN where a reliability is not positive, also without
+    some topic. Raises ValueError where `rho_dis` was made without deletions."""
     if rho_dis.without_topic is None:
         raise ValueError("rho_dis without each topic is needed")
     without = left(rho_dis.without_topic, control)

@@ -1,9 +1,9 @@
 """Cross-model decoding: A's label centroids, turned into B's space, name B's held-out stories.
 
-The map is an orthogonal Procrustes map (Schönemann 1966), fitted on the centroids of the training topics. It turns and mirrors and
-moves; it does not stretch. Widths may differ: everything comes from Gram matrices. Two sets of E centroids at equal distances
-can be turned onto one another whatever their labels, so that accuracy alone shows nothing: beside it stands the same with A's
-labels in a random order, and the accuracy on labels that the map was not fitted on.
+The map is an orthogonal Procrustes map (Schönemann 1966), fitted on the centroids of the training topics. It turns and
+mirrors and moves; it does not stretch. Widths may differ: everything comes from Gram matrices. Two sets of E centroids at
+equal distances can be turned onto one another whatever their labels, so that accuracy alone shows nothing: beside it stands
+the same with A's labels in a random order, and the accuracy on labels that the map was not fitted on.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def folds(k_a: Floats, k_b: Floats, design: Design, n: int, seed: int) -> list[F
 def guesses(fold: Fold, orders: NDArray[np.int64], fitted: Bools, named: Bools) -> NDArray[np.int64]:
     """What A's centroids call B's held-out stories: (D, S'), a label for each of D orders of A's labels.
 
-    `orders` (D, E): label e of B stands against label orders[e] of A. The map is fitted on the labels `fitted` (E), centred over
-    them; a story goes to the label among `named` (E) whose turned centroid has the highest cosine with it.
+    `orders` (D, E): label e of B stands against label orders[e] of A. The map is fitted on the labels `fitted` (E), centred
+    over them; a story goes to the label among `named` (E) whose turned centroid has the highest cosine with it.
     """
     k, to = np.flatnonzero(fitted), np.flatnonzero(named)
     basis_b, values_b = _basis(_centred(fold.b, k)[np.ix_(k, k)])
@@ -88,8 +88,8 @@ def _basis(products: Floats) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True)
 class Decoded:
-    """`right` (S): B's stories that A names rightly while their topic is held out. `accuracy`, and `by_chance` (D): the same with
-    A's labels in random orders. `new`, `new_by_chance`: on labels that the map was not fitted on, among these alone."""
+    """`right` (S): B's stories that A names rightly while their topic is held out. `accuracy`, and `by_chance` (D): the same
+    with A's labels in random orders. `new`, `new_by_chance`: on labels that the map was not fitted on, among these alone."""
 
     right: Bools
     accuracy: float

@@ -47,11 +47,11 @@ def of_lineages(values: Floats, lineage_a: list[str], lineage_b: list[str]) -> t
 
 
 def predict(matrix: Floats, se: float = 0.0, level: float = 0.95) -> Predicted | None:
-    """From numbers of every two of F lineages (F, F), symmetric, the diagonal not looked at. None below three lineages, or where
-    two of them have no number. t with F - 1 degrees of freedom.
+    """From numbers of every two of F lineages (F, F), symmetric, the diagonal not looked at. None below three lineages, or
+    where two of them have no number. t with F - 1 degrees of freedom.
 
-    `se`: standard error over topics of the mean, which all pairs share and their spread does not show. With three lineages their
-    meetings cannot be told from their own effects, and count as these.
+    `se`: standard error over topics of the mean, which all pairs share and their spread does not show. With three lineages
+    their meetings cannot be told from their own effects, and count as these.
     """
     f = len(matrix)
     i, j = np.triu_indices(f, k=1)

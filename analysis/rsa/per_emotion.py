@@ -19,7 +19,8 @@ SMALLEST = 5
 
 
 def rows(products: Floats) -> Floats:
-    """Standardised ranks (..., E, E - 1) of each label's distances from the others, from products of label means (..., E, E)."""
+    """Standardised ranks (..., E, E - 1) of each label's distances from the others, from products of label means (..., E,
+    E)."""
     e = products.shape[-1]
     i, j = rdm.pairs(e)
     square = np.zeros(products.shape)
@@ -40,8 +41,8 @@ class Rows:
 
 
 def per_emotion(cells_a: Floats, cells_b: Floats, design: Design, first: Bools) -> Rows:
-    """Row by row from `gram.cells` (E, T, E, T) of two readers and halvings (N, T). Raises ValueError where a half without one of
-    its topics leaves a label without stories."""
+    """Row by row from `gram.cells` (E, T, E, T) of two readers and halvings (N, T). Raises ValueError where a half without
+    one of its topics leaves a label without stories."""
     n, t = first.shape
     e = len(design.labels)
 

@@ -1,10 +1,10 @@
 """Several predictors of one reader's RDM at once: what only the other model gives, and what the controls give as well.
 
 The ranks of RDM_B are a sum of those of its predictors (model A; words, n-grams, embeddings, a twin; valence, arousal) with
-weights that are not negative. Distances of independent parts add up (Khaligh-Razavi & Kriegeskorte 2014), and a negative weight
-could only take one predictor's noise out of another's. The weights come from one half of the topics and are judged on the
-other. Predictors and RDM_B share no story anywhere: each half is halved again. All correlations are disattenuated, for words that
-are measured with noise would leave to model A what they explain.
+weights that are not negative. Distances of independent parts add up (Khaligh-Razavi & Kriegeskorte 2014), and a negative
+weight could only take one predictor's noise out of another's. The weights come from one half of the topics and are judged on
+the other. Predictors and RDM_B share no story anywhere: each half is halved again. All correlations are disattenuated, for
+words that are measured with noise would leave to model A what they explain.
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def explained(r: Floats, target: int, predictors: Sequence[int]) -> float:
 
 
 def weights(r: Floats, target: int, predictors: Sequence[int]) -> Floats:
-    """Non-negative least squares (K') from correlations (K, K). What sampling leaves without a positive eigenvalue is lifted to a
-    small one: disattenuated correlations need not be those of any variables."""
+    """Non-negative least squares (K') from correlations (K, K). What sampling leaves without a positive eigenvalue is lifted
+    to a small one: disattenuated correlations need not be those of any variables."""
     values, vectors = np.linalg.eigh(r[np.ix_(predictors, predictors)])
     root = np.sqrt(np.maximum(values, 0.05))
     return np.asarray(nnls((vectors * root).T, vectors.T @ r[predictors, target] / root)[0])
@@ -81,8 +81,8 @@ def weights(r: Floats, target: int, predictors: Sequence[int]) -> Floats:
 
 @dataclass(frozen=True)
 class Parts:
-    """Shares of the variance of a target's RDM. `whole`: model and controls; `unique`: what the controls without the model lack;
-    `common`: what the model gives and the controls as well; `controls`: these alone."""
+    """Shares of the variance of a target's RDM. `whole`: model and controls; `unique`: what the controls without the model
+    lack; `common`: what the model gives and the controls as well; `controls`: these alone."""
 
     whole: float
     unique: float

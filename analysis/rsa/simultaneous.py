@@ -1,10 +1,10 @@
 """One statement about every pair: an interval for the lowest of many numbers that share topics.
 
-Numbers of many pairs are measured on the same topics. Judged pair by pair, forty pairs at the border give a false "does not hold"
-in a quarter of all studies: the lowest of forty estimates is low by chance. Here the upper end is simultaneous, from the joint
-distribution of all pairs' t statistics (max-t; Romano & Wolf 2005), which the shared deletions of topics give. The lower end need
-not be: all pairs lie above a value exactly where the lowest does, and that is one pair, whichever it is (intersection-union; Berger
-1982). A correction there would only cost power.
+Numbers of many pairs are measured on the same topics. Judged pair by pair, forty pairs at the border give a false "does not
+hold" in a quarter of all studies: the lowest of forty estimates is low by chance. Here the upper end is simultaneous, from
+the joint distribution of all pairs' t statistics (max-t; Romano & Wolf 2005), which the shared deletions of topics give. The
+lower end need not be: all pairs lie above a value exactly where the lowest does, and that is one pair, whichever it is
+(intersection-union; Berger 1982). A correction there would only cost power.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ DRAWS = 5_000
 
 @dataclass(frozen=True)
 class Lowest:
-    """The lowest of the pairs' numbers, and the ends of its interval. `n` pairs were judged, `n_unknown` could not be; `deciding`
-    is the pair whose upper end is lowest. `quantile`: of max-t, in place of Student's."""
+    """The lowest of the pairs' numbers, and the ends of its interval. `n` pairs were judged, `n_unknown` could not be;
+    `deciding` is the pair whose upper end is lowest. `quantile`: of max-t, in place of Student's."""
 
     estimate: float
     low: float
@@ -49,7 +49,8 @@ def max_t(without: Floats, level: float, seed: int, draws: int = DRAWS) -> float
 
 
 def lowest(values: Floats, without: Floats, seed: int, level: float = 0.95) -> Lowest | None:
-    """Interval of the lowest of K numbers from values (K) and their values without each topic (T, K); None where none is finite.
+    """Interval of the lowest of K numbers from values (K) and their values without each topic (T, K); None where none is
+    finite.
 
     The level is that of both ends together. The estimate is the lowest value moved by the selection's median error: the lowest
     estimate lies below the lowest truth, and with pairs alike in truth far below.

@@ -11,7 +11,8 @@ T, K, BORDER = 24, 40, 0.735
 
 
 def study(rng, truth, common=0.5, noise=0.15):
-    """Numbers of K pairs that are means over T topics, and without each topic; `common`: the share of noise that pairs share."""
+    """Numbers of K pairs that are means over T topics, and without each topic; `common`: the share of noise that pairs
+    share."""
     z = np.sqrt(common) * rng.normal(size=(T, 1)) + np.sqrt(1 - common) * rng.normal(size=(T, K))
     x = truth + noise * z
     return x.mean(0), (x.sum(0) - x) / (T - 1)
