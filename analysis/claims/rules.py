@@ -179,21 +179,27 @@ def is_member(a: Reader, b: Reader) -> bool:
 @dataclass(frozen=True)
 class Published:
     """One pair under the published protocol: Spearman of the RDMs of the same three passages, one passage against the two
-    others, and the permutation p of the latter."""
+    others, and the permutation p of the latter. `own`: the geometric mean of what either reader has in common with itself, one
+    passage against the two others: what two readers with one geometry would show."""
 
     about: str
     same: float | None
     across: float | None
     p: float | None
+    own: float | None = None
     reason: str | None = None
 
 
-def judge_published(pairs: list[Published], side: Side, level: float = 0.05, margin: float = 0.1) -> Verdict:
+def judge_published(
+    pairs: list[Published], side: Side, level: float = 0.05, margin: float = 0.1, lowest_own: float = 0.3
+) -> Verdict:
     """A published claim on the lowest raw rho, judged by the published protocol itself.
 
     A pair below the side is a fact of these passages: it does not hold. On the side, the number may be the passages': it
     holds where each pair's agreement is found in other passages too (p at most `level`; all must pass, so that none is
-    corrected for), and is explained by shared passages where one is neither significant nor above the margin there.
+    corrected for), and is explained by shared passages where one is neither significant nor above the margin there although
+    either reader agrees with itself. Where readers do not (`own` below `lowest_own`), three passages measure no geometry, and
+    nothing is decided: a geometry that is shared would look the same.
     """
     known = [p for p in pairs if p.same is not None]
     if not known:
@@ -203,13 +209,12 @@ def judge_published(pairs: list[Published], side: Side, level: float = 0.05, mar
     if side.where(lowest.same or 0.0, lowest.same or 0.0) != HOLDS:
         return Verdict(FAILS, f"{lowest.about}: {lowest.same:.2f} on the same passages")
     unsure = [p for p in known if p.p is None or p.p > level]
-    gone = [p for p in unsure if p.p is not None and p.across is not None and p.across < margin]
+    gone = [p for p in unsure if p.p is not None and p.across is not None and p.across < margin and (p.own or 0) >= lowest_own]
     if gone:
         first = min(gone, key=lambda p: p.across or 0.0)
         words = f"{first.about}: {first.same:.2f} on the same passages, {first.across:.2f} across (p {first.p:.2f})"
         return Verdict(EXPLAINED + PASSAGES, f"{words}; {len(gone)} of {len(known)} pairs")
     if unsure or len(known) < len(pairs):
-        return Verdict(
-            UNDECIDED, f"{len(unsure)} of {len(known)} not shown across passages, {len(pairs) - len(known)} not judged"
-        )
+        words = f"{len(unsure)} of {len(known)} pairs not found across passages"
+        return Verdict(UNDECIDED, f"{words}; {len(pairs) - len(known)} not judged" if len(known) < len(pairs) else words)
     return Verdict(HOLDS, f"the lowest {lowest.same:.2f}; found across passages in all {len(known)}")
