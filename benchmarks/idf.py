@@ -22,7 +22,7 @@ HALVINGS = 40
 
 
 def weighted(counts: csr_array, fitted_on: np.ndarray | None) -> Floats:
-    """Gram matrix (S, S) of unit rows of (1 + log tf) * idf, idf as scikit-learn's from the stories `fitted_on`; None: no idf."""
+    """Gram matrix (S, S) of unit rows of (1 + log tf) * idf, idf of the stories `fitted_on` (None: no idf)."""
     x = counts.copy()
     x.data = 1 + np.log(x.data)
     if fitted_on is not None:

@@ -16,8 +16,9 @@ from analysis.rsa import split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import Halves
 
-TOPICS, LABELS, BOTH = "topics", "labels", "topics_and_labels"
-"""What an interval is over: other topics, other emotions, or both (conservative)."""
+TOPICS, LABELS = "topics", "labels"
+"""What an interval is over. Claims are about these labels, so that intervals over topics decide; those over labels say how much
+hangs on which labels they are. Their sum counts a story's noise twice: it is in the variance over labels as well."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,15 @@ class Estimate:
     without_topic: Floats | None = None  # (T, C, C): without each topic, dropped in place
 
     def intervals(self, n_units: int, n_labels: int, level: float = 0.95) -> dict[str, tuple[Floats, int]]:
-        """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1, E - 1, and min(T, E) - 1 for both, whose variance
-        is the sum of the two."""
+        """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1 and E - 1."""
         made: dict[str, tuple[Floats, int]] = {}
         for over, se, dof in (
             (TOPICS, self.se_topic, n_units - 1),
             (LABELS, self.se_label, n_labels - 1),
-            (BOTH, self._se_both, min(n_units, n_labels) - 1),
         ):
             if se is not None:
                 made[over] = (split_half.t_quantile((1 + level) / 2, dof) * se, dof)
         return made
-
-    @property
-    def _se_both(self) -> Floats | None:
-        if self.se_topic is None or self.se_label is None:
-            return None
-        return np.hypot(self.se_topic, self.se_label)
 
 
 @dataclass(frozen=True)

@@ -56,7 +56,7 @@ BEHAVIOUR_GEOMETRY = Table(
             "score_distance": pl.Float64,  # of procedural scores
             "rho_same": pl.Float64,  # of the same two on the stories, at the report's readout
             "rho_dis": pl.Float64,
-            "ci_low": pl.Float64,  # of rho_dis, over topics and labels
+            "ci_low": pl.Float64,  # of rho_dis, over topics
             "ci_high": pl.Float64,
             "reason": pl.String,
         }

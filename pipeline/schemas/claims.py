@@ -21,7 +21,7 @@ CLAIMS = Table(
             "about": pl.String,  # the pair or model that decides
             "n": pl.Int64,  # numbers that the claim is about
             "estimate": pl.Float64,
-            "ci_low": pl.Float64,  # 95%, over topics and labels
+            "ci_low": pl.Float64,  # 95%, over topics
             "ci_high": pl.Float64,
             "ceiling": pl.Float64,  # sqrt(reliability_a reliability_b): of rho_cross, and never of rho_same
             "floor": pl.Float64,  # 95% quantile of the same under labels that mean nothing

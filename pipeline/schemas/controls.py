@@ -42,7 +42,7 @@ HUMAN = Table(
             "spearman": pl.Float64,  # of the model's RDM with the distances between norms
             "se_topic": pl.Float64,
             "se_label": pl.Float64,
-            "ci_low": pl.Float64,  # 95%, over topics and labels
+            "ci_low": pl.Float64,  # 95%, over topics
             "ci_high": pl.Float64,
             "reason": pl.String,
         }

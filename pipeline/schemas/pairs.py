@@ -44,7 +44,7 @@ INTERVALS = Table(
         {
             **PAIR,
             "estimator": pl.String,  # rho_same, rho_cross, rho_dis
-            "over": pl.String,  # topics, labels, topics_and_labels (conservative)
+            "over": pl.String,  # topics; labels: how much hangs on which labels these are
             "estimate": pl.Float64,
             "dof": pl.Int64,
             "ci_low": pl.Float64,  # 95%
