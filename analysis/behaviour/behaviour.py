@@ -138,7 +138,7 @@ def beside_geometry(compliance: pl.DataFrame, rsa: pl.DataFrame, intervals: pl.D
             here = at | {"precision_a": precision, "precision_b": precision}
             pair = rsa.filter(both, **here).row(0, named=True)
             row |= {"rho_same": pair["rho_same"], "rho_dis": pair["rho_dis"], "reason": _joined(*reasons, pair["reason"])}
-            ends = intervals.filter(both, estimator="rho_dis", over="topics_and_labels", **here)
+            ends = intervals.filter(both, estimator="rho_dis", over="topics", **here)
             if ends.height:
                 row |= {"ci_low": ends["ci_low"][0], "ci_high": ends["ci_high"][0]}
             made.append(row)

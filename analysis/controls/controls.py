@@ -127,7 +127,8 @@ def norm_distances(emotions: list[str], params: Params) -> tuple[dict[str, Float
 def human_rows(readout: Readout, params: Params) -> list[Row]:
     """Rows of `human` of one reader, every layer: its RDM over the labels with norms against the distances between norms.
 
-    Over topics the spread of bootstrap draws, over labels the jackknife, both with the distances as they are.
+    Over topics the spread of bootstrap draws, over labels the jackknife, both with the distances as they are. The interval is
+    over topics: the norms are of these labels.
     """
     headline = Headline.of(readout, params.vectors.neutral_label)
     design = headline.design
@@ -136,7 +137,7 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
     ranked = {name: (rdm.ranks(d), _ranks_without_each(d, len(rated))) for name, d in distances.items()} if enough else {}
     draws = split_half.bootstrap(len(design.units), params.controls.bootstrap, params.geometry.seed)
     keys = {**readout.reader.keys(), "position": readout.position, "variant": VARIANT}
-    dof = min(len(design.units), len(rated)) - 1
+    dof = len(design.units) - 1
 
     def at(index: int) -> list[Row]:
         base = keys | {"layer": index, "depth": index / readout.n_layers, "n_emotions": len(rated)}
@@ -147,7 +148,7 @@ def human_rows(readout: Readout, params: Params) -> list[Row]:
             if values is not None:
                 value, drawn, fewer = values[name]
                 se_topic, se_label = float(drawn.std(ddof=1)), split_half.jackknife_se(fewer)
-                half = float(split_half.t_quantile(0.975, dof) * np.hypot(se_topic, se_label))
+                half = split_half.t_quantile(0.975, dof) * se_topic
                 row |= {"spearman": value, "se_topic": se_topic, "se_label": se_label}
                 row |= {"ci_low": value - half, "ci_high": value + half}
             rows.append(row)

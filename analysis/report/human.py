@@ -13,7 +13,7 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 ALL = "all"
 CAPTION = (
     "Spearman's rho of each layer's RDM with the distances between human ratings of the labels. Bands: 95% intervals over"
-    " topics and emotions (conservative). Valence alone, arousal alone, and all three dimensions together."
+    " topics. Valence alone, arousal alone, and all three dimensions together."
 )
 
 

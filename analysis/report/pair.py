@@ -15,7 +15,7 @@ from analysis.rsa.names import ALL_PAIRS, CV, VALENCE_REMOVED, WITHIN_SIGN
 CAPTION = (
     "One pair, from top to bottom: what the same stories show, what meaningless labels would show on them, what is left on"
     " different topics, freed of noise, within one sign of valence, with valence taken out, given words or untrained networks."
-    " Bars: 95% intervals over topics and emotions (conservative); given a control: over topics."
+    " Bars: 95% intervals over topics."
 )
 FLOOR = "stimulus_floor"
 
@@ -34,8 +34,8 @@ def _steps(view: View, pair: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per step: its name, value, and the ends of its interval (null where there is none)."""
     ours = (pl.col("reader_a") == pair["reader_a"]) & (pl.col("reader_b") == pair["reader_b"])
     rsa = {row["pairs"]: row for row in view.here(view.rsa).filter(ours, layer_rule=CV).iter_rows(named=True)}
-    both = view.here(view.intervals).filter(ours, layer_rule=CV, over="topics_and_labels").iter_rows(named=True)
-    ends = {(row["pairs"], row["estimator"]): (row["ci_low"], row["ci_high"]) for row in both}
+    found = view.here(view.intervals).filter(ours, layer_rule=CV, over="topics").iter_rows(named=True)
+    ends = {(row["pairs"], row["estimator"]): (row["ci_low"], row["ci_high"]) for row in found}
     controls = view.controls.filter(ours, position=view.params.report.position).iter_rows(named=True)
     by_control = {row["control"]: row for row in controls}
 

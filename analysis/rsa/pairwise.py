@@ -16,8 +16,9 @@ from analysis.rsa import split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import Halves
 
-TOPICS, LABELS, BOTH = "topics", "labels", "topics_and_labels"
-"""What an interval is over: other topics, other emotions, or both (conservative)."""
+TOPICS, LABELS = "topics", "labels"
+"""What an interval is over. Claims are about these labels, so that intervals over topics decide; those over labels say how much
+hangs on which labels they are. Their sum counts a story's noise twice: it is in the variance over labels as well."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +32,15 @@ class Estimate:
     without_topic: Floats | None = None  # (T, C, C): without each topic, dropped in place
 
     def intervals(self, n_units: int, n_labels: int, level: float = 0.95) -> dict[str, tuple[Floats, int]]:
-        """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1, E - 1, and min(T, E) - 1 for both, whose variance
-        is the sum of the two."""
+        """Half-widths (C, C) and degrees of freedom: t quantiles at T - 1 and E - 1."""
         made: dict[str, tuple[Floats, int]] = {}
         for over, se, dof in (
             (TOPICS, self.se_topic, n_units - 1),
             (LABELS, self.se_label, n_labels - 1),
-            (BOTH, self._se_both, min(n_units, n_labels) - 1),
         ):
             if se is not None:
                 made[over] = (split_half.t_quantile((1 + level) / 2, dof) * se, dof)
         return made
-
-    @property
-    def _se_both(self) -> Floats | None:
-        if self.se_topic is None or self.se_label is None:
-            return None
-        return np.hypot(self.se_topic, self.se_label)
 
 
 @dataclass(frozen=True)
@@ -63,10 +56,10 @@ class Pairwise:
 def pairwise(sides: Sequence[Halves]) -> Pairwise:
     """Compare every reader with every other. All must have the same halvings, draws and labels."""
     halves = np.stack([s.halves for s in sides])  # (C, N, 2, P)
-    cross = _cross(halves)
+    cross = cross_halves(halves)
     topic = _without_each_topic(sides, halves)  # (T, C, C)
     labels = _stacked([s.fewer_halves for s in sides])  # (C, E, N, 2, P')
-    label = None if labels is None else np.stack([_cross(labels[:, e]) for e in range(labels.shape[1])])
+    label = None if labels is None else np.stack([cross_halves(labels[:, e]) for e in range(labels.shape[1])])
     each = halves.reshape(len(sides), 2 * len(sides[0].first), -1)
     return Pairwise(
         rho_same=_same(sides),
@@ -100,7 +93,7 @@ def _mean_product(x: Floats, y: Floats) -> Floats:
     return np.asarray(x.reshape(len(x), -1) @ y.reshape(len(y), -1).T / n)
 
 
-def _cross(halves: Floats) -> Floats:
+def cross_halves(halves: Floats) -> Floats:
     """rho_cross from halves (C, N, 2, P): both ways round."""
     one_way = _mean_product(halves[:, :, 0], halves[:, :, 1])
     return np.asarray((one_way + one_way.T) / 2)

@@ -23,7 +23,7 @@ class MaturitySections(Sections):
 class Claims(Strict):
     """How verdicts are found: the rules of `analysis.claims.verdicts`."""
 
-    over: Literal["topics", "labels", "topics_and_labels"] = "topics_and_labels"
+    over: Literal["topics", "labels"] = "topics"
     largest_se: float = Field(default=0.15, gt=0, description="of what is left given a control that explains a claim")
 
 

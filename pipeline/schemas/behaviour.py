@@ -65,7 +65,7 @@ BEHAVIOUR_GEOMETRY = Table(
         "score_distance": Column(pl.Float64, "Absolute difference of their procedural scores."),
         "rho_same": Column(pl.Float64, "rho_same of the same two on the stories, at the report's read-out."),
         "rho_dis": Column(pl.Float64, "rho_dis of the same two on the stories."),
-        **interval("rho_dis", "topics and labels"),
+        **interval("rho_dis", "topics"),
         "reason": REASON,
     },
     keys=["model_a", "model_b", "precision"],

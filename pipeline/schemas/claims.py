@@ -24,7 +24,7 @@ CLAIMS = Table(
         "about": Column(pl.String, "The pair or model that decides."),
         "n": Column(pl.Int64, "Numbers that the claim is about."),
         "estimate": Column(pl.Float64, "The deciding number, as found here."),
-        **interval("the estimate", "topics and labels"),
+        **interval("the estimate", "topics"),
         "ceiling": Column(pl.Float64, "sqrt(reliability_a reliability_b): the ceiling of rho_cross, never of rho_same."),
         "floor": Column(pl.Float64, "95% quantile of the same number under labels shuffled within topics."),
         "verdict": Column(pl.String, "holds, does not hold, undecided, explained by <control>, or not testable."),

@@ -48,7 +48,7 @@ HUMAN = Table(
         "spearman": Column(pl.Float64, "Spearman's rho of the reader's RDM with the distances between the norms."),
         "se_topic": Column(pl.Float64, "Standard error over topics (bootstrap)."),
         "se_label": Column(pl.Float64, "Standard error over labels (jackknife)."),
-        **interval("spearman", "topics and labels"),
+        **interval("spearman", "topics"),
         "reason": REASON,
     },
     keys=[*READER, *READOUT, "norm", "layer"],

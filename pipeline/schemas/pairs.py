@@ -64,7 +64,9 @@ INTERVALS = Table(
     described={
         **PAIR,
         "estimator": Column(pl.String, "rho_same, rho_cross or rho_dis."),
-        "over": Column(pl.String, "What is resampled: topics, labels, or topics_and_labels, the one to quote (conservative)."),
+        "over": Column(
+            pl.String, "What is resampled: topics, the interval to quote; or labels: how much hangs on which labels these are."
+        ),
         "estimate": Column(pl.Float64, "The number itself."),
         "dof": Column(pl.Int64, "Degrees of freedom of the t quantile."),
         **interval("the estimate", "what `over` says"),

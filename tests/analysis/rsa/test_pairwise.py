@@ -121,13 +121,13 @@ def test_what_is_taken_out_of_the_ranks_makes_a_partial_correlation(three, rng):
     assert found.rho_same.without_label[2, 0, 1] == pytest.approx(partial)
 
 
-def test_intervals_use_student_quantiles_and_add_the_variances():
+def test_intervals_use_student_quantiles_over_topics_and_over_labels():
     one = np.ones((1, 1))
     estimate = pairwise.Estimate(0.5 * one, 0.3 * one, 0.4 * one, None)
     found = estimate.intervals(n_units=24, n_labels=20)
-    assert {k: dof for k, (_, dof) in found.items()} == {"topics": 23, "labels": 19, "topics_and_labels": 19}
+    assert {k: dof for k, (_, dof) in found.items()} == {"topics": 23, "labels": 19}
     assert found["topics"][0][0, 0] == pytest.approx(0.3 * 2.068658, abs=1e-6)
-    assert found["topics_and_labels"][0][0, 0] == pytest.approx(0.5 * 2.093024, abs=1e-6)
+    assert found["labels"][0][0, 0] == pytest.approx(0.4 * 2.093024, abs=1e-6)
     assert pairwise.Estimate(one, 0.3 * one, None, None).intervals(24, 20).keys() == {"topics"}
 
 

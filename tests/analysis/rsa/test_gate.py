@@ -1,0 +1,45 @@
+"""The gate on planted vectors: meaning, no meaning, little meaning."""
+
+import numpy as np
+import pytest
+
+from analysis.rsa import floor, gate, split_half
+from analysis.rsa.gate import Gate
+from benchmarks import planted
+from tests.reference import cosine_rdm
+
+
+def test_vectors_with_meaning_pass_and_those_without_do_not():
+    d, first = planted.design(), split_half.halvings(planted.TOPICS, 5, 0)
+    passed = []
+    for n in range(12):
+        states = [*planted.pair(0.8, 0.6, 3).states(d, (n,)), *planted.without_labels(0.5, 3).states(d, (n,))]
+        passed.append([g.reason is None for g in gate.gates(states, d, first, 60, n)])
+    assert np.mean(passed, axis=0).tolist() == [1, 1, 0, 0]
+
+
+def test_the_quantile_is_that_of_shuffled_reliabilities(rng):
+    d, first = planted.design(6, 8), split_half.halvings(8, 4, 0)
+    x = rng.normal(size=(48, 10))
+    (found,) = gate.gates([x], d, first, 20, 1)
+
+    def reliability(label):
+        halves = [(h[d.unit], ~h[d.unit]) for h in first]
+        r = [[np.argsort(np.argsort(cosine_rdm(x, label, k))) for k in pair] for pair in halves]
+        return np.mean([np.corrcoef(a, b)[0, 1] for a, b in r])
+
+    assert found.reliability == pytest.approx(reliability(d.label))
+    assert found.shuffled == pytest.approx(np.quantile([reliability(s) for s in floor.shuffles(d, 20, 1)], 0.975))
+
+
+@pytest.mark.parametrize(
+    ("reliability", "shuffled", "reason"),
+    [
+        (0.5, 0.2, None),
+        (0.22, 0.02, "reliability 0.22 is not above 0.3"),  # passed two standard errors of .10
+        (0.4, 0.45, "reliability 0.40: labels that mean nothing reach 0.45"),
+        (np.nan, 0.1, "a label's vector is zero in some half: no reliability"),
+    ],
+)
+def test_both_conditions_are_asked(reliability, shuffled, reason):
+    assert Gate(reliability, shuffled).reason == reason
