@@ -62,8 +62,8 @@ FAMILIES = {
 }
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "controls", "choices", "paper", "writings", "confounds")
-CONCLUDE += ("steering", "behaviour", "maturity", "claims", "report")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]
