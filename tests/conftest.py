@@ -62,7 +62,7 @@ FAMILIES = {
 }
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "gram", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "controls", "choices", "paper", "writings", "confounds")
 CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 
@@ -160,6 +160,7 @@ class Project:
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
         shutil.copytree(ROOT / "data/reference", folder / "data/reference")
+        shutil.copytree(ROOT / "data/banks", folder / "data/banks")
         shutil.copytree(ROOT / "data/behaviour", folder / "data/behaviour")
 
     def writes(self, *models: str) -> None:
