@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test gpu-check plan profile docs lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test gpu-check plan profile docs release pull lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -57,6 +57,14 @@ lint-corpus: .venv/ready
 
 docs: .venv/ready
 	@python -m pipeline.publish.dictionary
+
+# What is published, from the DVC remote of this checkout
+pull: .venv/ready
+	@python -m pipeline.publish.pull
+
+# The data under a git tag, in the DVC remote inside the repository: make release VERSION=1.0.0
+release: .venv/ready
+	@python -m pipeline.publish.release $(VERSION)
 
 # The tests and benchmarks that hold us against peers (TransformerLens, rsatoolbox), in an environment that sees this one's
 .venv-peers/ready: .venv/ready locks/peers.txt

@@ -35,6 +35,13 @@ VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
 
+ABOUT = {
+    "Conventions": "ACDD-1.3",
+    "license": "CC BY 4.0 for this project's part; what derives from a model's weights is under that model's terms, too",
+    "references": "https://arxiv.org/abs/2604.11050",
+}
+"""What every store says of itself (Attribute Convention for Data Discovery), beside its title and summary."""
+
 METHODS = {STORIES: "comprehension", "reliable": "generation"}
 """Which readings are a method of the field: the stories, and the writing with texts enough; every other is a setting of its
 own name."""
