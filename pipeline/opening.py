@@ -1,41 +1,134 @@
-"""The door for users: open what the pipeline made, by name, and refuse what is not whole. No stage depends on it."""
+"""The door for users: open what the pipeline made, by name, and refuse what is not whole. No stage depends on it.
+
+Everything is looked for in the working directory where that is a checkout of this project, else in the repository that holds
+this code; `root` names another.
+"""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
 import polars as pl
+import xarray as xr
 
-from pipeline.errors import InputError, nearest
+from pipeline.door import pair as pairs
+from pipeline.door.home import home, is_known, missing
+from pipeline.door.vectors import open_vectors, validate
 from pipeline.schemas.every import TABLES
-from pipeline.schemas.steered import STEERED
-from pipeline.schemas.transcripts import TRANSCRIPT
-from pipeline.schemas.written import WRITING
-from pipeline.store import layout
-from pipeline.store.arrays import activations, finite, vectors, vectors_of
-from pipeline.store.tables import read_rows, read_table
+from pipeline.schemas.pairs import INTERVALS
+from pipeline.schemas.steered import STEERED_TEXTS
+from pipeline.schemas.table import Table
+from pipeline.schemas.transcripts import TRANSCRIPTS
+from pipeline.schemas.written import WRITTEN
+from pipeline.store import arrays, layout
+from pipeline.store.tables import read_rows, table_path
 
-__all__ = ["activations", "finite", "steered", "table", "transcripts", "vectors", "vectors_of", "writing"]
+__all__ = [
+    "activations",
+    "finite",
+    "open_vectors",
+    "pair",
+    "steered",
+    "table",
+    "transcripts",
+    "validate",
+    "vectors",
+    "vectors_of",
+    "writing",
+]
+
+Root = str | os.PathLike[str] | None
 
 
-def table(name: str) -> pl.DataFrame:
+def table(name: str, root: Root = None) -> pl.DataFrame:
     """A table of `data/tables/`. Raises InputError for an unknown name, and for what is missing or of other columns."""
-    if name not in TABLES:
-        raise InputError(f"no table '{name}'; {nearest(name, TABLES, '')} there are {', '.join(TABLES)}".replace(";  ", "; "))
-    return read_table(TABLES[name])
+    return _rows(table_path(is_known(name, TABLES, "table")), TABLES[name], root)
 
 
-def writing(model: str, precision: str, setting: str) -> pl.DataFrame:
+def pair(
+    a: str,
+    b: str,
+    over: str = "topics_and_labels",
+    position: str | None = None,
+    variant: str | None = None,
+    root: Root = None,
+) -> pl.DataFrame:
+    """How alike two readers are: one row, in any order of the two.
+
+    A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
+    both have. The row is that of table `rsa` at the headline read-out (`report` of params.yaml, best_layer_cv, all pairs of
+    emotions), with side a the first named, and the 95% intervals beside it: `rho_same_ci_low`, `rho_same_ci_high`, and the same
+    of `rho_cross` and `rho_dis`, `over` topics_and_labels (the one to quote), topics, or labels.
+    Raises InputError for a name that no row has, with the names that there are.
+    """
+    where = home(root)
+    for name in (pairs.PAIRS.name, INTERVALS.name):
+        if not (where / table_path(name)).is_file():
+            raise missing(where / table_path(name), where)
+    return pairs.pair(a, b, where, over, position, variant)
+
+
+def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.written`. Raises InputError
     for what is missing, not readable, or of other columns."""
-    return read_rows(layout.writings_path(model, precision, setting), WRITING)
+    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root)
 
 
-def steered(model: str, precision: str) -> pl.DataFrame:
+def steered(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steered`. Raises
     InputError for what is missing, not readable, or of other columns."""
-    return read_rows(layout.steered_path(model, precision), STEERED)
+    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root)
 
 
-def transcripts(model: str, precision: str) -> pl.DataFrame:
+def transcripts(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What was asked of a model and what it replied, at a precision: a row per turn, columns of `pipeline.schemas.transcripts`.
     Raises InputError for what is missing, not readable, or of other columns."""
-    return read_rows(layout.transcripts_path(model, precision), TRANSCRIPT)
+    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root)
+
+
+def activations(model: str, precision: str, reading: str, root: Root = None, **only: Sequence[Any]) -> xr.Dataset:
+    """One reading's activations, loaded: see `pipeline.store.arrays.activations`. They are made, never pulled."""
+    return arrays.activations_at(_there(layout.activations_path(model, precision, reading), root), **only)
+
+
+def finite(model: str, precision: str, reading: str, root: Root = None) -> xr.DataArray:
+    """Where one reading's states are finite: see `pipeline.store.arrays.finite`."""
+    return arrays.finite_at(_there(layout.activations_path(model, precision, reading), root))
+
+
+def vectors(root: Root = None) -> xr.DataTree:
+    """All emotion vectors, lazily: `open_vectors` of the repository at hand."""
+    return open_vectors(home(root))
+
+
+def vectors_of(model: str, group: str = "comprehension", root: Root = None) -> xr.Dataset:
+    """One group of a model's emotion vectors, lazily. Raises InputError where it is not there."""
+    tree = open_vectors(home(root), models=[model])
+    groups = tree[model]
+    return groups[is_known(group, groups.children, f"group of '{model}'")].to_dataset()
+
+
+def _there(path: Path, root: Root) -> Path:
+    """The path in the repository at hand; what is not there is answered with the names that are, or with what to do."""
+    where = home(root)
+    if (where / path).exists():
+        return where / path
+    folder = where / Path(*path.parts[:2])
+    for kind, part in zip(("model", "precision", "reading"), path.parts[2:] if path.parts[1] != "tables" else (), strict=False):
+        made = [_stem(p.name) for p in folder.iterdir()] if folder.is_dir() else []
+        name = _stem(part)
+        if made and name not in made and not (where / "data/models" / f"{name}.yaml").is_file():
+            is_known(name, made, kind)
+        folder /= part
+    raise missing(where / path, where)
+
+
+def _stem(name: str) -> str:
+    return name.removesuffix(".zarr").removesuffix(".parquet")
+
+
+def _rows(path: Path, of: Table, root: Root) -> pl.DataFrame:
+    return read_rows(_there(path, root), of.columns)

@@ -21,7 +21,11 @@ def activations(model: str, precision: str, reading: str, **only: Sequence[Any])
     """One reading's activations, loaded: `activation` (stimulus, position, layer, hidden) float32, `finite` beside it; an
     untrained twin has `seed` first. `only`: what is wanted along a dimension (position=["mean0"], seed=[0], layer=[9]); the
     shortest run of steps that holds it is loaded. Raises InputError for what is missing or not whole."""
-    path = layout.activations_path(model, precision, reading)
+    return activations_at(layout.activations_path(model, precision, reading), **only)
+
+
+def activations_at(path: Path, **only: Sequence[Any]) -> xr.Dataset:
+    """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
         dataset: xr.Dataset = lazy.isel({dim: _run(lazy, dim, wanted, path) for dim, wanted in only.items()}).load()
     check_activations(dataset, path)
@@ -40,7 +44,11 @@ def _run(dataset: xr.Dataset, dim: str, wanted: Sequence[Any], path: Path) -> sl
 def finite(model: str, precision: str, reading: str) -> xr.DataArray:
     """Where one reading's states are finite: bool (stimulus, position, layer), an untrained twin's with `seed` first. The
     states themselves are not loaded. Raises InputError for what is missing."""
-    path = layout.activations_path(model, precision, reading)
+    return finite_at(layout.activations_path(model, precision, reading))
+
+
+def finite_at(path: Path) -> xr.DataArray:
+    """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
         found: xr.DataArray = lazy["finite"].load()
     return found

@@ -1,0 +1,1 @@
+"""How users open what the pipeline made: here, from a git revision, and one pair of readers by two names."""

@@ -1,0 +1,122 @@
+"""One pair of readers at the headline read-out, by two names in any order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import polars as pl
+
+from pipeline.door.home import is_known
+from pipeline.errors import InputError
+from pipeline.params.base import PARAMS
+from pipeline.params.reading import STORIES, Precision
+from pipeline.params.report import ReportSections
+from pipeline.schemas.pairs import INTERVALS, RSA
+from pipeline.store.tables import read_rows, table_path
+
+PAIRS = RSA
+"""The table that has a row for every pair."""
+
+HEADLINE = {"layer_rule": "best_layer_cv", "pairs": "all"}
+OVER = ("topics_and_labels", "topics", "labels")
+
+
+class Reader(NamedTuple):
+    """A reader as a user names it; None: what stands for it is chosen."""
+
+    model: str
+    seed: int | None
+    precision: str | None
+    setting: str
+
+    @classmethod
+    def of(cls, name: str) -> Reader:
+        """From `model`, `model#seed`, `model/precision` or `model/precision/setting`."""
+        head, *rest = name.split("/")
+        model, _, seed = head.partition("#")
+        if len(rest) > 2 or (seed and not seed.isdigit()):
+            raise InputError(f"'{name}' names no reader; write model, model#seed, model/precision or model/precision/setting")
+        return cls(model, int(seed) if seed else None, rest[0] if rest else None, rest[1] if len(rest) > 1 else STORIES)
+
+
+def pair(
+    a: str, b: str, root: Path, over: str = "topics_and_labels", position: str | None = None, variant: str | None = None
+) -> pl.DataFrame:
+    """The row of a pair, and its intervals: see `pipeline.opening.pair`."""
+    is_known(over, OVER, "interval over")
+    if a == b:
+        raise InputError(f"'{a}' is not compared with itself; name two precisions, e.g. '{a}/fp32' and '{a}/int8'")
+    rows = read_rows(root / table_path(PAIRS.name), PAIRS.columns)
+    intervals = read_rows(root / table_path(INTERVALS.name), INTERVALS.columns)
+    rows = at_headline(rows, root, position, variant)
+    named = [matching(rows, name) for name in (a, b)]
+    row = chosen([r for r in named[0] if any(is_same(r, other) for other in named[1])], a, b)
+    keys = [pl.col(key).eq_missing(pl.lit(row[swapped(key) if row["_swapped"] else key])) for key in PAIRS.keys]
+    found = intervals.filter(*keys, over=over)
+    ends = {
+        f"{estimator}_{end}": _only(found.filter(estimator=estimator)[end].to_list())
+        for estimator in ("rho_same", "rho_cross", "rho_dis")
+        for end in ("ci_low", "ci_high")
+    }
+    more = dict.fromkeys(ends, pl.Float64)
+    return pl.DataFrame([{k: row[k] for k in PAIRS.columns} | ends], schema={**PAIRS.columns, **more}, orient="row")
+
+
+def _only(values: list[Any]) -> Any:
+    return values[0] if values else None
+
+
+def at_headline(rows: pl.DataFrame, root: Path, position: str | None, variant: str | None) -> pl.DataFrame:
+    """The rows at the headline read-out. Raises InputError for a position or variant that no row has."""
+    report = ReportSections.load(root / PARAMS).report if position is None or variant is None else None
+    at = {
+        "position": position or (report.position if report else ""),
+        "variant": variant or (report.variant if report else ""),
+    }
+    for key, value in at.items():
+        is_known(value, rows[key].unique().to_list(), key)
+    return rows.filter(**HEADLINE, **at)
+
+
+def swapped(column: str) -> str:
+    """The same column of the other side."""
+    return {"_a": column[:-1] + "b", "_b": column[:-1] + "a"}.get(column[-2:], column)
+
+
+def turned(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with its sides exchanged."""
+    return {key: row[swapped(key)] for key in row if key != "_swapped"} | {"_swapped": not row["_swapped"]}
+
+
+def matching(rows: pl.DataFrame, name: str) -> list[dict[str, Any]]:
+    """Every row in which a reader of this name stands, turned so that it is a. Raises InputError for what no row has."""
+    wanted = Reader.of(name)
+    every = [row | {"_swapped": False} for row in rows.iter_rows(named=True)]
+    every += [turned(row) for row in every]
+    for key, value in wanted._asdict().items():
+        if value is None:
+            continue
+        known = [row[f"{key}_a"] for row in every if row[f"{key}_a"] is not None]
+        is_known(str(value), map(str, known), key if key == "model" else f"{key} of '{wanted.model}'")
+        every = [row for row in every if row[f"{key}_a"] == value]
+    return every
+
+
+def is_same(row: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether `other`, whose a is the second reader, is the same row seen from its other side."""
+    return all(row[key] == other[swapped(key)] for key in PAIRS.keys)
+
+
+def chosen(rows: list[dict[str, Any]], a: str, b: str) -> dict[str, Any]:
+    """Of the rows of a pair, the one at the most exact precision: the same on both sides where there is one; of draws of
+    untrained networks, the first."""
+    if not rows:
+        raise InputError(f"no row of '{a}' and '{b}' at this read-out")
+
+    def rank(row: dict[str, Any]) -> tuple[Any, ...]:
+        both = [row["precision_a"], row["precision_b"]]
+        exact = [get_args(Precision).index(p) if p else -1 for p in both]
+        return len({p for p in both if p}) > 1, exact, row["seed_a"] or 0, row["seed_b"] or 0
+
+    return min(rows, key=rank)
