@@ -22,8 +22,8 @@ from pipeline.params.whole import Params
 ROOT = Path(__file__).resolve().parent.parent
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "controls", "choices", "paper", "writings", "confounds")
-CONCLUDE += ("steering", "behaviour", "maturity", "claims", "report")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 
 STAGES = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text())["stages"]

@@ -17,6 +17,7 @@ from pipeline.params.controls import ControlsSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.fetch import FetchSections
 from pipeline.params.geometry import GeometrySections
+from pipeline.params.gram import GramSections
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
@@ -33,6 +34,7 @@ class Params(
     CorpusSections,
     GeometrySections,
     RsaSections,
+    GramSections,
     ControlsSections,
     SteeringSections,
     BehaviourSections,

@@ -1,0 +1,15 @@
+"""What `params.yaml` says of the Gram matrices that are published: with how many bits."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.params.base import Sections, Strict
+
+
+class Gram(Strict):
+    bits: int = Field(default=14, ge=8, le=23, description="of each number's mantissa; 23 keeps all of a float32")
+
+
+class GramSections(Sections):
+    gram: Gram = Gram()

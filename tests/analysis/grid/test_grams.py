@@ -1,0 +1,72 @@
+"""The published Gram matrices give the tables' own numbers again, without activations."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from analysis.grid import grams, pairs
+from analysis.rsa import gram
+from pipeline import opening
+from pipeline.errors import InputError
+from pipeline.models.entries import load_entries
+from pipeline.reading.components import neutral_components
+from pipeline.store import layout
+
+KEYS = ("model", "seed", "precision", "setting")
+
+
+@pytest.mark.parametrize("variant", layout.VARIANTS)
+def test_a_stranger_recomputes_the_whole_grid_from_them(in_finished, tmp_path, monkeypatch, variant):
+    table, chosen = opening.table("rsa"), opening.table("layers")
+    for name in ("params.yaml", "data/models", "data/stimuli", "data/gram.zarr"):  # and no activations
+        source, target = in_finished.folder / name, tmp_path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if source.is_dir() else shutil.copy)(source, target)
+    monkeypatch.chdir(tmp_path)
+    params = grams.Params.load()
+    keys = {"position": params.report.position, "variant": variant}
+    group = list(grams.candidates(variant, chosen))
+    assert {c.condition.model for c in group} == {*params.models, *params.words}
+    found = pairs.compared(group, params, load_entries(params), keys)["rsa"]
+    truth = {tuple(row[k] for k in pairs.RSA.keys): row for row in table.filter(**keys).iter_rows(named=True)}
+    turned = [k[:-1] + {"a": "b", "b": "a"}[k[-1]] if k[-2:] in ("_a", "_b") else k for k in pairs.RSA.keys]
+    compared = 0
+    for row in found:
+        own = tuple(row[k] for k in pairs.RSA.keys)
+        other = truth.get(own) or truth[tuple(row[k] for k in turned)]
+        for number in ("rho_same", "rho_same_half", "rho_cross"):
+            if other[number] is None:
+                assert row[number] is None
+                continue
+            assert row[number] == pytest.approx(other[number], abs=2e-3), (own, number)
+            compared += 1
+    assert compared > 100
+
+
+def test_with_every_bit_they_are_the_inner_products(in_finished):
+    params = grams.Params.load()
+    params = params.model_copy(update={"gram": params.gram.model_copy(update={"bits": grams.COMPLETE})})
+    readout = next(iter(grams.readouts(params, load_entries(params), params.report.position)))
+    one = grams.dataset(readout, opening.table("layers").filter(position=readout.position), params)
+    for n, index in enumerate(one["layer"].values.tolist()):
+        a = readout.states[:, index].astype(np.float64)
+        a -= a.mean(axis=0)
+        k = grams.square(one["gram"].values[n], len(a))
+        assert np.allclose(k, a @ a.T, rtol=1e-6, atol=1e-7 * np.abs(a @ a.T).max())
+        c = neutral_components(readout.neutral[:, index], params.vectors.neutral_variance)
+        along = one["along"].values[n].astype(np.float64)
+        assert np.allclose(k - along @ along.T, gram.gram(readout.states[:, index], c), atol=1e-6 * np.abs(k).max())
+
+
+@pytest.mark.parametrize("bits", [8, 14, 20, 23])
+def test_rounding_errs_by_half_a_unit_of_the_last_bit(rng, bits):
+    values = rng.standard_normal(1000)
+    error = np.abs(grams.rounded(values, bits) / values - 1)
+    assert error.max() <= 2.0 ** -(bits + 1) + 2.0**-24  # and what float32 itself rounds
+    assert bits == grams.COMPLETE or error.max() > 2.0 ** -(bits + 2)
+
+
+def test_a_missing_store_says_how_to_get_it(project):
+    with pytest.raises(InputError, match="dvc pull gram"):
+        next(grams.candidates("centred", None))
