@@ -1,0 +1,149 @@
+"""Emotion vectors in the forms that other tools read.
+
+    python -m pipeline.publish.export gguf MODEL EMOTION FOLDER    control vectors: llama.cpp --control-vector, repeng
+    python -m pipeline.publish.export npz MODEL FILE               NumPy: keys layer_<l>__<emotion>
+    python -m pipeline.publish.export huggingface FOLDER           a dataset: README with its configs, tables, vectors
+
+Vectors are those of `comprehension`, centred, at the report's position and the model's most exact precision.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import xarray as xr
+from gguf import GGUFReader, GGUFWriter
+from numpy.typing import NDArray
+
+from pipeline import opening
+from pipeline.door.home import home, is_known
+from pipeline.errors import InputError, one_line, run_stage
+from pipeline.params.base import PARAMS
+from pipeline.params.reading import Precision
+from pipeline.params.report import ReportSections
+from pipeline.publish import card
+from pipeline.schemas.every import TABLES
+from pipeline.store import layout, tables
+
+ARCHITECTURE = "controlvector"
+"""What llama.cpp and repeng call a file of directions."""
+
+Directions = dict[int, NDArray[np.float32]]
+"""A vector (hidden) for each layer: the output of that block, counted from 0."""
+
+
+def headline(model: str, root: Path | None = None) -> xr.DataArray:
+    """A model's vectors (layer, emotion, hidden) at the read-out that this module exports. Raises InputError for what is not
+    there, and for an untrained twin, whose draws have no one vector."""
+    where = home(root)
+    report = ReportSections.load(where / PARAMS).report
+    dataset = opening.vectors_of(model, root=where)
+    if "seed" in dataset.dims:
+        raise InputError(f"'{model}' is an untrained twin: its draws differ; export a trained model")
+    precision = min(map(str, dataset["precision"].values), key=get_args(Precision).index)
+    at = {"precision": precision, "variant": report.variant, "position": report.position}
+    found: xr.DataArray = dataset["vector"].sel(at).load()
+    finite = dataset["finite"].sel({k: at[k] for k in ("precision", "position")}).load()
+    return found.isel(layer=finite.values).assign_attrs(at)
+
+
+# --- GGUF ----------------------------------------------------------------------------------------------------------------
+
+
+def directions(vectors: xr.DataArray, emotion: str) -> Directions:
+    """One emotion's vector at every layer but 0, which llama.cpp's format has no place for."""
+    is_known(emotion, map(str, vectors["emotion"].values), "emotion")
+    own = vectors.sel(emotion=emotion)
+    return {int(n): own.sel(layer=n).values.astype(np.float32) for n in own["layer"].values if n}
+
+
+def write_gguf(found: Directions, model: str, path: Path) -> None:
+    """A control vector: tensors `direction.<layer>`, float32."""
+    with layout.whole_or_nothing(path) as scratch:
+        writer = GGUFWriter(scratch, ARCHITECTURE)
+        writer.add_string(f"{ARCHITECTURE}.model_hint", model)
+        writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(found))
+        for layer, vector in found.items():
+            writer.add_tensor(f"direction.{layer}", vector)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
+
+
+def read_gguf(path: Path) -> Directions:
+    """The directions of a control vector. Raises InputError for another kind of file."""
+    try:
+        reader = GGUFReader(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not readable as GGUF: {one_line(error)}") from error
+    field = reader.get_field("general.architecture")
+    if field is None or field.contents() != ARCHITECTURE:
+        raise InputError(f"{path}: not a control vector (general.architecture is not '{ARCHITECTURE}')")
+    return {int(t.name.removeprefix("direction.")): np.array(t.data, dtype=np.float32) for t in reader.tensors}
+
+
+def to_gguf(model: str, emotion: str, folder: str) -> None:
+    path = Path(folder) / f"{model}-{emotion}.gguf"
+    write_gguf(directions(headline(model), emotion), model, path)
+    print(f"{path}: llama-cli -m MODEL.gguf --control-vector-scaled {path} 1.0; its length is that of the difference of means")
+
+
+# --- NumPy ---------------------------------------------------------------------------------------------------------------
+
+
+def to_npz(model: str, file: str) -> None:
+    """Keys `layer_<l>__<emotion>`, float32 (hidden): the form in which others publish theirs, and in which a bank is read."""
+    vectors = headline(model)
+    named = {
+        f"layer_{int(n)}__{emotion}": vectors.sel(layer=n, emotion=emotion).values
+        for n in vectors["layer"].values
+        for emotion in map(str, vectors["emotion"].values)
+    }
+    path = Path(file)
+    with layout.whole_or_nothing(path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")) as scratch:
+        np.savez_compressed(scratch, **named)  # type: ignore[arg-type]
+
+
+# --- Hugging Face --------------------------------------------------------------------------------------------------------
+
+
+def to_huggingface(folder: str) -> None:
+    """A dataset repository: README.md with a config for each table that has rows, `tables/`, and the Zarr stores beside."""
+    target, where = Path(folder), home()
+    if target.exists():
+        raise InputError(f"{target}: is there already; give a new folder")
+    made = {name: opening.table(name, root=where) for name in TABLES if (where / tables.table_path(name)).is_file()}
+    opening.validate(opening.vectors(root=where))
+    with layout.whole_or_nothing(target) as scratch:
+        (scratch / "tables").mkdir(parents=True)
+        kept = [name for name, table in made.items() if table.height]
+        for name in kept:
+            shutil.copy(where / tables.table_path(name), scratch / "tables")
+        for store in (layout.VECTORS, Path("data/gram.zarr")):
+            if (where / store).is_dir():
+                shutil.copytree(where / store, scratch / store.name)
+        (scratch / "README.md").write_text(card.dataset_card(kept), encoding="utf-8")
+    print(f"{target}: {len(kept)} tables; datasets.load_dataset('{target}', 'claims')")
+
+
+COMMANDS: dict[str, tuple[Callable[..., None], Sequence[str]]] = {
+    "gguf": (to_gguf, ("MODEL", "EMOTION", "FOLDER")),
+    "npz": (to_npz, ("MODEL", "FILE")),
+    "huggingface": (to_huggingface, ("FOLDER",)),
+}
+
+
+def main(arguments: list[str]) -> None:
+    usage = "; or ".join(f"export {name} {' '.join(names)}" for name, (_, names) in COMMANDS.items())
+    if not arguments or arguments[0] not in COMMANDS or len(arguments) - 1 != len(COMMANDS[arguments[0]][1]):
+        raise InputError(f"python -m pipeline.publish.{usage}")
+    COMMANDS[arguments[0]][0](*arguments[1:])
+
+
+if __name__ == "__main__":
+    run_stage(main)
