@@ -22,7 +22,7 @@ from pipeline.params.whole import Params
 ROOT = Path(__file__).resolve().parent.parent
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "gram", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "controls", "choices", "paper", "writings", "confounds")
 CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 
@@ -97,6 +97,7 @@ class Project:
             shutil.copy(ROOT / "data/stimuli" / name, folder / "data/stimuli")
         self.write_csv("neutral.csv", neutral_texts()[::4])
         shutil.copytree(ROOT / "data/reference", folder / "data/reference")
+        shutil.copytree(ROOT / "data/banks", folder / "data/banks")
         shutil.copytree(ROOT / "data/behaviour", folder / "data/behaviour")
 
     def writes(self, *models: str) -> None:

@@ -115,6 +115,7 @@ def attributes(params: Params) -> dict[str, Any]:
         "summary": "Inner products of the stories' centred states at the headline position, from which the similarity of any"
         " two readers is computed. gram: the lower triangle, row by row; along: inner products with the neutral texts'"
         " components; denoised is gram - along along^T.",
+        **layout.ABOUT,
         "position": params.report.position,
         "bits": params.gram.bits,
         "neutral_label": params.vectors.neutral_label,

@@ -18,6 +18,7 @@ from pipeline.params.corpus import CorpusSections
 from pipeline.params.fetch import FetchSections
 from pipeline.params.geometry import GeometrySections
 from pipeline.params.gram import GramSections
+from pipeline.params.imported import ImportedSections
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
@@ -35,6 +36,7 @@ class Params(
     GeometrySections,
     RsaSections,
     GramSections,
+    ImportedSections,
     ControlsSections,
     SteeringSections,
     BehaviourSections,

@@ -9,6 +9,7 @@ from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
 from pipeline.schemas.controls import CONTROLS, HUMAN
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
 from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
 from pipeline.schemas.pairs import INTERVALS, LINEAGES, NOISE_CEILING, RSA
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
@@ -31,6 +32,7 @@ _ALL: list[Table] = [
     INTERVALS,
     NOISE_CEILING,
     LINEAGES,
+    IMPORTED,
     CONTROLS,
     HUMAN,
     CHOICES,

@@ -1,0 +1,128 @@
+"""Stage `imported`: vectors that others published, beside ours and beside one another. Table `imported`.
+
+Of a bank there are means alone: an RDM, and no halves. So there is rho_same at matched depth on the labels in common, no
+rho_cross and no reliability; every row says so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.rsa import gram, layers, rdm
+from pipeline.banks import load as banks
+from pipeline.errors import run_stage
+from pipeline.models.entries import load_entries
+from pipeline.params.imported import ImportedSections
+from pipeline.params.reading import STORIES, ReadingSections
+from pipeline.params.report import ReportSections
+from pipeline.params.vectors import VectorsSections
+from pipeline.schemas.imported import IMPORTED, NO_RHO_CROSS
+from pipeline.store import arrays, tables
+
+Row = dict[str, Any]
+FEWEST_EMOTIONS = 4
+
+
+class Params(ReadingSections, VectorsSections, ReportSections, ImportedSections):
+    """The sections that this stage loads."""
+
+
+@dataclass(frozen=True)
+class Patterns:
+    """Label means (hidden,) of one reader by layer, then by label; and what it read."""
+
+    name: str
+    imported: bool
+    precision: str | None
+    n_layers: int
+    stories: str | None  # None: not known
+    means: dict[int, dict[str, NDArray[np.floating]]]
+
+    def nearest(self, depth: float) -> int:
+        """The layer nearest in depth, of those that there are; of two, the lower."""
+        wanted = layers.layer_at(depth, self.n_layers)
+        return min(self.means, key=lambda layer: (abs(layer - wanted), layer))
+
+
+def of_bank(found: banks.Imported) -> Patterns:
+    bank = found.bank
+    means: dict[int, dict[str, NDArray[np.floating]]] = {layer: dict(own) for layer, own in found.vectors.items()}
+    return Patterns(found.name, True, bank.precision, bank.n_layers, bank.stories, means)
+
+
+def of_model(model: str, reading: str, params: Params) -> Patterns:
+    """A trained model's label means of a reading, at the report's position and the reading's most exact precision; layers with
+    a state that is not finite are left out."""
+    precisions = [p for p in params.precisions_of(model) if reading in params.readings_of(model, p)]
+    precision = params.reference_of(model) if params.reference_of(model) in precisions else precisions[0]
+    read = arrays.activations(model, precision, reading, position=[params.report.position]).isel(position=0)
+    states, emotion = read["activation"].values, np.array(read["emotion"].values.tolist())
+    good = np.flatnonzero(read["finite"].values.all(axis=0))
+    names = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label]
+    means = {int(n): {e: states[emotion == e, n].mean(axis=0, dtype=np.float64) for e in names} for n in good}
+    return Patterns(model, False, precision, states.shape[1], reading, means)
+
+
+def rho(a: dict[str, NDArray[np.floating]], b: dict[str, NDArray[np.floating]], labels: list[str]) -> float:
+    """Spearman's rho of the cosine RDMs of two readers over some labels, each centred over them."""
+    both = []
+    for means in (a, b):
+        x = gram.centre(np.stack([means[label] for label in labels]))
+        both.append(rdm.rdms(x @ x.T))
+    return float(rdm.spearman(*both))
+
+
+def rows_of(a: Patterns, b: Patterns, model_b: str) -> list[Row]:
+    """Rows of a pair: one for each layer of the bank `b`."""
+    made = []
+    for layer in sorted(b.means):
+        depth = layer / b.n_layers
+        row: Row = IMPORTED.blank() | {
+            "reader_a": a.name,
+            "imported_a": a.imported,
+            "precision_a": a.precision,
+            "reader_b": b.name,
+            "model_b": model_b,
+            "layer_b": layer,
+            "depth": depth,
+            "same_stories": a.stories == b.stories if a.stories is not None and b.stories is not None else None,
+            "reason": NO_RHO_CROSS,
+        }
+        if a.means:
+            near = a.nearest(depth)
+            common = sorted(set(a.means[near]) & set(b.means[layer]))
+            row |= {"layer_a": near, "n_emotions": len(common)}
+            if len(common) < FEWEST_EMOTIONS:
+                row["reason"] = f"rho_same: {len(common)} labels in common, {FEWEST_EMOTIONS} are needed; {NO_RHO_CROSS}"
+            else:
+                value = rho(a.means[near], b.means[layer], common)
+                row["rho_same"] = value if np.isfinite(value) else None
+                row["reason"] = NO_RHO_CROSS if np.isfinite(value) else f"rho_same: an RDM has no order; {NO_RHO_CROSS}"
+        else:
+            row["reason"] = f"rho_same: no layer of {a.name} is finite; {NO_RHO_CROSS}"
+        made.append(row)
+    return made
+
+
+def main(arguments: list[str]) -> None:
+    params = Params.load()
+    load_entries(params)
+    found = [banks.load(name) for name in params.imported]
+    rows: list[Row] = []
+    for one in found:
+        known = {s.name for s in params.second}
+        reading = one.bank.stories if one.bank.stories in known else STORIES
+        for model in params.read.models:
+            rows += rows_of(of_model(model, str(reading), params), of_bank(one), one.bank.model)
+    for one, other in combinations(found, 2):
+        rows += rows_of(of_bank(one), of_bank(other), other.bank.model)
+    tables.write_table(IMPORTED, rows)
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,0 +1,1 @@
+"""What other groups published: vector banks, by digest, never unpickled."""
