@@ -58,6 +58,14 @@ lint-corpus: .venv/ready
 docs: .venv/ready
 	@python -m pipeline.publish.dictionary
 
+# What is published, from the DVC remote of this checkout
+pull: .venv/ready
+	@python -m pipeline.publish.pull
+
+# The data under a git tag, in the DVC remote inside the repository: make release VERSION=1.0.0
+release: .venv/ready
+	@python -m pipeline.publish.release $(VERSION)
+
 # The tests and benchmarks that hold us against peers (TransformerLens, rsatoolbox), in an environment that sees this one's
 .venv-peers/ready: .venv/ready locks/peers.txt
 	@rm -rf .venv-peers; python -m venv .venv-peers

@@ -30,7 +30,11 @@ def missing(path: Path, root: Path) -> InputError:
     out = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     if not (root / "dvc.yaml").is_file():
         return InputError(f"{path}: not there; {root} is no checkout of this project: start Python in one, or give root=...")
-    command = "dvc pull" if any(known == out or out.startswith(f"{known}/") for known in pushed(root)) else "dvc repro"
+    command = (
+        "dvc pull --allow-missing"
+        if any(known == out or out.startswith(f"{known}/") for known in pushed(root))
+        else "dvc repro"
+    )
     return InputError(f"{path}: not there; run `{command}` in {root}")
 
 

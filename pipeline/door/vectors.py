@@ -17,7 +17,7 @@ from pipeline.door.home import home, is_known, missing, recorded
 from pipeline.errors import InputError, one_line
 from pipeline.store import layout
 
-MEND = "remove it and run `dvc pull` again, or make it with `dvc repro`"
+MEND = "remove it and run `dvc pull --allow-missing` again, or make it with `dvc repro`"
 SHOWN = 5
 """How many faults one message names."""
 
@@ -85,7 +85,9 @@ def _opened(
 ) -> xr.DataTree:
     """The DataTree of some models of a store, after every file of them was held against its metadata."""
     if absent := [m for m in models if f"{m}/zarr.json" not in files]:
-        raise InputError(f"{where}: {', '.join(absent)} not there; run `dvc pull`, or open models=[...] that are")
+        raise InputError(
+            f"{where}: {', '.join(absent)} not there; run `dvc pull --allow-missing`, or open models=[...] that are"
+        )
     own = {m: {k: n for k, n in files.items() if k.startswith(f"{m}/")} for m in models}
     bad = [fault for m in models for fault in whole.faults(own[m], {k: c for k, c in metadata.items() if k in own[m]}, tail)]
     if bad:

@@ -84,6 +84,8 @@ def main(arguments: list[str]) -> None:
         zarr_format=3,
         attributes={
             "title": "Emotion vectors from the residual streams of language models",
+            "summary": "Mean over each emotion's texts less the mean over emotions, by model, precision, position and layer.",
+            **layout.ABOUT,
             "groups": "<model>/<method>; array vector(" + ", ".join(layout.VECTOR_DIMS) + "); untrained twins add seed first",
             "open_with": 'xarray.open_datatree("data/vectors.zarr", engine="zarr", consolidated=False)',
         },

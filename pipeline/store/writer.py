@@ -13,6 +13,8 @@ from pipeline.store import layout
 
 def write_activations(dataset: xr.Dataset, path: Path) -> None:
     """One reading's Dataset as one Zarr group; a chunk holds one layer of one position, for all stimuli."""
+    dataset = with_meaning(dataset)
+    dataset.attrs = {"title": "Activations of a language model", **layout.ABOUT, **dataset.attrs}
     with layout.whole_or_nothing(path) as scratch:
         dataset.to_zarr(
             scratch, mode="w", consolidated=False, zarr_format=3, encoding=_encoding(dataset, ("stimulus", "hidden"))
@@ -21,10 +23,23 @@ def write_activations(dataset: xr.Dataset, path: Path) -> None:
 
 def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], model: str) -> None:
     """One model's groups of `data/vectors.zarr`. The model's own node carries `attributes` only."""
-    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes), **{f"/{k}": v for k, v in groups.items()}})
+    groups = {name: with_meaning(dataset) for name, dataset in groups.items()}
+    about = {"title": f"Emotion vectors of {model}", **layout.ABOUT, **attributes}
+    tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=about), **{f"/{k}": v for k, v in groups.items()}})
     encoding = {f"/{name}": _encoding(dataset, ("emotion", "hidden")) for name, dataset in groups.items()}
     with layout.whole_or_nothing(layout.VECTORS / model) as scratch:
         tree.to_zarr(scratch, mode="w", consolidated=False, zarr_format=3, encoding=encoding)
+
+
+def with_meaning(dataset: xr.Dataset) -> xr.Dataset:
+    """The same Dataset, whose arrays say what they are and in which units: those of the residual stream have none (1)."""
+    made = dataset.copy()
+    for name in map(str, made.variables):
+        if name in layout.MEANING:
+            made[name].attrs |= {"long_name": layout.MEANING[name]}
+            if made[name].dtype.kind in "if":
+                made[name].attrs |= {"units": "1"}
+    return made
 
 
 def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str, Any]]:

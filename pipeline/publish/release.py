@@ -1,0 +1,127 @@
+"""A release of the data: what lies in `data/` goes into the DVC remote inside the repository, under a git tag.
+
+python -m pipeline.publish.release VERSION
+
+Nothing is written before everything was checked: a clean tree, a version that is new and stands in CHANGELOG.md, outs that
+are those of dvc.lock, vectors that are whole, tables that have their columns. At the end a clone of the new tag is pulled and
+opened.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from ruamel.yaml import YAML
+
+from pipeline import opening
+from pipeline.errors import InputError, run_stage
+from pipeline.publish.pull import pull
+from pipeline.schemas.every import TABLES
+
+MADE = ("dvc.lock", "artifacts/")
+"""What a release itself commits."""
+LIMIT_MB = 60
+"""What the objects of one release may add to the repository."""
+VERSION = re.compile(r"\d+\.\d+\.\d+")
+
+
+def git(*arguments: str, at: Path | None = None) -> str:
+    """What a git command prints. Raises InputError with its last line where it fails."""
+    return _run("git", *arguments, at=at)
+
+
+def dvc(*arguments: str, at: Path | None = None) -> str:
+    """The same of a dvc command, by this Python."""
+    return _run(sys.executable, "-m", "dvc", *arguments, at=at)
+
+
+def _run(*command: str, at: Path | None) -> str:
+    done = subprocess.run(command, cwd=at, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
+        raise InputError(f"`{' '.join(command[-3:])}` failed: {lines[-1] if lines else done.returncode}")
+    return done.stdout
+
+
+def check(version: str) -> str:
+    """The tag of a version, when everything is as a release needs it. Raises InputError for what is not."""
+    if not VERSION.fullmatch(version):
+        raise InputError(f"'{version}' is no version; write make release VERSION=1.0.0")
+    tag = f"v{version}"
+    if tag in git("tag", "--list").split():
+        raise InputError(f"tag {tag} is there already; take a new version")
+    changed = [line[3:] for line in git("status", "--porcelain").splitlines() if not line[3:].startswith(MADE)]
+    if changed:
+        raise InputError(f"the tree is not clean: {', '.join(changed[:5])}; commit or remove them first")
+    if f"\n## {version}\n" not in Path("CHANGELOG.md").read_text(encoding="utf-8"):
+        raise InputError(f"CHANGELOG.md: no section '## {version}'; say there what changed in the data")
+    if "up to date" not in (status := dvc("status")):
+        first = next((line.strip() for line in status.splitlines() if line.strip()), "")
+        raise InputError(f"dvc.lock does not match ({first}); run `dvc repro` first")
+    verify()
+    return tag
+
+
+def verify(root: Path | None = None) -> None:
+    """Open every table and all vectors of a repository; raises InputError for what is missing or not whole."""
+    opening.validate(opening.vectors(root=root))
+    for name in TABLES:
+        opening.table(name, root=root)
+
+
+def push() -> float:
+    """Push the outs to the remote inside the repository; what that added, in MB."""
+    before = size(Path("artifacts"))
+    dvc("push", "--quiet")
+    return (size(Path("artifacts")) - before) / 1e6
+
+
+def size(folder: Path) -> int:
+    """Bytes of all files below a folder."""
+    return sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) if folder.is_dir() else 0
+
+
+def by_out() -> list[tuple[str, float]]:
+    """The outs of dvc.lock that are pushed, the largest first, in MB."""
+    stages = YAML(typ="safe", pure=True).load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
+    outs = {out["path"]: out.get("size", 0) / 1e6 for stage in stages.values() for out in stage.get("outs", [])}
+    pushed = [item for item in outs.items() if not item[0].startswith(("data/activations/", "data/fetched/"))]
+    return sorted(pushed, key=lambda item: -item[1])
+
+
+def try_as_a_stranger(tag: str) -> None:
+    """Clone the tag, pull, and open everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        clone = Path(folder) / "clone"
+        git("clone", "--quiet", "--branch", tag, str(Path.cwd()), str(clone))
+        pull(clone)
+        verify(clone)
+
+
+def main(arguments: list[str]) -> None:
+    if len(arguments) != 1:
+        raise InputError("which version? make release VERSION=1.0.0")
+    tag = check(arguments[0])
+    added = push()
+    print(f"artifacts/ grew by {added:.1f} MB; the largest outs:")
+    for path, megabytes in by_out()[:8]:
+        print(f"  {megabytes:8.1f} MB  {path}")
+    if added > LIMIT_MB:
+        print(f"warning: more than {LIMIT_MB} MB for one release: leave out positions, precisions or settings", file=sys.stderr)
+    git("add", "dvc.lock", "artifacts")
+    git("commit", "--quiet", "--message", f"Data {tag}")
+    git("tag", tag)
+    try:
+        try_as_a_stranger(tag)
+    except InputError as error:
+        git("tag", "--delete", tag)
+        raise InputError(f"{tag} is committed but not tagged: a clone of it cannot be used: {error}") from error
+    print(f"{tag} is tagged: a clone of it pulls and opens. Publish it with: git push origin HEAD {tag}")
+
+
+if __name__ == "__main__":
+    run_stage(main)

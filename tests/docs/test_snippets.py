@@ -1,0 +1,65 @@
+"""What the pages and the notebook print runs as printed, from another folder; commands that they name are there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "docs/data.md"]
+NOTEBOOK = ROOT / "analysis/notebooks/your_own_question.ipynb"
+REAL = {"smollm2-135m-instruct": "tiny-llama-3.2"}
+"""The tiny project has another model in the place of the default's."""
+
+
+def snippets(path: Path) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", path.read_text(), re.S)
+
+
+def ran(code: str, folder: Path, home: Path) -> str:
+    """What code prints, run in `folder` by a Python that finds this repository; `home` holds the data."""
+    for name, other in REAL.items():
+        code = code.replace(name, other)
+    # a user's own checkout holds code and data; here the data are the tiny project's
+    given = f"import pipeline.door.home as where\nfrom pathlib import Path\nwhere.ROOT = Path({str(home)!r})\n"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", given + code],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_every_python_snippet_runs_from_another_folder(page, finished, tmp_path):
+    found = snippets(page)
+    assert found
+    ran("\n".join(found), tmp_path, finished.folder)
+
+
+def test_the_notebook_has_ten_cells_that_run_in_order(finished, tmp_path):
+    cells = json.loads(NOTEBOOK.read_text())["cells"]
+    assert len(cells) == 10
+    code = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "code")
+    ran(code, tmp_path, finished.folder)
+    assert all(not c.get("outputs") for c in cells)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_modules_and_files_that_a_page_names_are_there(page):
+    text = page.read_text()
+    for module in re.findall(r"python -m ((?:pipeline|analysis)[\w.]*)", text):
+        assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
+    for target in re.findall(r"\]\((?!http)([^)#]+)", text):
+        assert (page.parent / target).exists(), target

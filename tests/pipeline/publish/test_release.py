@@ -1,0 +1,122 @@
+"""A release: one command, after which a stranger's clone pulls, opens, and finds nothing to do."""
+
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from pipeline import opening
+from pipeline.errors import InputError
+from pipeline.publish import release
+from pipeline.publish.pull import pull
+from tests.conftest import ROOT, copy_sources
+
+
+def run(folder, *command, ok=True):
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == ok, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def dvc(folder, *arguments, ok=True):
+    return run(folder, sys.executable, "-m", "dvc", *arguments, ok=ok)
+
+
+@pytest.fixture(scope="module")
+def repository(finished, tmp_path_factory):
+    """The finished project as a repository that is ready for a release."""
+    root = tmp_path_factory.mktemp("release") / "repository"
+    shutil.copytree(finished.folder, root, ignore=shutil.ignore_patterns(".scratch"))
+    copy_sources(root)
+    shutil.copy(ROOT / "CHANGELOG.md", root / "CHANGELOG.md")
+    run(root, "git", "init", "-q")
+    for key, value in (("user.email", "a@example.org"), ("user.name", "a")):
+        run(root, "git", "config", key, value)
+    dvc(root, "init", "-q")
+    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
+    dvc(root, "commit", "-fq")
+    with (root / "CHANGELOG.md").open("a") as file:
+        file.write("\n## 1.0.0\n\n- The tiny project.\n")
+    run(root, "git", "add", "-A", "--", ":!dvc.lock")
+    run(root, "git", "commit", "-qm", "code")
+    return root
+
+
+@pytest.fixture
+def here(repository, monkeypatch):
+    monkeypatch.chdir(repository)
+    return repository
+
+
+def test_what_is_not_ready_is_one_line_and_changes_nothing(here):
+    before = run(here, "git", "rev-parse", "HEAD"), run(here, "git", "status", "--porcelain")
+    for arguments, said in (
+        ([], "which version"),
+        (["1.0"], "'1.0' is no version"),
+        (["2.0.0"], "no section '## 2.0.0'"),
+    ):
+        with pytest.raises(InputError, match=said):
+            release.main(arguments)
+    (here / "new.txt").write_text("x")
+    with pytest.raises(InputError, match=r"not clean: new.txt"):
+        release.main(["1.0.0"])
+    (here / "new.txt").unlink()
+    table = here / "data/tables/claims.parquet"
+    content = table.read_bytes()
+    table.unlink()
+    table.write_bytes(content[:-100])
+    with pytest.raises(InputError, match=r"dvc.lock does not match"):
+        release.main(["1.0.0"])
+    table.write_bytes(content)
+    assert before == (run(here, "git", "rev-parse", "HEAD"), run(here, "git", "status", "--porcelain"))
+    assert not (here / "artifacts").exists()
+
+
+@pytest.fixture
+def released(here, tmp_path):
+    if "v1.0.0" not in run(here, "git", "tag"):
+        release.main(["1.0.0"])
+    clone = tmp_path / "clone"
+    run(tmp_path, "git", "clone", "-q", "--branch", "v1.0.0", str(here), str(clone))
+    return clone
+
+
+def test_a_strangers_clone_pulls_opens_and_has_nothing_to_do(released, finished):
+    assert (ROOT / ".dvc/config").read_text() == (released / ".dvc/config").read_text()
+    pull(released)
+    assert opening.table("claims", root=released).equals(opening.table("claims", root=finished.folder))
+    assert set(opening.open_vectors(released).children) == {"tiny-llama-3.2", "tiny-qwen2.5", "tiny-untrained"}
+    assert not [p for p in (released / "data/activations").rglob("*") if p.is_file()]
+    assert "up to date" in dvc(released, "repro", "--allow-missing")
+    with (released / "analysis/claims/verdicts.py").open("a") as file:
+        file.write("# another rule\n")
+    said = dvc(released, "repro", "--allow-missing")
+    assert set(re.findall(r"Running stage '([^']+)'", said)) == {"claims", "report"}  # the claims are the same: no headline
+    assert "verdicts" in dvc(released, "metrics", "show")
+
+
+def test_a_changed_object_does_not_arrive(released):
+    objects = [p for p in (released / "artifacts/files/md5").rglob("*") if p.is_file() and p.suffix != ".dir"]
+    largest = max(objects, key=lambda p: p.stat().st_size)
+    content = bytearray(largest.read_bytes())
+    content[len(content) // 2] ^= 1
+    largest.chmod(0o644)
+    largest.write_bytes(bytes(content))
+    with pytest.raises(InputError, match="not everything came"):
+        pull(released)
+    dvc(released, "pull", "--allow-missing")  # silent, but what is damaged does not arrive
+    with pytest.raises(InputError):
+        release.verify(released)
+
+
+def test_the_address_of_the_repository_opens_at_the_tag(released, here, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tree = opening.open_vectors(f"file://{here}", rev="v1.0.0")
+    assert tree["tiny-qwen2.5/comprehension"]["vector"].notnull().any()
+
+
+def test_a_tag_is_given_once(released, here):
+    with pytest.raises(InputError, match=r"tag v1.0.0 is there already"):
+        release.main(["1.0.0"])
