@@ -42,6 +42,24 @@ ABOUT = {
 }
 """What every store says of itself (Attribute Convention for Data Discovery), beside its title and summary."""
 
+MEANING = {
+    "activation": "residual stream after a block, over the tokens of a position",
+    "embedding": "input embeddings, over the tokens of a position",
+    "vector": "mean over an emotion's texts less the baseline",
+    "finite": "whether every number of the state is finite",
+    "n_neutral_components": "principal components of the neutral texts that denoised vectors are without",
+    "n_tokens": "tokens of a text, BOS not counted",
+    "layer": "block, counted from 0, whose output is read",
+    "position": "tokens that are read",
+    "emotion": "label of the text",
+    "topic": "topic of the text, the unit of resampling",
+    "stimulus": "content hash of the text",
+    "precision": "arithmetic that the model was read in",
+    "variant": "what was taken out of the vectors",
+    "seed": "seed of the untrained twin's weights",
+}
+"""The long_name of every array."""
+
 METHODS = {STORIES: "comprehension", "reliable": "generation"}
 """Which readings are a method of the field: the stories, and the writing with texts enough; every other is a setting of its
 own name."""

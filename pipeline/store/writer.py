@@ -10,24 +10,6 @@ from zarr.codecs import BloscCodec
 
 from pipeline.store import layout
 
-MEANING = {
-    "activation": "residual stream after a block, over the tokens of a position",
-    "embedding": "input embeddings, over the tokens of a position",
-    "vector": "mean over an emotion's texts less the baseline",
-    "finite": "whether every number of the state is finite",
-    "n_neutral_components": "principal components of the neutral texts that denoised vectors are without",
-    "n_tokens": "tokens of a text, BOS not counted",
-    "layer": "block, counted from 0, whose output is read",
-    "position": "tokens that are read",
-    "emotion": "label of the text",
-    "topic": "topic of the text, the unit of resampling",
-    "stimulus": "content hash of the text",
-    "precision": "arithmetic that the model was read in",
-    "variant": "what was taken out of the vectors",
-    "seed": "seed of the untrained twin's weights",
-}
-"""The long_name of every array."""
-
 
 def write_activations(dataset: xr.Dataset, path: Path) -> None:
     """One reading's Dataset as one Zarr group; a chunk holds one layer of one position, for all stimuli."""
@@ -53,8 +35,8 @@ def with_meaning(dataset: xr.Dataset) -> xr.Dataset:
     """The same Dataset, whose arrays say what they are and in which units: those of the residual stream have none (1)."""
     made = dataset.copy()
     for name in map(str, made.variables):
-        if name in MEANING:
-            made[name].attrs |= {"long_name": MEANING[name]}
+        if name in layout.MEANING:
+            made[name].attrs |= {"long_name": layout.MEANING[name]}
             if made[name].dtype.kind in "if":
                 made[name].attrs |= {"units": "1"}
     return made

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from pipeline import opening
-from pipeline.store import writer
+from pipeline.store import layout, writer
 
 
 def test_every_store_and_array_says_what_it_is(in_finished):
@@ -14,7 +14,7 @@ def test_every_store_and_array_says_what_it_is(in_finished):
         assert {"title", "Conventions", "license", "references"} <= set(model.attrs)
         for group in model.children.values():
             for name, array in group.variables.items():
-                assert array.attrs["long_name"] == writer.MEANING[name]
+                assert array.attrs["long_name"] == layout.MEANING[name]
                 assert array.attrs.get("units") == ("1" if array.dtype.kind in "if" else None)
     read = opening.activations("tiny-llama-3.2", "fp32", "stories")
     assert {"title", "license"} <= set(read.attrs)
