@@ -32,6 +32,11 @@ def download_bytes(entry: ModelEntry) -> float:
     return 0.0 if entry.hub is None else entry.parameters * HUB_BYTES
 
 
+def copy_bytes(entry: ModelEntry) -> float:
+    """The dequantised copy of a GGUF file under `.scratch/`, fp32; 0 for a model of another source."""
+    return 0.0 if entry.gguf is None else entry.parameters * BYTES["fp32"]
+
+
 def weight_bytes(entry: ModelEntry, precision: str) -> float:
     """Weights in memory. Quantised: what is not an embedding at the bytes of the precision, the embeddings at two bytes; of an
     entry without `shape` all at the precision's."""
@@ -65,8 +70,10 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
 def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, kind: str = "reads") -> float:
     """One stage on a CPU that makes `rate` float operations a second of fp32 products: two operations per token and parameter,
     without the embeddings, which are looked up. One that `writes` multiplies by the head, as large as these."""
-    looked_up = entry.shape.vocabulary * entry.shape.hidden if entry.shape and kind == "reads" else 0
-    operations = len(entry.draws) * tokens * 2 * (entry.parameters - looked_up) * CPU_FACTOR[precision]
+    table = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
+    tables = 2 if entry.shape and entry.shape.tied is False else 1  # embeddings, and a head of its own
+    multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
+    operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
     return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
 
 
