@@ -8,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test plan profile docs lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test plan profile model docs lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -54,6 +54,10 @@ profile:
 	@echo "installing the packages of $<"
 	@python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps --require-hashes -r $<
 	@touch $@
+
+# An entry of data/models/ from a model's own files: make model NAME=mine HUB=org/model | GGUF=file | FOLDER=path
+model: .venv/ready
+	@python -m pipeline.plan.new_entry "$(NAME)" "HUB=$(HUB)" "GGUF=$(GGUF)" "FOLDER=$(FOLDER)"
 
 lint-corpus: .venv/ready
 	@python -m pipeline.plan.lint

@@ -39,17 +39,27 @@ def carried(request):
         yield request.param, entry, loading.load(request.param, entry, "fp32", CPU, writes=True)
 
 
-def relative_error(found, true):
-    return float((np.linalg.norm(found - true, axis=-1) / np.linalg.norm(true, axis=-1)).max())
-
-
 def plain(name, entry):
     """The model as transformers alone has it."""
     folder = loading.locate(entry, MODELS / f"{name}.yaml")
     return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa").eval()
 
 
+def tokens_read(whole, text):
+    """States (layer, token, hidden) of every block but the last, as transformers gives them in fp32."""
+    with torch.inference_mode():
+        states = whole.model(input_ids=torch.tensor([text]), output_hidden_states=True).hidden_states
+    return np.stack([s[0].numpy() for s in states[1:-1]]), states[-1][0].numpy()
+
+
+def errors(found, true):
+    """Of every state its distance from the truth, relative to its length."""
+    return np.linalg.norm(found - true, axis=-1) / np.linalg.norm(true, axis=-1)
+
+
 def test_it_reads_as_a_float64_reference_and_writes_as_transformers_does(carried):
+    """fp32 itself is further from float64 than 2e-6 in single tokens of Qwen2.5-Coder-1.5B, whose first block's attention has
+    large logits: there no state may be further from it than the furthest of transformers' own at that layer."""
     name, entry, model = carried
     texts = [s["text"] for s in stories()]
     ids, bos = residual.tokenise([min(texts, key=len), max(texts, key=len)], model.tokenizer, entry.bos, "native")
@@ -59,15 +69,16 @@ def test_it_reads_as_a_float64_reference_and_writes_as_transformers_does(carried
     whole = plain(name, entry)
     for i, text in enumerate(ids):
         states = residual_stream(whole.model, text)[:, int(bos) :]
-        true = np.stack([states[:, -1], states.mean(1), states[:, 50:].mean(1)])
-        assert relative_error(found[i], true) < TOLERANCE
-    with torch.inference_mode():
-        theirs = whole.model(input_ids=torch.tensor(ids[:1]), output_hidden_states=True).hidden_states
-    last = np.stack([s[0, -1].numpy() for s in theirs[1:]])
-    assert relative_error(found[0, 0, :-1], last[:-1]) < TOLERANCE
-    assert relative_error(found[0, 0, -1:], last[-1:]) > 0.01  # theirs is after the final norm
+        theirs, after_norm = (s[..., int(bos) :, :] for s in tokens_read(whole, text))
+        own = errors(theirs, states[:-1]).max(-1)
+        own = np.maximum(TOLERANCE, np.append(own, own[-1]))
+        assert (errors(found[i, 0], states[:, -1]) < own).all()
+        for p, start in ((1, 0), (2, 50)):
+            assert errors(found[i, p], states[:, start:].mean(1)).max() < TOLERANCE
+        assert errors(found[i, 0, :-1], theirs[:, -1]).max() < 2 * own.max()
+        assert errors(found[i, 0, -1], after_norm[-1]) > 0.01  # transformers' last entry is after the final norm
 
-    prompt = "The old woman opened the door and"
+    prompt = "Tell the story of an old woman who opens a door and finds a letter. Say what she does with it."
     asked = prompt_ids(prompt, model.tokenizer, entry.tuning == "instruct", entry.bos)
     ends = end_tokens(model.tokenizer, model.generation_config)
     (own,) = generate(model.body, model.head, [asked], [0], Decoding(None, max_new_tokens=64), ends, 1)
@@ -110,11 +121,11 @@ def gemma_tokens(text, tokens, scores, token_type):
     ids = {token: i for i, token in enumerate(tokens)}
     defined = sorted((t for t, kind in zip(tokens, token_type, strict=True) if kind == USER_DEFINED), key=len, reverse=True)
     found: list[int] = []
-    for piece in regex.split("(" + "|".join(map(regex.escape, defined)) + ")", text.replace(" ", "\u2581")):
+    for piece in regex.split("(" + "|".join(map(regex.escape, defined)) + ")", text):
         if piece in set(defined):
             found.append(ids[piece])
             continue
-        for s in merged(list(piece), lambda a, b: -scores[ids[a + b]] if a + b in ids else None):
+        for s in merged(list(piece.replace(" ", "\u2581")), lambda a, b: -scores[ids[a + b]] if a + b in ids else None):
             found += [ids[s]] if s in ids else [ids[f"<0x{byte:02X}>"] for byte in s.encode()]
     return found
 
