@@ -44,8 +44,8 @@ def snapshot(hub: Hub, where: Path) -> Path:
 
 
 def revision_of(id_: str, wanted: str | None) -> str:
-    """The commit (40 digits) that a branch or tag of a model is at now; `wanted` None: its main branch. A whole commit is itself,
-    without asking. Raises InputError."""
+    """The commit (40 digits) that a branch or tag of a model is at now; `wanted` None: its main branch. A whole commit is
+    itself, without asking. Raises InputError."""
     if wanted is not None and re.fullmatch("[0-9a-f]{40}", wanted):
         return wanted
     try:

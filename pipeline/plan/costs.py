@@ -25,6 +25,7 @@ GPU_FLOPS = {"fp32": 20e12, "bf16": 60e12, "fp16": 60e12, "int8": 60e12, "nf4": 
 GPU_MS_PER_BLOCK = {"fp32": 0.8, "bf16": 0.8, "fp16": 0.8, "int8": 2.5, "nf4": 1.5}
 GPU_MS_PER_TEXT_AND_BLOCK = 0.05  # of a step of a writing: each text has a cache, and an attention, of its own
 LOAD_BYTES_PER_SECOND = 1e9
+CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
 
 
 def download_bytes(entry: ModelEntry) -> float:
@@ -50,6 +51,14 @@ def gpu_bytes(entry: ModelEntry, precision: str, batch_tokens: int) -> float:
     hidden = entry.shape.hidden if entry.shape else 0
     tokens = 512 if precision in QUANTISED else batch_tokens  # one text at a time
     return weight_bytes(entry, precision) + 12.0 * hidden * 4 * tokens + 1e9
+
+
+def cpu_bytes(entry: ModelEntry, precision: str) -> float:
+    """Peak memory of a stage on a CPU: of a model that is dequantised first, that (all weights in fp32 and 1.6 GB, measured on
+    three models); else the weights and 1.6 GB. A worker more takes little: all share the weights."""
+    if entry.gguf is not None:
+        return copy_bytes(entry) + CPU_BESIDE
+    return weight_bytes(entry, "fp32" if precision == "fp16" else precision) + CPU_BESIDE  # fp16 is multiplied in fp32
 
 
 def reading_bytes(entry: ModelEntry, n_texts: int, n_positions: int) -> float:

@@ -95,6 +95,7 @@ def main(arguments: list[str]) -> None:
     if work:
         show_models(out, params, entries, work)
     show_disk(out, params, entries, work, n_labels)
+    show_memory(out, entries, work)
     show_licences(out, entries)
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
@@ -129,11 +130,10 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
     readers = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
     out.print(
         f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on a GPU of the A100 kind (assumed rates, not measured: see"
-        " pipeline/costs.py), writing counted as if no text ended early."
+        " pipeline/plan/costs.py), writing counted as if no text ended early."
     )
     out.print(
-        f"Then the stages that load no model: minutes. They grow with the square of the readers: {readers} here; the"
-        " default profile has 11 and takes about four minutes."
+        f"Then the stages that load no model. They grow with the square of the readers: {readers} here; 11 take four minutes."
     )
 
 
@@ -153,6 +153,14 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
         f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)"
         + (f"; dequantised weights in .scratch {_gb(copies)}" if copies else "")
     )
+
+
+def show_memory(out: Console, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
+    """What the largest stage takes of the memory of a CPU."""
+    needed = {(w.model, w.precision): costs.cpu_bytes(entries[w.model], w.precision) for w in work}
+    if needed:
+        model, precision = max(needed, key=lambda cell: needed[cell])
+        out.print(f"Memory: up to {_gb(needed[model, precision])} on a CPU ({model} at {precision})")
 
 
 def show_licences(out: Console, entries: dict[str, ModelEntry]) -> None:
