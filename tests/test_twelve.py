@@ -192,8 +192,8 @@ def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, 
     for section in ("read", "write", "steering", "behaviour"):
         params[section]["models"] = [m for m in params[section]["models"] if m not in (PARTLY, WHOLLY)]
     made = {}
-    monkeypatch.setattr(geometry, "load_params", lambda: Params.model_validate(params))
-    monkeypatch.setattr(tables, "write_table", lambda name, rows: made.setdefault(name, tables.table(name, rows)))
+    monkeypatch.setattr(geometry.ReaderSections, "load", classmethod(lambda cls: cls.model_validate(params)))
+    monkeypatch.setattr(tables, "write_table", lambda table, rows: made.setdefault(table.name, tables.assembled(table, rows)))
     geometry.main([])
     assert set(made) == {"geometry", "overflow", "layers", "distances"}
     for name, table in made.items():
