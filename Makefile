@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test gpu-check plan profile docs release pull lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test gpu-check plan profile model docs release pull lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -51,6 +51,17 @@ plan: .venv/ready
 profile:
 	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
 	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
+	@test ! -f locks/$(P).txt || $(MAKE) --no-print-directory .venv/with-$(P)
+
+# The packages with the models of a profile, where the default lock has not all of them
+.venv/with-%: locks/%.txt .venv/ready
+	@echo "installing the packages of $<"
+	@python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps --require-hashes -r $<
+	@touch $@
+
+# An entry of data/models/ from a model's own files: make model NAME=mine HUB=org/model | GGUF=file | FOLDER=path
+model: .venv/ready
+	@python -m pipeline.plan.new_entry "$(NAME)" "HUB=$(HUB)" "GGUF=$(GGUF)" "FOLDER=$(FOLDER)"
 
 lint-corpus: .venv/ready
 	@python -m pipeline.plan.lint
@@ -82,12 +93,15 @@ peers: .venv-peers/ready
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy; lint-imports --no-cache
 
-# The locks: everything but torch with hashes, for CPU and GPU machines alike; and torch with its CUDA libraries, for the image.
+# The locks: everything but torch with hashes, for CPU and GPU machines alike; torch with its CUDA libraries, for the image; and
+# the packages with the models of a profile.
 locks:
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
 		--custom-compile-command "make locks" --quiet --upgrade -o locks/requirements.txt
 	echo '$(TORCH)' | uv pip compile - --no-config --universal --python-version 3.11 --generate-hashes \
 		-c locks/requirements.txt --custom-compile-command "make locks" --quiet --upgrade -o locks/torch-cuda.txt
+	python -m pipeline.plan.pins profiles/lineages.yaml locks/requirements.txt | uv pip compile - --no-config --no-deps --universal \
+		--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make locks" --quiet --upgrade -o locks/lineages.txt
 
 image:
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -t $(IMAGE) .

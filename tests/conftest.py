@@ -79,6 +79,7 @@ class Project:
         self.folder, self.models = folder, models_
         self.params = YAML(typ="safe").load((ROOT / "profiles/default.yaml").read_text())
         self.params["read"] |= {"models": ["tiny-llama-3.2", "tiny-qwen2.5"], "precisions": ["fp32", "fp16"], "device": "cpu"}
+        self.params["second"] = []
         for varied, precision in zip(self.params["varied"], ("fp32", "fp16"), strict=True):
             varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}

@@ -12,18 +12,22 @@ import numpy as np
 def residual_stream(body, ids: list[int]) -> np.ndarray:
     """Residual stream after every block, float64 (layer, token, hidden), for the Llama-like families and Gemma 3."""
     c = body.config
-    w = {k: v.detach().double().numpy() for k, v in body.state_dict().items()}
+    state = body.state_dict()
+
+    def w(name, rows=slice(None)):  # one at a time: all of a large model's in float64 fill a memory
+        return state[name].detach()[rows].double().numpy()
+
     gemma = c.model_type.startswith("gemma3")
     n, heads, kv = len(ids), c.num_attention_heads, c.num_key_value_heads
-    d = w["layers.0.self_attn.q_proj.weight"].shape[0] // heads
+    d = state["layers.0.self_attn.q_proj.weight"].shape[0] // heads
 
     def norm(x, name):
-        scale = w[name] + 1 if gemma else w[name]
+        scale = w(name) + 1 if gemma else w(name)
         return x / np.sqrt((x * x).mean(-1, keepdims=True) + c.rms_norm_eps) * scale
 
     def linear(x, name):
-        y = x @ w[f"{name}.weight"].T
-        return y + w[f"{name}.bias"] if f"{name}.bias" in w else y
+        y = x @ w(f"{name}.weight").T
+        return y + w(f"{name}.bias") if f"{name}.bias" in state else y
 
     def gelu_tanh(x):
         return 0.5 * x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3)))
@@ -33,7 +37,7 @@ def residual_stream(body, ids: list[int]) -> np.ndarray:
         cos, sin = (np.concatenate([f(angle)] * 2, -1)[:, None] for f in (np.cos, np.sin))
         return x * cos + np.concatenate([-x[..., d // 2 :], x[..., : d // 2]], -1) * sin
 
-    x = w["embed_tokens.weight"][ids]
+    x = w("embed_tokens.weight", ids)
     if gemma:
         x = x * float(np.float32(c.hidden_size**0.5))
     out = []

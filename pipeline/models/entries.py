@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
@@ -27,12 +27,56 @@ class Folder(Strict):
     path: Path
 
 
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+# Without dots: a package inside another could be found only by importing that one.
+Package = Annotated[str, Field(pattern="^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$")]
+
+
+class Part(Strict):
+    """A file in an installed Python package: all of a GGUF file, or a piece of it."""
+
+    package: Package
+    file: str
+    sha256: Digest
+
+
 class Gguf(Strict):
-    """A GGUF file: in an installed Python package (found without importing it), or at a path."""
+    """A GGUF file: at a path, in an installed Python package, or in `parts`, each in a package, in their order. `version` is
+    that of every package; `sha256` that of the whole file, whose name is the last part of `file`."""
 
     file: str
-    package: str | None = None
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    package: Package | None = None
+    version: str | None = None
+    parts: Annotated[list[Part], Field(min_length=2)] | None = None
+    sha256: Digest
+
+    @model_validator(mode="after")
+    def _comes_one_way(self) -> Gguf:
+        if self.package is not None and self.parts is not None:
+            raise PydanticCustomError("gguf", "package and parts: a file lies in one package or in parts, not both")
+        if (self.package is not None or self.parts is not None) != (self.version is not None):
+            raise PydanticCustomError("gguf", "version: the exact version of the package or packages, and of nothing else")
+        if self.parts is not None and self.file != self.name:
+            raise PydanticCustomError("gguf", "file: with parts, the name of the whole file, without folders")
+        return self
+
+    @property
+    def name(self) -> str:
+        return PurePath(self.file).name
+
+    @property
+    def carried(self) -> list[Part]:
+        """The files in packages that make up the whole; none where it lies at a path."""
+        if self.package is not None:
+            return [Part(package=self.package, file=self.file, sha256=self.sha256)]
+        return self.parts or []
+
+
+class Licence(Strict):
+    """The terms that weights come under, and where their text lies."""
+
+    name: str
+    text: str
 
 
 class Shape(Strict):
@@ -41,6 +85,7 @@ class Shape(Strict):
     layers: int = Field(gt=0)
     hidden: int = Field(gt=0)
     vocabulary: int = Field(gt=0)
+    tied: bool | None = Field(default=None, description="whether the head is the input embeddings once more; null: not said")
 
 
 class ModelEntry(Strict):
@@ -52,10 +97,15 @@ class ModelEntry(Strict):
     tuning: Literal["base", "instruct"]
     bos: bool
     parameters: float = Field(gt=0)
+    compute_dtype: Literal["fp16", "bf16"] = Field(
+        default="fp16",
+        description="what int8 and nf4 compute in, and keep what they do not quantise in: bf16 where fp16 overflows",
+    )
     shape: Shape | None = None
     hub: Hub | None = None
     folder: Folder | None = None
     gguf: Gguf | None = None
+    licence: Licence | None = None
     seeds: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] | None = None
     note: str | None = None
 

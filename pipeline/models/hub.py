@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -40,6 +41,17 @@ def snapshot(hub: Hub, where: Path) -> Path:
         raise InputError(f"{where}: {hub.id} is not in the local cache and the hub cannot be reached") from None
     except (HfHubHTTPError, OSError) as error:
         raise InputError(f"{where}: {hub.id} could not be fetched: {one_line(error)}") from None
+
+
+def revision_of(id_: str, wanted: str | None) -> str:
+    """The commit (40 digits) that a branch or tag of a model is at now; `wanted` None: its main branch. A whole commit is
+    itself, without asking. Raises InputError."""
+    if wanted is not None and re.fullmatch("[0-9a-f]{40}", wanted):
+        return wanted
+    try:
+        return str(HfApi().model_info(id_, revision=wanted).sha)
+    except (HfHubHTTPError, OSError) as error:
+        raise InputError(f"HUB={id_}: the hub does not say its revision: {one_line(error)}") from None
 
 
 def is_cached(hub: Hub) -> bool:

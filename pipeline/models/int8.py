@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class TextwiseInt8(nn.Module):
     """An LLM.int8 linear map (Dettmers et al. 2022, section 3) over texts (text, token, feature) that do not see each other.
 
-    What no text has an outlier in is, bit for bit, bitsandbytes'. Outlier columns are fp16 operands whose products are added to
-    that in fp32 and rounded once. A GPU multiplies them so, a CPU in fp32.
+    What no text has an outlier in is, at fp16, bit for bit bitsandbytes'. Outlier columns are operands of the dtype that the
+    model computes in; their products are added to that in fp32 and rounded once. At bf16 nothing passes through fp16.
+    A GPU multiplies outliers by its own units, a CPU in fp32.
     """
 
     def __init__(self, linear: Linear8bitLt) -> None:
@@ -37,9 +38,10 @@ class TextwiseInt8(nn.Module):
         self.apart = True
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x if x.dtype == torch.bfloat16 else x.half()
         if self.apart and x.shape[1] == 1 and x.device.type != "cpu":
             return self._step(x)
-        texts = x.half() if self.apart else x.half().flatten(0, 1)[None]
+        texts = x if self.apart else x.flatten(0, 1)[None]
         outlying = texts.abs().amax(dim=1) >= self.threshold  # (text, feature)
         columns = outlying.any(dim=0).nonzero()[:, 0]
         if not len(columns):
@@ -50,42 +52,45 @@ class TextwiseInt8(nn.Module):
         quantised[..., columns] = quantised[..., columns].masked_fill(own, 0)
         weight = torch.ops.bitsandbytes.int8_vectorwise_dequant(self.weight[:, columns].contiguous(), self.scale)
         if x.device.type != "cpu":
-            return self._added(self._regular(quantised, scale, x), states.where(own, 0), weight.half())
-        apart = product(states.where(own, 0).float(), weight.half().float(), None).view(*x.shape[:-1], -1)
+            return self._added(self._regular(quantised, scale, x), states.where(own, 0), weight.to(x.dtype))
+        apart = product(states.where(own, 0).float(), weight.to(x.dtype).float(), None).view(*x.shape[:-1], -1)
         return (self._regular(quantised, scale, x).float() + apart).to(x.dtype)
 
     def _step(self, x: Tensor) -> Tensor:
         """One token a text, on a GPU. Which columns hold outliers would be a question that the host waits for, 7 times a block,
         and other texts' columns would change how sums are taken: here all columns are multiplied twice."""
-        texts = x.half()
-        own = texts.abs() >= self.threshold
-        quantised, scale = _quantised(texts.masked_fill(own, 0))
-        weight = torch.mul(self.weight, self.scale[:, None] / 127, out=torch.empty_like(self.weight, dtype=torch.float16))
-        return self._added(self._regular(quantised, scale, x), texts.where(own, 0), weight)
+        own = x.abs() >= self.threshold
+        quantised, scale = _quantised(x.masked_fill(own, 0))
+        weight = torch.mul(self.weight, self.scale[:, None] / 127, out=torch.empty_like(self.weight, dtype=x.dtype))
+        return self._added(self._regular(quantised, scale, x), x.where(own, 0), weight)
 
     @staticmethod
     def _added(regular: Tensor, states: Tensor, weight: Tensor) -> Tensor:
-        """regular (..., out) + states (..., feature) @ weight (out, feature) of fp16, summed in fp32 and rounded once."""
+        """regular (..., out) + states (..., feature) @ weight (out, feature), summed in fp32 and rounded once."""
         missing = -weight.shape[1] % 8  # whole groups of eight: a GPU multiplies others many times slower
         states, weight = (nn.functional.pad(t, (0, missing)) for t in (states.flatten(0, -2), weight))
-        out = torch.addmm(regular.flatten(0, -2).half(), states, weight.t())
+        out = torch.addmm(regular.flatten(0, -2).to(states.dtype), states, weight.t())
         return out.view(regular.shape).to(regular.dtype)
 
     def _regular(self, quantised: Tensor, scale: Tensor, x: Tensor) -> Tensor:
         """The integer product, scaled, with the bias: (..., out) of the dtype of `x`."""
         bias = None if self.bias is None else self.bias.to(x.dtype)
-        out: Tensor = torch.ops.bitsandbytes.int8_scaled_mm(
-            quantised.flatten(0, 1), self.weight, scale, self.scale, bias=bias, dtype=x.dtype
-        )
-        return out.view(*x.shape[:-1], -1)
+        rows = quantised.flatten(0, 1)
+        if x.dtype == torch.float16:
+            out = torch.ops.bitsandbytes.int8_scaled_mm(rows, self.weight, scale, self.scale, bias=bias, dtype=x.dtype)
+        else:  # bitsandbytes' kernel for a GPU rounds to fp16 first, which what needs bf16 would overflow
+            whole = torch.ops.bitsandbytes.int8_linear_matmul(rows, self.weight).float()
+            out = whole * (scale[:, None] * self.scale / 127**2)
+            out = (out if bias is None else out + bias).to(x.dtype)
+        return cast(Tensor, out).view(*x.shape[:-1], -1)
 
 
 def _quantised(texts: Tensor) -> tuple[Tensor, Tensor]:
-    """Every token's states (text, token, feature) fp16 as int8, and what 127 stands for, float32 (text x token,).
+    """Every token's states (text, token, feature), fp16 or bf16, as int8, and what 127 stands for, float32 (text x token,).
 
-    bitsandbytes' own kernel on a GPU; on a CPU the same numbers in a third of its time.
+    bitsandbytes' own kernel on a GPU, which takes fp16 alone; elsewhere the same numbers, on a CPU in a third of its time.
     """
-    if texts.device.type != "cpu":
+    if texts.device.type != "cpu" and texts.dtype == torch.float16:
         quantised, scale, _ = torch.ops.bitsandbytes.int8_vectorwise_quant(texts.flatten(0, 1), 0.0)
         return quantised.view(texts.shape), scale
     states = texts.float()

@@ -6,15 +6,11 @@ folder, or a GGUF file dequantised once. Nothing is unpickled, no remote code ru
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import importlib.util
-import io
 import json
 import logging
 import os
 import re
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +18,6 @@ from typing import Any, cast
 
 import torch
 import transformers
-from gguf import GGUFReader, LlamaFileType
 from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
@@ -30,26 +25,22 @@ from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
-    GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from pipeline.errors import InputError, one_line
-from pipeline.models import cpu_arithmetic, hub, int8
-from pipeline.models.entries import MODELS, Gguf, ModelEntry
+from pipeline.models import cpu_arithmetic, gguf, hub, int8
+from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.params.reading import QUANTISED
-from pipeline.store.layout import SCRATCH, whole_or_nothing
 from pipeline.store.provenance import digest_of
 
-DTYPES = {
-    "fp32": torch.float32,
-    "bf16": torch.bfloat16,
-    "fp16": torch.float16,
-    # the dtype that a quantised model computes in, and of what is not quantised
-    "int8": torch.float16,
-    "nf4": torch.float16,
-}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def dtype_of(precision: str, entry: ModelEntry) -> torch.dtype:
+    """What a model computes in at a precision. A quantised one: what its entry says, and so is all that is not quantised."""
+    return DTYPES[entry.compute_dtype if precision in QUANTISED else precision]
 
 
 @dataclass(frozen=True)
@@ -101,7 +92,8 @@ def load(
         _shape_is_as_declared(config, entry, where)
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
         untrained = entry.untrained
-        whole = _untrained(config, precision, seed) if untrained else _trained(folder, precision, device, where, writes)
+        dtype = dtype_of(precision, entry)
+        whole = _untrained(config, dtype, seed) if untrained else _trained(folder, precision, dtype, device, where, writes)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(f"{where}: cannot load the model from {folder}: {one_line(error)}") from error
     _bos_is_as_declared(tokenizer, entry, where)
@@ -116,10 +108,11 @@ def load(
         "family": entry.family,
         "tuning": entry.tuning,
         "source": _source_in_words(entry),
+        "licence": "unstated" if entry.licence is None else f"{entry.licence.name}: {entry.licence.text}",
         "weights": "random, one draw per seed" if entry.untrained else _true_precision(folder, config),
         "config_sha256": config_digest(config),
         "weights_sha256": "" if entry.untrained else weights_digest(folder),
-        "compute_dtype": str(DTYPES[precision]).removeprefix("torch."),
+        "compute_dtype": str(dtype).removeprefix("torch."),
         "quantisation": {"int8": "bitsandbytes LLM.int8, threshold 6.0", "nf4": "bitsandbytes NF4"}.get(precision, "none"),
     }
     if not writes:
@@ -133,50 +126,11 @@ def locate(entry: ModelEntry, where: Path) -> Path:
     if entry.hub is not None:
         return hub.snapshot(entry.hub, where)
     if entry.gguf is not None:
-        return _dequantised(entry.gguf, where)
+        return gguf.dequantised(entry.gguf, where)
     assert entry.folder is not None
     if not entry.folder.path.is_dir():
         raise InputError(f"{where}: folder.path: {entry.folder.path} is not a folder")
     return entry.folder.path
-
-
-def _gguf_path(gguf: Gguf, where: Path) -> Path:
-    path = Path(gguf.file)
-    if gguf.package is not None:
-        found = importlib.util.find_spec(gguf.package)
-        if found is None or found.origin is None:
-            raise InputError(f"{where}: gguf.package: the Python package '{gguf.package}' is not installed")
-        path = Path(found.origin).parent / gguf.file
-    if not path.is_file():
-        raise InputError(f"{where}: gguf.file: {path} is not a file")
-    return path
-
-
-def _dequantised(gguf: Gguf, where: Path) -> Path:
-    """A safetensors copy of a GGUF file, made once; its name holds the file's digest, so another file is another copy."""
-    path = _gguf_path(gguf, where)
-    copy = SCRATCH / "models" / f"{gguf.sha256[:16]}-transformers{transformers.__version__}"
-    if copy.is_dir():
-        return copy
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    if digest != gguf.sha256:
-        raise InputError(f"{where}: gguf.sha256: {path} has {digest}; it is another file than this entry means, or broken")
-    print(f"dequantising {gguf.file}, once", file=sys.stderr)
-    try:
-        # transformers draws a progress bar here that no setting turns off
-        with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()):
-            model = AutoModelForCausalLM.from_pretrained(
-                path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-            )
-            model.save_pretrained(scratch)
-            AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
-            kind = LlamaFileType(GGUFReader(path).fields["general.file_type"].contents()).name
-            words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.file}), dequantised to fp32"
-            (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": digest}))
-    except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
-        raise InputError(f"{where}: cannot read the GGUF file {path}: {one_line(error)}") from error
-    return copy
 
 
 def _config_is_readable(config: Any, where: Path) -> None:
@@ -186,15 +140,17 @@ def _config_is_readable(config: Any, where: Path) -> None:
         raise InputError(f"{where}: its config was written by transformers {written}; {installed} would misread it")
 
 
-def _trained(folder: Path, precision: str, device: torch.device, where: Path, writes: bool) -> PreTrainedModel:
-    options: dict[str, Any] = {"dtype": DTYPES[precision], "attn_implementation": "sdpa"}
+def _trained(
+    folder: Path, precision: str, dtype: torch.dtype, device: torch.device, where: Path, writes: bool
+) -> PreTrainedModel:
+    options: dict[str, Any] = {"dtype": dtype, "attn_implementation": "sdpa"}
     if precision in QUANTISED or device.type != "cpu":
         options["device_map"] = {"": device}  # straight to where they are needed: no second copy in the host's memory
     if precision in QUANTISED:
         options["quantization_config"] = (
             BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=6.0)
             if precision == "int8"
-            else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=DTYPES["nf4"])
+            else BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_compute_dtype=dtype)
         )
     kind: Any = AutoModelForCausalLM if writes else AutoModel
     model, info = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options)
@@ -206,14 +162,14 @@ def _trained(folder: Path, precision: str, device: torch.device, where: Path, wr
     return cast(PreTrainedModel, model)
 
 
-def _untrained(config: Any, precision: str, seed: int | None) -> PreTrainedModel:
+def _untrained(config: Any, dtype: torch.dtype, seed: int | None) -> PreTrainedModel:
     assert seed is not None, "an untrained twin is drawn from a seed"
     config = getattr(config, "text_config", None) or config
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         # Drawn on the CPU in fp32, so that a seed means the same weights on every device and at every precision.
         body = AutoModel.from_config(config, dtype=torch.float32, attn_implementation="sdpa")
-    return body.to(DTYPES[precision])
+    return body.to(dtype)
 
 
 def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, where: Path) -> None:
@@ -226,16 +182,20 @@ def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, w
 def _shape_is_as_declared(config: Any, entry: ModelEntry, where: Path) -> None:
     text = getattr(config, "text_config", None) or config
     found = {"layers": text.num_hidden_layers, "hidden": text.hidden_size, "vocabulary": text.vocab_size}
-    for name, declared in entry.shape.model_dump().items() if entry.shape is not None else ():
+    found["tied"] = bool(config.tie_word_embeddings)
+    for name, declared in entry.shape.model_dump(exclude_none=True).items() if entry.shape is not None else ():
         if declared != found[name]:
             raise InputError(f"{where}: shape.{name}: {declared}, but its config says {found[name]}")
 
 
 def _source_in_words(entry: ModelEntry) -> str:
+    """Where weights come from: what names them anywhere, and no path of this machine."""
     if entry.hub is not None:
         return f"hub {entry.hub.id} at {entry.hub.revision}"
     if entry.gguf is not None:
-        return f"GGUF {entry.gguf.file}" + (f" of the package {entry.gguf.package}" if entry.gguf.package else "")
+        names = [part.package for part in entry.gguf.carried]
+        which = f", of {names[0]}{f' to {names[-1]}' if len(names) > 1 else ''} {entry.gguf.version}" if names else ""
+        return f"GGUF {entry.gguf.name}, sha256 {entry.gguf.sha256}{which}"
     assert entry.folder is not None
     return f"folder {entry.folder.path.name}"
 

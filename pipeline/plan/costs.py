@@ -22,6 +22,7 @@ START_SECONDS = 10  # of a stage: Python, torch, the model
 # What a CPU makes, in passes, of its rate in bare products: a step of a writing has few rows. Measured on two cores.
 CPU_SHARE = {"reads": 0.62, "writes": 0.34}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
+CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
 MEASURED = Path("benchmarks/results")  # a file for each card that `make gpu-check` ran on
 
 
@@ -45,7 +46,7 @@ class Card:
     def in_words(self) -> str:
         if self.measured:
             return f"an {self.name} (measured by make gpu-check)"
-        return f"{self.name} (assumed, no card was measured: see pipeline/costs.py)"
+        return f"{self.name} (assumed, no card was measured: see pipeline/plan/costs.py)"
 
 
 def _by_precision(fp32: float, half: float, int8: float, nf4: float) -> dict[str, float]:
@@ -81,6 +82,11 @@ def download_bytes(entry: ModelEntry) -> float:
     return 0.0 if entry.hub is None else entry.parameters * HUB_BYTES
 
 
+def copy_bytes(entry: ModelEntry) -> float:
+    """The dequantised copy of a GGUF file under `.scratch/`, fp32; 0 for a model of another source."""
+    return 0.0 if entry.gguf is None else entry.parameters * BYTES["fp32"]
+
+
 def weight_bytes(entry: ModelEntry, precision: str) -> float:
     """Weights in memory. Quantised: what is not an embedding at the bytes of the precision, the embeddings at two bytes; of an
     entry without `shape` all at the precision's."""
@@ -93,6 +99,14 @@ def gpu_bytes(entry: ModelEntry, precision: str, batch_tokens: int) -> float:
     and 1 GB for CUDA itself. Writing adds the head, where it is not tied, and the caches of its texts."""
     hidden = entry.shape.hidden if entry.shape else 0
     return weight_bytes(entry, precision) + 12.0 * hidden * 4 * batch_tokens + 1e9
+
+
+def cpu_bytes(entry: ModelEntry, precision: str) -> float:
+    """Peak memory of a stage on a CPU: of a model that is dequantised first, that (all weights in fp32 and 1.6 GB, measured on
+    three models); else the weights and 1.6 GB. A worker more takes little: all share the weights."""
+    if entry.gguf is not None:
+        return copy_bytes(entry) + CPU_BESIDE
+    return weight_bytes(entry, "fp32" if precision == "fp16" else precision) + CPU_BESIDE  # fp16 is multiplied in fp32
 
 
 def reading_bytes(entry: ModelEntry, n_texts: int, n_positions: int) -> float:
@@ -113,8 +127,10 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
 def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, kind: str = "reads") -> float:
     """One stage on a CPU that makes `rate` float operations a second of fp32 products: two operations per token and parameter,
     without the embeddings, which are looked up. One that `writes` multiplies by the head, as large as these."""
-    looked_up = entry.shape.vocabulary * entry.shape.hidden if entry.shape and kind == "reads" else 0
-    operations = len(entry.draws) * tokens * 2 * (entry.parameters - looked_up) * CPU_FACTOR[precision]
+    table = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
+    tables = 2 if entry.shape and entry.shape.tied is False else 1  # embeddings, and a head of its own
+    multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
+    operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
     return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
 
 

@@ -21,8 +21,8 @@ from rich.table import Table
 
 from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, one_line, run_stage
-from pipeline.models import hub
-from pipeline.models.entries import Hub, ModelEntry, load_entries
+from pipeline.models import hub, packages
+from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.fetch import fetched_path
 from pipeline.params.reading import NEUTRAL, STORIES
@@ -70,6 +70,7 @@ def main(arguments: list[str]) -> None:
     path = Path(arguments[0]) if arguments else PARAMS
     params = Params.load(path)
     entries = load_entries(params)
+    packages.check({MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None})
     questionnaire.only_instruct(params.behaviour.models, entries)
     questionnaire.questions(params.behaviour.questions)
     questionnaire.tasks(params.behaviour.constraints)
@@ -101,6 +102,8 @@ def main(arguments: list[str]) -> None:
     if work:
         show_models(out, params, entries, work)
     show_disk(out, params, entries, work, n_labels)
+    show_memory(out, entries, work)
+    show_licences(out, entries)
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
     hub.check_access(wanted)
@@ -136,8 +139,7 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
         f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on {on.in_words()}, writing counted as if no text ended early."
     )
     out.print(
-        f"Then the stages that load no model: minutes. They grow with the square of the readers: {readers} here; the"
-        " default profile has 11 and takes about four minutes."
+        f"Then the stages that load no model. They grow with the square of the readers: {readers} here; 11 take four minutes."
     )
 
 
@@ -152,7 +154,38 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
         groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
         vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)
     read = sum(w.disk for w in work)
-    out.print(f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)")
+    copies = sum({entry.gguf.sha256: costs.copy_bytes(entry) for entry in entries.values() if entry.gguf}.values())
+    out.print(
+        f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)"
+        + (f"; dequantised weights in .scratch {_gb(copies)}" if copies else "")
+    )
+
+
+def show_memory(out: Console, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
+    """What the largest stage takes of the memory of a CPU."""
+    needed = {(w.model, w.precision): costs.cpu_bytes(entries[w.model], w.precision) for w in work}
+    if needed:
+        model, precision = max(needed, key=lambda cell: needed[cell])
+        out.print(f"Memory: up to {_gb(needed[model, precision])} on a CPU ({model} at {precision})")
+
+
+def show_licences(out: Console, entries: dict[str, ModelEntry]) -> None:
+    """The terms of all weights, each with the models that come under them, before any of these is read."""
+    under: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for model, entry in entries.items():
+        terms = (
+            ("unstated", "its entry has no `licence`") if entry.licence is None else (entry.licence.name, entry.licence.text)
+        )
+        if not entry.untrained:
+            under[terms].append(model)
+    for (name, text), models in under.items():
+        out.print(f"Licence of the weights of {', '.join(models)}: {name} ({text})")
+    carried = [model for model, entry in entries.items() if entry.gguf and entry.gguf.carried and not entry.untrained]
+    if carried:
+        out.print(
+            f"Python packages of third parties carry the weights of {', '.join(carried)}: re-packed public files, pinned by"
+            " SHA-256; no code of these packages runs."
+        )
 
 
 def show_downloads(out: Console, entries: dict[str, ModelEntry], wanted: list[Hub]) -> None:

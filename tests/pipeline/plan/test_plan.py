@@ -1,3 +1,4 @@
+import re
 import shutil
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.models import hub
 from pipeline.params.whole import Params
-from pipeline.plan import plan
+from pipeline.plan import pins, plan
 from tests.conftest import ROOT
 
 
@@ -93,3 +94,27 @@ def test_gated_models_without_a_token_are_listed_at_once_after_the_plan(project,
     out = capsys.readouterr().out
     assert "org/second 0 MB, gated" in out
     assert "Disk: activations" in out
+
+
+def test_licences_memory_and_packages_are_said_before_anything_starts(all_changed, capsys, monkeypatch):
+    shown = {"licence": {"name": "A Licence", "text": "LICENCE.txt"}}
+    all_changed.entry("tiny-qwen2.5", "qwen2.5", **shown)
+    plan.main([])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "Licence of the weights of tiny-qwen2.5: A Licence (LICENCE.txt)" in out
+    assert "Licence of the weights of tiny-llama-3.2: unstated (its entry has no `licence`)" in out
+    assert "Memory: up to 1.6 GB on a CPU" in out
+    part = {"package": "no-such-package", "file": "x.bin", "sha256": "a" * 64}
+    gguf = {"file": "x.gguf", "version": "1.0", "parts": [part, part], "sha256": "b" * 64}
+    all_changed.entry("tiny-qwen2.5", "qwen2.5", folder=None, gguf=gguf)
+    with pytest.raises(InputError, match=r"tiny-qwen2.5.yaml: 1 packages .* pip install --no-deps no-such-package==1.0$"):
+        plan.main([])
+
+
+def test_the_extra_lock_is_of_the_packages_that_the_default_one_lacks():
+    held = [set(re.findall(r"^\S+==\S+", (ROOT / f"locks/{n}.txt").read_text(), re.M)) for n in ("requirements", "lineages")]
+    lacking = pins.pins(ROOT / "profiles/lineages.yaml", ROOT / "locks/requirements.txt")
+    assert set(lacking) == held[1]
+    assert pins.pins(ROOT / "profiles/default.yaml", ROOT / "locks/requirements.txt") == []
+    hashes = (ROOT / "locks/lineages.txt").read_text().count("--hash=sha256:")
+    assert hashes >= len(held[1]) == 28

@@ -1,0 +1,77 @@
+"""GGUF files: put together from their parts, and dequantised once into a folder of safetensors that loads like any other."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from gguf import GGUFReader, LlamaFileType
+from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+from pipeline.errors import InputError, one_line
+from pipeline.models import packages
+from pipeline.models.entries import Gguf
+from pipeline.store.layout import whole_or_nothing
+
+
+def dequantised(gguf: Gguf, where: Path) -> Path:
+    """A safetensors copy of a GGUF file, made once; its name holds the file's digest, so another file is another copy.
+
+    Raises InputError, naming the entry `where`, for a package that is not installed or another, a part that is missing,
+    swapped or broken, a whole of another digest, and a file that cannot be read.
+    """
+    copy = packages.copy_of(gguf)
+    if copy.is_dir():
+        return copy
+    with _whole_file(gguf, where) as path:
+        print(f"dequantising {gguf.name}, once", file=sys.stderr)
+        try:
+            # transformers draws a progress bar here that no setting turns off
+            with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()):
+                model = AutoModelForCausalLM.from_pretrained(
+                    path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
+                )
+                model.save_pretrained(scratch)
+                AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
+                kind = LlamaFileType(GGUFReader(path).fields["general.file_type"].contents()).name
+                words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.name}), dequantised to fp32"
+                (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": gguf.sha256}))
+        except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
+            raise InputError(f"{where}: cannot read the GGUF file {gguf.name}: {one_line(error)}") from error
+    return copy
+
+
+@contextlib.contextmanager
+def _whole_file(gguf: Gguf, where: Path) -> Iterator[Path]:
+    """A GGUF file as one file: as it lies, or put together from its parts and gone when it has been dequantised."""
+    found = packages.paths(gguf, where)
+    if gguf.parts is None:
+        yield found[0]
+        return
+    copy = packages.copy_of(gguf)
+    folder = copy.with_name(f"{copy.name}.parts")
+    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        folder.mkdir(parents=True)
+        path, digest = folder / gguf.name, hashlib.sha256()
+        with path.open("wb") as whole:
+            for part in found:
+                with part.open("rb") as file:
+                    while block := file.read(2**24):
+                        whole.write(block)
+                        digest.update(block)
+        if digest.hexdigest() != gguf.sha256:
+            raise InputError(
+                f"{where}: gguf.sha256: its {len(found)} parts, each as it should be, make {digest.hexdigest()}: the order of"
+                " the parts is another, or one lacks"
+            )
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
