@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from analysis.rsa import layers
+from analysis.rsa import names
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.reading import STORIES, ReadingSections
@@ -38,7 +38,7 @@ def verdicts(claims: pl.DataFrame) -> dict[str, int]:
 
 def across_lineages(lineages: pl.DataFrame, report: Report) -> dict[str, dict[str, Any]]:
     """Median similarity of models of two lineages at the headline read-out, by precision."""
-    at = {"position": report.position, "variant": report.variant, "layer_rule": layers.CV, "pairs": "all"}
+    at = {"position": report.position, "variant": report.variant, "layer_rule": names.CV, "pairs": "all"}
     found: dict[str, dict[str, Any]] = {}
     for row in lineages.filter(**at).sort("precision", "estimator").iter_rows(named=True):
         found.setdefault(row["precision"], {})[row["estimator"]] = rounded(row["median"])
@@ -51,7 +51,7 @@ def readers(geometry: pl.DataFrame, chosen: pl.DataFrame, precisions: dict[str, 
     found: dict[str, Any] = {}
     for model, precision in precisions.items():
         own = {**at, "model": model, "precision": precision}
-        layer = chosen.filter(pl.col("halving").is_null(), layer_rule=layers.CV, **own)["layer"].to_list()
+        layer = chosen.filter(pl.col("halving").is_null(), layer_rule=names.CV, **own)["layer"].to_list()
         rows = geometry.filter(layer=layer[0], **own).to_dicts() if layer and layer[0] is not None else []
         for row in rows:
             found[model] = {"layer": row["layer"], **{k: rounded(row[k]) for k in ("reliability", "accuracy")}}

@@ -21,8 +21,8 @@ from numcodecs import BitRound
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from analysis.readers.pattern_sets import Candidate, PairSections
-from analysis.readers.readers import Condition, Readout, readouts
+from analysis.readers.pattern_sets import PairSections, ReaderGrams
+from analysis.readers.readers import Reader, Readout, readouts
 from analysis.rsa import gram, layers
 from analysis.rsa.gram import Design, Floats
 from pipeline.errors import InputError, run_stage
@@ -42,10 +42,10 @@ class Params(PairSections, GramSections, ReportSections):
     """The sections that this stage loads."""
 
 
-def name_of(condition: Condition) -> str:
+def name_of(reader: Reader) -> str:
     """The group of a reader: its model, and what else tells it from others."""
-    seed = None if condition.seed is None else f"seed{condition.seed}"
-    return "/".join(filter(None, (condition.model, condition.precision or "words", condition.reading, seed)))
+    seed = None if reader.seed is None else f"seed{reader.seed}"
+    return "/".join(filter(None, (reader.model, reader.precision or "words", reader.reading, seed)))
 
 
 def wanted(readout: Readout, chosen: pl.DataFrame, params: Params) -> list[int]:
@@ -68,7 +68,7 @@ def dataset(readout: Readout, chosen: pl.DataFrame, params: Params) -> xr.Datase
         along.append(centred @ components.T)
     width = max((a.shape[1] for a in along), default=0)
     padded = [np.pad(a, ((0, 0), (0, width - a.shape[1]))).astype(np.float32) for a in along]
-    condition = readout.condition
+    reader = readout.reader
     return xr.Dataset(
         {
             "gram": (("layer", "entry"), np.array(grams, dtype=np.float32).reshape(len(kept), len(lower[0]))),
@@ -81,10 +81,10 @@ def dataset(readout: Readout, chosen: pl.DataFrame, params: Params) -> xr.Datase
             "topic": ("stimulus", np.array(readout.topics, dtype=layout.STRING)),
         },
         attrs={
-            "model": condition.model,
-            "seed": condition.seed,
-            "precision": condition.precision,
-            "setting": condition.reading,
+            "model": reader.model,
+            "seed": reader.seed,
+            "precision": reader.precision,
+            "setting": reader.reading,
             "position": readout.position,
             "n_layers": readout.n_layers,
         },
@@ -104,7 +104,7 @@ def write(found: Iterator[xr.Dataset], params: Params, path: Path = GRAM) -> Non
         zarr.create_group(scratch, zarr_format=3, attributes=attributes(params))
         for one in found:
             encoding = {str(n): {"compressors": (codec,), "chunks": a.shape} for n, a in one.data_vars.items() if a.size}
-            reader = Condition(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
+            reader = Reader(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
             one.to_zarr(scratch, group=name_of(reader), mode="a", consolidated=False, zarr_format=3, encoding=encoding)
 
 
@@ -129,7 +129,7 @@ def square(entries: NDArray[np.floating], n: int) -> Floats:
     return full + np.tril(full, -1).T
 
 
-def candidates(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterator[Candidate]:
+def reader_grams(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterator[ReaderGrams]:
     """Every reader of a store, as `pairs` compares them: what a stranger begins with. `chosen`: the table `layers`.
     Raises InputError where there is no store."""
     if not (path / "zarr.json").is_file():
@@ -139,17 +139,17 @@ def candidates(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterato
     at = {"position": root.attrs["position"], "variant": variant}
     tree = xr.open_datatree(path, engine="zarr", consolidated=False)
     for node in (n for n in tree.subtree if "gram" in n.to_dataset()):
-        yield _candidate(node.to_dataset().load(), variant, chosen.filter(**at), neutral)
+        yield _grams(node.to_dataset().load(), variant, chosen.filter(**at), neutral)
 
 
-def _candidate(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: str | None) -> Candidate:
-    condition = Condition(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
-    own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in condition.keys().items())
+def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: str | None) -> ReaderGrams:
+    reader = Reader(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
+    own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in reader.keys().items())
     whole, halves = own.filter(pl.col("halving").is_null()), own.filter(pl.col("halving").is_not_null()).sort("halving", "half")
     emotions, topics = (one[name].values.tolist() for name in ("emotion", "topic"))
     rows = np.array([i for i, e in enumerate(emotions) if e != neutral_label])
-    made = Candidate(
-        condition,
+    made = ReaderGrams(
+        reader,
         one["stimulus"].values.tolist(),
         Design.of([emotions[i] for i in rows], [topics[i] for i in rows]),
         one.attrs["n_layers"],
@@ -171,7 +171,7 @@ def main(arguments: list[str]) -> None:
     chosen = tables.read_table(LAYERS)
     reference = {model: params.reference_of(model) for model in params.models}
     here = (r for r in readouts(params, entries, params.report.position))
-    kept = (r for r in here if r.condition.precision in (None, reference.get(r.condition.model)))
+    kept = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)))
     write((dataset(r, chosen.filter(position=params.report.position), params) for r in kept), params)
 
 
