@@ -137,9 +137,14 @@ def load_entry(model: str, folder: Path = MODELS) -> ModelEntry:
     return load_yaml(path, ModelEntry)
 
 
+def drawn(entry: ModelEntry, params: ReadingSections) -> ModelEntry:
+    """The entry with as many seeds as `read_untrained.draws` asks for, where it is an untrained twin."""
+    return entry if entry.seeds is None else entry.model_copy(update={"seeds": entry.seeds[: params.read_untrained.draws]})
+
+
 def load_entries(params: ReadingSections, folder: Path = MODELS) -> dict[str, ModelEntry]:
     """The entries of every model that `params` names, each checked against the list that it stands in."""
-    entries = {model: load_entry(model, folder) for model in params.models}
+    entries = {model: drawn(load_entry(model, folder), params) for model in params.models}
     for model, entry in entries.items():
         listed = "read_untrained.models" if model in params.read_untrained.models else "read.models"
         if entry.untrained != (listed == "read_untrained.models"):

@@ -93,6 +93,7 @@ class Read(Strict):
 class ReadUntrained(Strict):
     models: Names
     precisions: Precisions
+    draws: int | None = Field(default=None, ge=1, description="of each twin, its first seeds; null: all that its entry names")
 
 
 class ReadingSections(Sections):

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from pipeline.errors import InputError, run_stage
 from pipeline.models import int8, loading, workers
-from pipeline.models.entries import ModelEntry, load_entry
+from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
 from pipeline.reading import residual
@@ -255,6 +255,7 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
 def main(arguments: list[str]) -> None:
     name, precision, *readings = arguments
     params, entry = ReadingSections.load(), load_entry(name)
+    entry = drawn(entry, params)
     sources = [Source.of(reading, precision, params) for reading in readings]
     device = loading.pick_device(params.read.device)
     batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == precision}
