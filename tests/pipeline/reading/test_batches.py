@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from pipeline.models import loading
 from pipeline.models.entries import load_entry
-from pipeline.params.whole import load_params
+from pipeline.params.whole import Params
 from pipeline.reading import read, residual
 from pipeline.reading.batches import IN_FLIGHT, BatchPlan, overlapped
 from tests.conftest import stories
@@ -18,7 +18,7 @@ CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
 
 def test_a_gpu_reads_as_many_tokens_at_every_precision_and_a_reading_may_ask_for_texts(project):
-    params = load_params()
+    params = Params.load()
     params = params.model_copy(update={"read": params.read.model_copy(update={"gpu_batch_tokens": 5000})})
     assert BatchPlan.of(params, "int8", GPU) == BatchPlan.of(params, "bf16", GPU) == BatchPlan(5000, 5000)
     assert BatchPlan.of(params, "int8", GPU, 16) == BatchPlan.of(params, "int8", CPU, 16) == BatchPlan(1024, 16)
@@ -70,7 +70,7 @@ def test_what_keeping_raises_is_raised():
 def test_a_gpus_way_of_reading_gives_the_same_arrays_and_goes_on_where_it_stood(project, monkeypatch, tmp_path):
     model = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "fp32", CPU)
     ids, bos = residual.tokenise([s["text"] for s in stories()[:14]], model.tokenizer, True, "native")
-    positions, plan = [load_params().positions[p] for p in ("last", "mean50")], BatchPlan(600, 4)
+    positions, plan = [Params.load().positions[p] for p in ("last", "mean50")], BatchPlan(600, 4)
 
     def arrays(model, scratch):
         with tqdm(disable=True) as silent:

@@ -13,7 +13,7 @@ from pipeline.writing.sampling import choose, choose_there
 from pipeline.writing.slots import Prompts, Slots
 from pipeline.writing.text_cache import after_prompt
 from tests.conftest import FAMILIES
-from tests.test_generation import ENDS, GREEDY, SAMPLED, load, our_texts, prompts_of
+from tests.pipeline.writing.test_generation import ENDS, GREEDY, SAMPLED, load, our_texts, prompts_of
 
 
 @pytest.fixture
