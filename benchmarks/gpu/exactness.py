@@ -60,17 +60,13 @@ def _checked(
     entry = ModelEntry(**known, folder=Folder(path=folder))
     there, here = (loading.load(family, entry, precision, where, writes=True) for where in (device, CPU))
     ids, begins = residual.tokenise([t[: 40 + 60 * i] for i, t in enumerate(texts)], here.tokenizer, bos, "native")
-    exact = AutoModel.from_pretrained(folder, dtype=_weights(precision)).eval().double()
+    exact = AutoModel.from_pretrained(folder, dtype=loading.dtype_of(precision, entry)).eval().double()
     row = reading_of(there.body, here.body, exact, ids, int(begins))
     prompts = [prompt_ids(t[: 15 + 23 * i], here.tokenizer, False, bos) for i, t in enumerate(texts)]
     for name, temperature in (("greedy", None), ("sampled", 0.9)):
         decoding = Decoding(temperature, 0.95, n_tokens)
         row |= {f"{name}_{k}": v for k, v in writing_of(there, here, prompts, decoding).items()}
     return row
-
-
-def _weights(precision: str) -> torch.dtype:
-    return loading.DTYPES[precision]
 
 
 def reading_of(there: nn.Module, here: nn.Module, exact: nn.Module, ids: list[list[int]], skip: int) -> dict[str, Any]:

@@ -11,9 +11,8 @@ from analysis import to_rsatoolbox
 from analysis.rsa import distances, gram, pairwise, rdm, split_half
 from analysis.rsa.ceilings import same_story_noise_ceiling
 from analysis.rsa.split_half import Halves
-from pipeline import opening
 from pipeline.errors import InputError
-from pipeline.store import layout
+from pipeline.store import arrays, layout
 from tests.conftest import crossed
 from tests.reference import cosine_rdm
 
@@ -50,7 +49,7 @@ def dataset(rng):
             "layer": ("layer", np.arange(LAYERS)),
         },
     )
-    opening.check_activations(made, Path("made here"))
+    arrays.check_activations(made, Path("made here"))
     return made
 
 
