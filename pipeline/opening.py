@@ -51,7 +51,7 @@ def table(name: str, root: Root = None) -> pl.DataFrame:
 def pair(
     a: str,
     b: str,
-    over: str = "topics_and_labels",
+    over: str = "topics",
     position: str | None = None,
     variant: str | None = None,
     root: Root = None,
@@ -61,7 +61,7 @@ def pair(
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
     both have. The row is that of table `rsa` at the headline read-out (`report` of params.yaml, best_layer_cv, all pairs of
     emotions), with side a the first named, and the 95% intervals beside it: `rho_same_ci_low`, `rho_same_ci_high`, and the same
-    of `rho_cross` and `rho_dis`, `over` topics_and_labels (the one to quote), topics, or labels.
+    of `rho_cross` and `rho_dis`, `over` topics (the one to quote) or labels.
     Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)

@@ -129,7 +129,7 @@ def square(entries: NDArray[np.floating], n: int) -> Floats:
     return full + np.tril(full, -1).T
 
 
-def candidates(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterator[ReaderGrams]:
+def reader_grams(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterator[ReaderGrams]:
     """Every reader of a store, as `pairs` compares them: what a stranger begins with. `chosen`: the table `layers`.
     Raises InputError where there is no store."""
     if not (path / "zarr.json").is_file():
@@ -139,10 +139,10 @@ def candidates(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterato
     at = {"position": root.attrs["position"], "variant": variant}
     tree = xr.open_datatree(path, engine="zarr", consolidated=False)
     for node in (n for n in tree.subtree if "gram" in n.to_dataset()):
-        yield _candidate(node.to_dataset().load(), variant, chosen.filter(**at), neutral)
+        yield _grams(node.to_dataset().load(), variant, chosen.filter(**at), neutral)
 
 
-def _candidate(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: str | None) -> ReaderGrams:
+def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: str | None) -> ReaderGrams:
     reader = Reader(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
     own = chosen.filter(pl.col(key).eq_missing(pl.lit(value)) for key, value in reader.keys().items())
     whole, halves = own.filter(pl.col("halving").is_null()), own.filter(pl.col("halving").is_not_null()).sort("halving", "half")

@@ -19,7 +19,7 @@ PAIRS = RSA
 """The table that has a row for every pair."""
 
 HEADLINE = {"layer_rule": "best_layer_cv", "pairs": "all"}
-OVER = ("topics_and_labels", "topics", "labels")
+OVER = ("topics", "labels")
 
 
 class Reader(NamedTuple):
@@ -41,7 +41,7 @@ class Reader(NamedTuple):
 
 
 def pair(
-    a: str, b: str, root: Path, over: str = "topics_and_labels", position: str | None = None, variant: str | None = None
+    a: str, b: str, root: Path, over: str = "topics", position: str | None = None, variant: str | None = None
 ) -> pl.DataFrame:
     """The row of a pair, and its intervals: see `pipeline.opening.pair`."""
     is_known(over, OVER, "interval over")

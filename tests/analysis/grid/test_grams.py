@@ -26,7 +26,7 @@ def test_a_stranger_recomputes_the_whole_grid_from_them(in_finished, tmp_path, m
     monkeypatch.chdir(tmp_path)
     params = grams.Params.load()
     keys = {"position": params.report.position, "variant": variant}
-    group = list(grams.candidates(variant, chosen))
+    group = list(grams.reader_grams(variant, chosen))
     assert {c.reader.model for c in group} == {*params.models, *params.words}
     found = pairs.compared(group, params, load_entries(params), keys)["rsa"]
     truth = {tuple(row[k] for k in pairs.RSA.keys): row for row in table.filter(**keys).iter_rows(named=True)}
@@ -69,4 +69,4 @@ def test_rounding_errs_by_half_a_unit_of_the_last_bit(rng, bits):
 
 def test_a_missing_store_says_how_to_get_it(project):
     with pytest.raises(InputError, match="dvc pull gram"):
-        next(grams.candidates("centred", None))
+        next(grams.reader_grams("centred", None))

@@ -16,7 +16,7 @@ def test_a_pair_is_the_row_of_the_table_with_its_intervals(in_finished):
     found = opening.pair(A, B)
     row = opening.table(PAIRS.name).filter(model_a=A, model_b=B, **HERE)
     assert found.select(row.columns).equals(row)
-    ends = opening.table("intervals").filter(model_a=A, model_b=B, **HERE, over="topics_and_labels")
+    ends = opening.table("intervals").filter(model_a=A, model_b=B, **HERE, over="topics")
     for estimator, low, high in ends.select("estimator", "ci_low", "ci_high").iter_rows():
         assert found[f"{estimator}_ci_low"].item() == low
         assert found[f"{estimator}_ci_high"].item() == high
@@ -41,9 +41,9 @@ def test_a_name_may_say_precision_seed_and_setting(in_finished):
 
 
 def test_over_and_readout_can_be_chosen(in_finished):
-    wide, topics = opening.pair(A, B), opening.pair(A, B, over="topics", position="last", variant="denoised")
-    assert topics["position"].item() == "last"
-    assert wide["rho_same_ci_low"].item() != topics["rho_same_ci_low"].item()
+    wide, labels = opening.pair(A, B), opening.pair(A, B, over="labels", position="last", variant="denoised")
+    assert labels["position"].item() == "last"
+    assert wide["rho_same_ci_low"].item() != labels["rho_same_ci_low"].item()
 
 
 @pytest.mark.parametrize(
