@@ -18,6 +18,7 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from pipeline import opening
+from pipeline.door.home import home, missing, pushed
 from pipeline.errors import InputError, run_stage
 from pipeline.publish.pull import pull
 from pipeline.schemas.every import TABLES
@@ -67,7 +68,12 @@ def check(version: str) -> str:
 
 
 def verify(root: Path | None = None) -> None:
-    """Open every table and all vectors of a repository; raises InputError for what is missing or not whole."""
+    """Open every table and all vectors of a repository, and look for every published out; raises InputError for what is missing
+    or not whole."""
+    where = home(root)
+    for out in pushed(where):
+        if not (where / out).exists():
+            raise missing(where / out, where)
     opening.validate(opening.vectors(root=root))
     for name in TABLES:
         opening.table(name, root=root)

@@ -234,6 +234,7 @@ def test_a_wrong_repository_tag_or_out_is_one_line(repository, tmp_path):
         opening.open_vectors(tmp_path / "empty", rev="HEAD")
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # of the server
 def test_a_tag_opens_over_s3(repository, finished, tmp_path):
     pytest.importorskip("dvc_s3")
     server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0)
