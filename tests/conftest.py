@@ -83,7 +83,7 @@ class Project:
         for varied, precision in zip(self.params["varied"], ("fp32", "fp16"), strict=True):
             varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
-        self.params["rsa"]["depths"] = [0.0, 0.5, 1.0]
+        self.params["rsa"] |= {"depths": [0.0, 0.5, 1.0], "triples": 4, "shuffles": 39}
         self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`

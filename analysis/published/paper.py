@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.published import protocol
+from analysis.published import across, protocol
 from analysis.readers.readers import Reader, Readout, mean_cosine, readout
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import floor, gram, layers, rdm, split_half
@@ -24,22 +24,25 @@ from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.controls import ControlsSections
 from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.params.rsa import RsaSections
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
 from pipeline.store import arrays, tables
 
 Row = dict[str, Any]
 
 
-class Params(ReaderSections, ControlsSections):
+class Params(ReaderSections, ControlsSections, RsaSections):
     """The sections that this stage loads."""
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """What stands for a reader in pairs: inner products of its centred label vectors (E, E), and of its texts (S, S)."""
+    """What stands for a reader in pairs: inner products of its centred label vectors (E, E), and of its texts (S, S);
+    `texts`: what one passage is held against the others on, of readers that stand here on three units."""
 
     products: Floats
     k: Floats
+    texts: across.Texts | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ def last_position(params: Params, place: str, names: list[str]) -> str:
     )
 
 
-def measured(here: Readout, design: Design, params: Params) -> Measured:
-    """One reader under the published protocol."""
+def measured(here: Readout, design: Design, params: Params, whole: tuple[Readout, Design] | None = None) -> Measured:
+    """One reader under the published protocol. `whole`: all its texts, where `here` holds those on three units of them."""
     finite = here.finite.all(axis=0)
     row: Row = PAPER.blank() | {
         **here.reader.keys(),
@@ -93,6 +96,7 @@ def measured(here: Readout, design: Design, params: Params) -> Measured:
         "mean_cosine": float(by_layer[choice.layer]),
         "rdm_std": float(rdm.rdms(products).std()),
     }
+    texts = across.texts(*(whole or (here, design)), choice.layer) if len(design.units) == protocol.PASSAGES else None
     wanted, seed = params.geometry.halvings, params.geometry.seed
     numbers: dict[str, Callable[[], float]] = {
         "anisotropy": lambda: _anisotropy(here, choice.layer),
@@ -101,7 +105,7 @@ def measured(here: Readout, design: Design, params: Params) -> Measured:
         "reliability_one": lambda: protocol.reliability_one(k, design),
     }
     row |= {name: _or_none(number) for name, number in numbers.items()}
-    return Measured(here.reader, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k))
+    return Measured(here.reader, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k, texts))
 
 
 def _anisotropy(here: Readout, layer: int) -> float:
@@ -144,6 +148,7 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
     drawn = np.full((params.controls.shuffles, len(group), len(group)), np.nan)
     if known:
         drawn[:, np.array(known)[:, None], known] = floor.floors(grams, design, params.controls.shuffles, params.geometry.seed)
+    others = across.columns([(one.reader, one.chosen.texts if one.chosen else None) for one in group], params)
     for (n, a), (m, b) in combinations(enumerate(group), 2):
         row: Row = PAPER_PAIRS.blank() | a.reader.keys("_a") | b.reader.keys("_b")
         row |= {"position": a.row["position"], "n_units": a.row["n_units"]}
@@ -156,9 +161,11 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
         if len(emotions) >= split_half.FEWEST_PAIRS:
             row["spearman_emotions"] = finite_or_none(float(rdm.spearman(*protocol.post_centred(products, emotions))))
         row |= {"floor_mean": finite_or_none(float(null.mean())), "floor_95": finite_or_none(float(np.quantile(null, 0.95)))}
+        other = others.get((n, m), {})
         lost = [name for name in ("spearman", "spearman_emotions", "floor_mean") if row[name] is None]
-        reason = f"{', '.join(lost)}: fewer than {split_half.FEWEST_PAIRS} emotions, or a zero vector" if lost else None
-        yield row | {"n_shuffles": len(null), "reason": reason}
+        few = f"{', '.join(lost)}: fewer than {split_half.FEWEST_PAIRS} emotions, or a zero vector" if lost else None
+        reason = "; ".join(filter(None, (few, other.get("reason")))) or None
+        yield row | other | {"n_shuffles": len(null), "reason": reason}
 
 
 def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]:
@@ -179,9 +186,12 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     rows: list[Measured] = []
     for here in sources(params, load_entries(params)):
-        n_units = len(Design.of(here.emotions, here.topics).units)
+        design = Design.of(here.emotions, here.topics)
+        n_units = len(design.units)
         sizes = {min(protocol.PASSAGES, n_units), n_units} if here.reader.reading == STORIES else {n_units}
-        rows += [measured(*protocol.on_first_units(here, size), params) for size in sorted(sizes)]
+        # uncrossed texts have no topics to draw triples of: their first three stand alone
+        whole = protocol.on_first_units(here, n_units) if design.crossed else None
+        rows += [measured(*protocol.on_first_units(here, size), params, whole) for size in sorted(sizes)]
     tables.write_table(PAPER, [one.row for one in rows])
     tables.write_table(PAPER_PAIRS, pair_rows(rows, params))
 

@@ -42,6 +42,20 @@ PAPER = Table(
     keys=[*READER, *HERE],
 )
 
+ACROSS = {
+    "across": Column(
+        pl.Float64,
+        "On three units: Spearman's rho of the RDM of one passage of each label in a with that of the two others in b, both"
+        " ways round; mean over triples of topics. It shares no passage.",
+    ),
+    "own_a": Column(pl.Float64, "The same of a with itself: what one passage of each label says of two others."),
+    "own_b": Column(pl.Float64, "The same of b with itself."),
+    "p_mantel": Column(pl.Float64, "p of across under permutations of one side's labels; between trained models alone."),
+    "p_shuffle": Column(pl.Float64, "p of across under labels shuffled within topics, alike on both sides; likewise."),
+    "p_across": Column(pl.Float64, "The larger of both: small only where neither kind of chance gives as much."),
+    "n_triples": Column(pl.Int64, "Triples of topics behind across; 1 where three passages of each label are all there are."),
+}
+
 PAPER_PAIRS = Table(
     "paper_pairs",
     title="The published protocol, every pair",
@@ -56,6 +70,7 @@ PAPER_PAIRS = Table(
         "floor_mean": Column(pl.Float64, "Mean of spearman with labels shuffled within topics, alike on both sides."),
         "floor_95": Column(pl.Float64, "95% quantile of the same."),
         "n_shuffles": Column(pl.Int64, "Shuffles drawn."),
+        **ACROSS,
         "reason": REASON,
     },
     keys=[*on_both_sides(READER), *HERE],

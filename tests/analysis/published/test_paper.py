@@ -1,6 +1,7 @@
 """The stage `paper` from text to table, against transformers and a few lines of numpy."""
 
 from dataclasses import replace
+from itertools import permutations
 
 import numpy as np
 import polars as pl
@@ -11,7 +12,7 @@ from scipy.stats import spearmanr
 from transformers import AutoModel, AutoTokenizer
 
 from analysis.published import paper, protocol
-from analysis.rsa import floor
+from analysis.rsa import across_passages, floor
 from analysis.rsa.gram import Design
 from pipeline import opening
 from pipeline.errors import InputError
@@ -147,6 +148,75 @@ def test_a_pairs_numbers_and_floor_are_spearmans_of_rdms_under_true_and_shuffled
     assert row["floor_mean"] == pytest.approx(np.mean(null))
     assert row["floor_95"] == pytest.approx(np.quantile(null, 0.95))
     assert row["n_shuffles"] == len(null)
+
+
+def states_of(row, side, setting):
+    """States (S, H), labels (S) and topics (S) of one side of a pair, at its own layer."""
+    reading = opening.activations(row[f"model_{side}"], "fp32", setting).sel(position="last", layer=row[f"layer_{side}"])
+    label = np.unique(reading["emotion"].values, return_inverse=True)[1]
+    passage = np.zeros(len(label), dtype=int)
+    for e in set(label):  # the order of topics, or of passages
+        own = np.flatnonzero(label == e)
+        passage[own[np.argsort(reading["topic"].values[own], kind="stable")]] = np.arange(len(own))
+    return reading["activation"].values.astype(float), label, passage
+
+
+def one_against_two(a, b, triple):
+    """Mean Spearman of the RDM of each passage of `triple` in a with that of the two others in b, and the other way round."""
+    (x, label, passage), (y, _, _) = a, b
+    found = []
+    for i in triple:
+        one, rest = passage == i, np.isin(passage, [j for j in triple if j != i])
+        found += [spearmanr(cosine_rdm(p, label, one), cosine_rdm(q, label, rest)).statistic for p, q in ((x, y), (y, x))]
+    return np.mean(found)
+
+
+@pytest.mark.parametrize(("setting", "n_topics", "wanted"), [("stories", 6, 4), ("as_native", 3, 1)])
+def test_one_passage_is_held_against_the_two_others_on_triples_of_all_topics(in_passages, setting, n_topics, wanted):
+    seed = Params.load().geometry.seed
+    triples = across_passages.triples(n_topics, Params.load().rsa.triples, seed)
+    row = opening.table("paper_pairs").filter(setting_a=setting, n_units=3, model_a="tiny-llama-3.2", model_b="tiny-qwen2.5")
+    row = row.filter(precision_a="fp32", precision_b="fp32").row(0, named=True)
+    a, b = (states_of(row, side, setting) for side in "ab")
+    for column, (one, other) in {"across": (a, b), "own_a": (a, a), "own_b": (b, b)}.items():
+        assert row[column] == pytest.approx(np.mean([one_against_two(one, other, t) for t in triples]))
+    assert row["n_triples"] == len(triples) == wanted
+    assert row["p_across"] == max(row["p_mantel"], row["p_shuffle"])
+    orders = list(permutations(range(5)))  # five labels have 120 orders; the test draws 9,999 of them
+    null = [np.mean([one_against_two(a, relabelled(b, p), t) for t in triples]) for p in orders]
+    assert row["p_mantel"] == pytest.approx(np.mean(np.array(null) >= row["across"] - 1e-9), abs=0.02)
+
+
+def relabelled(side, order):
+    """The same texts, each label in the place of another."""
+    x, label, passage = side
+    at = {(e, t): n for n, (e, t) in enumerate(zip(label, passage, strict=True))}
+    return x[[at[order[e], t] for e, t in zip(label, passage, strict=True)]], label, passage
+
+
+def test_across_passages_is_of_three_passages_and_its_p_of_two_trained_models(in_passages):
+    pairs = opening.table("paper_pairs")
+    assert pairs.filter(n_units=6).select("across", "own_a", "p_across", "n_triples").null_count().row(0) == (15, 15, 15, 15)
+    three = pairs.filter(n_units=3)
+    assert three["across"].null_count() == 0
+    trained = pl.col("seed_a").is_null() & pl.col("seed_b").is_null() & (pl.col("model_a") != pl.col("model_b"))
+    assert three.filter(trained)["p_across"].null_count() == 0
+    assert three.filter(~trained)["p_across"].is_null().all()
+
+
+def test_a_text_beyond_the_three_that_overflows_costs_what_is_across_and_says_so(in_passages):
+    here = next(r for r in paper.sources(Params.load(), load_entries(Params.load())) if r.reader.reading == "stories")
+    params, (three, design) = Params.load(), protocol.on_first_units(here, 3)
+    every = protocol.on_first_units(here, 6)
+    whole = paper.measured(three, design, params, every)
+    beyond = next(n for n, s in enumerate(every[0].stimuli) if s not in three.stimuli)
+    finite = every[0].finite.copy()
+    finite[beyond, whole.row["layer"]] = False
+    broken = paper.measured(three, design, params, (replace(every[0], finite=finite), every[1]))
+    (row,) = paper.pair_rows([whole, broken], params)
+    assert row["spearman"] == pytest.approx(1)
+    assert row["across"] is None
+    assert row["reason"] == f"across: a text on another topic is not finite at layer {whole.row['layer']}"
 
 
 def test_every_source_has_its_conditions_and_every_two_of_them_a_row(in_passages):
