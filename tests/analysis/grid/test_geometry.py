@@ -120,7 +120,7 @@ def default_params(in_finished):
 
 def test_a_planted_layer_is_found_and_reliable(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng), default_params)
-    tables.table(GEOMETRY, rows)
+    tables.assembled(GEOMETRY, rows)
     by_layer = {r["layer"]: r for r in rows if r["variant"] == "centred"}
     assert by_layer[1]["accuracy"] > 0.9
     assert by_layer[1]["reliability"] > 0.6
@@ -132,7 +132,7 @@ def test_a_planted_layer_is_found_and_reliable(rng, default_params):
 
 def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng, bad_layer=1), default_params)
-    table = tables.table(GEOMETRY, rows)
+    table = tables.assembled(GEOMETRY, rows)
     bad = table.filter(layer=1)
     assert bad["reason"].to_list() == ["not finite in 1 stories and 0 neutral texts"] * 2
     assert bad.select("rdm_mean", "accuracy", "reliability", "anisotropy").null_count().row(0) == (2, 2, 2, 2)
@@ -142,7 +142,7 @@ def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params)
 
 def test_too_few_topics_are_null_with_their_reason(rng, default_params):
     rows, chosen = geometry.of_readout(planted(rng, n_topics=3), default_params)
-    table = tables.table(GEOMETRY, rows)
+    table = tables.assembled(GEOMETRY, rows)
     assert set(table["reason"]) == {split_half.TOO_FEW}
     assert table["reliability"].null_count() == table["accuracy"].null_count() == table.height
     assert table["rdm_mean"].null_count() == 0
@@ -153,7 +153,7 @@ def test_too_few_topics_are_null_with_their_reason(rng, default_params):
 def test_constant_vectors_give_a_reason_and_no_warning(rng, default_params):
     readout = planted(rng)
     readout.states[:, 0] = 1.0
-    table = tables.table(GEOMETRY, geometry.of_readout(readout, default_params)[0])
+    table = tables.assembled(GEOMETRY, geometry.of_readout(readout, default_params)[0])
     assert set(table.filter(layer=0)["reason"]) <= {
         "a label's centred vector is zero",
         "a label's vector is zero in some half: no reliability",

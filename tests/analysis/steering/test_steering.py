@@ -320,4 +320,4 @@ def test_regimes_count_texts_at_each_strength_and_over_all_but_the_unsteered():
     assert (over_all["regime"], over_all["share_repetitive"], over_all["texts_to_another"]) == ("surgical", 0.375, 2)
     assert one["median_perplexity_ratio"] == pytest.approx(1.0)
     assert two["mean_target_score"] == 2.0
-    assert tables.table(STEERING, cells).height == 12
+    assert tables.assembled(STEERING, cells).height == 12
