@@ -12,7 +12,8 @@ import polars as pl
 
 from analysis.claims import pair_evidence, single_evidence, verdicts
 from analysis.claims.pair_evidence import ClaimSections, Known
-from analysis.claims.verdicts import Evidence, Side
+from analysis.claims.rules import Side
+from analysis.claims.verdicts import Evidence
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.schemas.claims import CLAIMS
@@ -49,7 +50,7 @@ EVIDENCE: dict[str, Callable[[Known], dict[str, list[Evidence]]]] = {
     "backend": partial(single_evidence.elsewhere, command="make peers"),
     "best_layer": single_evidence.best_layer,
     "three_passages": single_evidence.three_passages,
-    "emotions": pair_evidence.above_the_floor,
+    "emotions": pair_evidence.emotions,
     "learned": pair_evidence.untrained,
 }
 """Where the numbers of each claim of the reference come from."""
@@ -57,13 +58,12 @@ EVIDENCE: dict[str, Callable[[Known], dict[str, list[Evidence]]]] = {
 
 def rows(known: Known, claims: pl.DataFrame) -> list[Row]:
     """Rows of `claims`: of every published claim, one for each protocol under which it has a number or a reason for none."""
-    rules = known.params.claims
-    digest = hashlib.sha256(f"{rules.model_dump_json()}{known.params.maturity.model_dump_json()}".encode()).hexdigest()[:12]
+    margin, digest = known.params.rsa.equivalence, digest_of(known.params, claims)
     made = []
     for number, claim in enumerate(claims.iter_rows(named=True)):
         side = Side(**{end: claim[end] for end in ("at_least", "at_most") if claim[end] is not None})
         for protocol, members in EVIDENCE[claim["claim"]](known).items():
-            found = verdicts.of_every(members, side, rules.largest_se)
+            found = verdicts.of_every(members, side, margin)
             of = found.of or Evidence("", None)
             made.append(
                 {
@@ -83,6 +83,13 @@ def rows(known: Known, claims: pl.DataFrame) -> list[Row]:
                 }
             )
     return made
+
+
+def digest_of(params: ClaimSections, claims: pl.DataFrame) -> str:
+    """Digest of all that decides and is not measured: the rules in params, the margin, and the claims' sides."""
+    sides = claims.select("claim", "at_least", "at_most").write_csv()
+    rules = f"{params.claims.model_dump_json()}{params.maturity.model_dump_json()}{params.rsa.equivalence}{sides}"
+    return hashlib.sha256(rules.encode()).hexdigest()[:12]
 
 
 def load_claims(path: Path = REFERENCE) -> pl.DataFrame:

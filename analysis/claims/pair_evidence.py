@@ -1,7 +1,7 @@
 """From tables to the numbers that a published claim is about, under the published protocol and under ours.
 
 Three protocols: `paper`, its own estimator on its own position and layer rule; `same_stories`, rho_same of the corrected
-readout with the floor of meaningless labels and what is left given a control; `other_stories`, rho_dis, where the two sides
+readout with what is left beyond each control; `other_stories`, rho_dis, where the two sides
 never share a story.
 """
 
@@ -9,20 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import polars as pl
 
-from analysis.claims.verdicts import FLOOR, Evidence, Given
+from analysis.claims import rules
+from analysis.claims.verdicts import FLOOR, Evidence, Left
 from analysis.rsa import names
 from analysis.rsa.names import ALL_PAIRS
 from pipeline.models.entries import ModelEntry
 from pipeline.params.behaviour import BehaviourSections
 from pipeline.params.claims import ClaimsSections
 from pipeline.params.confounds import ConfoundsSections
-from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import ReportSections
+from pipeline.params.rsa import RsaSections
 
 Row = dict[str, Any]
 PAPER, SAME, OTHER = "paper", "same_stories", "other_stories"
@@ -30,7 +32,7 @@ THREE = 3
 """Passages of a label, as published."""
 
 
-class ClaimSections(ReadingSections, BehaviourSections, ConfoundsSections, ClaimsSections, ReportSections):
+class ClaimSections(ReadingSections, BehaviourSections, ConfoundsSections, ClaimsSections, RsaSections, ReportSections):
     """What says which claims are judged, and how."""
 
 
@@ -70,8 +72,11 @@ def pairs(known: Known, wanted: Wanted, lacking: str) -> dict[str, list[Evidence
     return {protocol: members or [Evidence("", None, reason=lacking)] for protocol, members in found.items()}
 
 
-def _trained(known: Known, row: Row) -> bool:
-    return all(row[f"model_{s}"] in known.params.read.models for s in "ab") and row["setting_a"] != INPUT_EMBEDDINGS
+def of_stories(known: Known, row: Row) -> bool:
+    """Whether a row is of two trained models that read the stories. Input embeddings, readers of words, second sources and
+    untrained draws are controls, also where a claim names the model that they belong to."""
+    trained = all(row[f"model_{s}"] in known.params.read.models and row[f"seed_{s}"] is None for s in "ab")
+    return trained and row["setting_a"] == row["setting_b"] == STORIES and row["model_a"] != row["model_b"]
 
 
 def as_published(table: pl.DataFrame, setting: str) -> pl.DataFrame:
@@ -82,13 +87,31 @@ def as_published(table: pl.DataFrame, setting: str) -> pl.DataFrame:
 
 
 def of_paper(known: Known, wanted: Wanted) -> list[Evidence]:
-    """Spearman of the two RDMs at each model's own layer, and the floor. Three passages give no interval."""
-    made = []
+    """Spearman of the two RDMs at each model's own layer, beside one passage against the two others. Three passages give no
+    interval. Of each pair the row at fp16, as published, else that at each model's reference precision."""
+    found: dict[tuple[str, str, str], Row] = {}
     for row in as_published(known.tables["paper_pairs"], "setting_a").iter_rows(named=True):
-        if row["precision_a"] == row["precision_b"] and _trained(known, row) and wanted(row):
-            reason = row["reason"] or "three passages of a label give no interval"
-            made.append(Evidence(_pair_name(row), row["spearman"], floor=row["floor_95"], reason=reason))
-    return made
+        precisions = {row["precision_a"], row["precision_b"]}
+        at_reference = all(row[f"precision_{s}"] == references_of(known).get(row[f"model_{s}"]) for s in "ab")
+        pair = (row["model_a"], row["model_b"], row["setting_a"])
+        # passages that are not stories are read by trained models alone, at the precision that they are given
+        as_story = row | {"setting_a": STORIES, "setting_b": STORIES}
+        passages = row["setting_a"] != STORIES and len(precisions) == 1
+        taken = precisions == {"fp16"} or (pair not in found and (at_reference or passages))
+        if taken and wanted(as_story):
+            found[pair] = row
+    return [_published(row) for row in found.values()]
+
+
+def _published(row: Row) -> Evidence:
+    own = [row[f"own_{s}"] for s in "ab"]
+    mean = sqrt(own[0] * own[1]) if all(x is not None and x > 0 for x in own) else None
+    about = f"{_pair_name(row)}, {row['precision_a']}"
+    published = rules.Published(about, row["spearman"], row["across"], row["p_across"], mean, row["reason"])
+    return Evidence(about, row["spearman"], floor=row["floor_95"], published=published, scale=rules.RAW, reason=row["reason"])
+
+
+SCALES = {"rho_same": rules.SAME, "rho_dis": rules.DISATTENUATED}
 
 
 def of_ours(known: Known, wanted: Wanted, estimator: str, references: bool = True) -> list[Evidence]:
@@ -108,16 +131,24 @@ def of_ours(known: Known, wanted: Wanted, estimator: str, references: bool = Tru
         if (references and not at_reference) or not wanted(row):
             continue
         own = [pl.col(k).eq_missing(pl.lit(row[k])) for k in keys]
-        ends = intervals.filter(own)
-        given, floor = [], None
-        for c in controls.filter(own).iter_rows(named=True):
-            if c["control"] == FLOOR:
-                floor = c["floor_95"] if estimator == "rho_same" else None
-            elif c["ci_low"] is not None:
-                given.append(Given(c["control"], c["ci_low"], c["rho_dis_given_se"]))
+        ends, beside = intervals.filter(own), controls.filter(own)
+        floor = beside.filter(control=FLOOR)["floor_95"].to_list() if estimator == "rho_same" else []
+        # a control whose own geometry is noise explains nothing; one whose d has no interval may
+        left = beside.drop_nulls("left").select("control", "left", "left_low", "left_high")
         low, high = (ends["ci_low"][0], ends["ci_high"][0]) if ends.height else (None, None)
-        reason = row["reason"] if low is None else None
-        made.append(Evidence(_pair_name(row), row[estimator], low, high, row["ceiling"], floor, tuple(given), reason=reason))
+        made.append(
+            Evidence(
+                _pair_name(row),
+                row[estimator],
+                low,
+                high,
+                row["ceiling"],
+                floor[0] if floor else None,
+                tuple(Left(*values) for values in left.iter_rows()),
+                scale=SCALES[estimator],
+                reason=row["reason"] if low is None else None,
+            )
+        )
     return made
 
 
@@ -137,9 +168,7 @@ def across_families(known: Known, by_lineage: bool) -> dict[str, list[Evidence]]
 
     def wanted(row: Row) -> bool:
         a, b = row["model_a"], row["model_b"]
-        if not _trained(known, row) or row["setting_b"] != row["setting_a"]:
-            return False
-        return known.is_mature(a) and known.is_mature(b) and group(a) != group(b)
+        return of_stories(known, row) and known.is_mature(a) and known.is_mature(b) and group(a) != group(b)
 
     kind = "lineages" if by_lineage else "families"
     return pairs(known, wanted, f"no two mature models of different {kind} were read")
@@ -147,7 +176,11 @@ def across_families(known: Known, by_lineage: bool) -> dict[str, list[Evidence]]
 
 def named(known: Known, a: str, b: str) -> dict[str, list[Evidence]]:
     """One pair of models, by name."""
-    return pairs(known, lambda row: {row["model_a"], row["model_b"]} == {a, b}, f"{a} and {b} were not both read")
+
+    def wanted(row: Row) -> bool:
+        return of_stories(known, row) and {row["model_a"], row["model_b"]} == {a, b}
+
+    return pairs(known, wanted, f"{a} and {b} were not both read")
 
 
 def tuned(known: Known) -> dict[str, list[Evidence]]:
@@ -155,7 +188,7 @@ def tuned(known: Known) -> dict[str, list[Evidence]]:
 
     def wanted(row: Row) -> bool:
         a, b = row["model_a"], row["model_b"]
-        if not _trained(known, row) or row["setting_b"] != row["setting_a"] or known.family(a) != known.family(b):
+        if not of_stories(known, row) or known.family(a) != known.family(b):
             return False
         return known.is_mature(a) and {known.entries[m].tuning for m in (a, b)} == {"base", "instruct"}
 
@@ -174,26 +207,12 @@ def untrained(known: Known) -> dict[str, list[Evidence]]:
     return {p: members or [Evidence("", None, reason="no untrained twin was read")] for p, members in found.items()}
 
 
-def above_the_floor(known: Known) -> dict[str, list[Evidence]]:
-    """How far pairs of trained models lie above labels that mean nothing, under both protocols."""
-    wanted = _across_lineages(known)
-    members = {PAPER: of_paper(known, wanted), SAME: of_ours(known, wanted, "rho_same")}
-    found = {}
-    for protocol, own in members.items():
-        found[protocol] = [_minus_floor(e) for e in own] or [Evidence("", None, reason="no two trained models were read")]
-    return found
+def emotions(known: Known) -> dict[str, list[Evidence]]:
+    """What two models of different lineages share where they share no passage: labels that mean nothing give 0 there."""
 
-
-def _across_lineages(known: Known) -> Wanted:
     def wanted(row: Row) -> bool:
-        trained = _trained(known, row) and row["setting_b"] == row["setting_a"]
-        return trained and known.lineage(row["model_a"]) != known.lineage(row["model_b"])
+        return of_stories(known, row) and known.lineage(row["model_a"]) != known.lineage(row["model_b"])
 
-    return wanted
-
-
-def _minus_floor(e: Evidence) -> Evidence:
-    if e.estimate is None or e.floor is None:
-        return e
-    low, high = (None if x is None else x - e.floor for x in (e.low, e.high))
-    return Evidence(e.about, e.estimate - e.floor, low, high, reason=e.reason)
+    found = {PAPER: of_paper(known, wanted), OTHER: of_ours(known, wanted, "rho_dis")}
+    lacking = "no two trained models of different lineages were read"
+    return {protocol: members or [Evidence("", None, reason=lacking)] for protocol, members in found.items()}

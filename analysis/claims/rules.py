@@ -19,6 +19,7 @@ HOLDS, FAILS, UNDECIDED, NOT_TESTABLE = "holds", "does not hold", "undecided", "
 EXPLAINED = "explained by "
 VALENCE, PASSAGES = "a shared valence axis", "shared passages"
 RAW, DISATTENUATED, OTHER = "raw rho of the published protocol", "rho_dis", "a figure of its own"
+SAME = "rho_same"
 """Scales of sides. A raw rho of three passages and a disattenuated rho are not one scale: .74 of one is not .74 of the
 other."""
 STORIES = "stories"
@@ -35,7 +36,7 @@ class Side:
 
     @property
     def similarity(self) -> bool:
-        return self.at_least > -inf and self.at_most == inf and self.scale in (RAW, DISATTENUATED)
+        return self.at_least > -inf and self.at_most == inf and self.scale in (RAW, DISATTENUATED, SAME)
 
     def where(self, low: float, high: float) -> str:
         """Whether an interval lies on the side, off it, or on both."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.readers.pattern_sets import HalfRdms, PairSections, Plan, ReaderGrams, half_rdms, reader_grams
 from analysis.readers.readers import Headline, Readout, readouts
-from analysis.rsa import floor, gram, names, pairwise, parallel, rdm, split_half
+from analysis.rsa import beyond, floor, gram, names, pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -92,20 +92,30 @@ def _own(members: list[int], models: set[str], known: list[tuple[ReaderGrams, Ha
 
 
 def _given(found: pairwise.Pairwise, a: int, b: int, members: list[int], sides: list[HalfRdms]) -> Row:
-    """The pair's rho_dis given a control (mean over its members), with its jackknife over topics."""
+    """The pair's rho_dis given a control, and what is left beyond it (means over its members), with jackknives over topics."""
     reasons = dict.fromkeys(s.reliability.reason for s in sides if s.reliability and s.reliability.reason)
     if reasons:
         return {"reason": "rho_dis: " + "; ".join(r for r in reasons if r)}
     value = np.mean([pairwise.partial(found.rho_dis.value, c)[a, b] for c in members])
     assert found.rho_dis.without_topic is not None
     left_out = np.mean([pairwise.partial(found.rho_dis.without_topic, c)[:, a, b] for c in members], axis=0)
-    row: Row = {"rho_dis": finite_or_none(found.rho_dis.value[a, b]), "n_draws": len(members)}
+    row: Row = {"rho_dis": finite_or_none(found.rho_dis.value[a, b]), "n_draws": len(members)} | _left(found, a, b, members)
     if not np.isfinite(value) or not np.isfinite(left_out).all():
         return row | {"reason": "a disattenuated value with the control is 1 or more: nothing is left to correlate"}
     se = split_half.jackknife_se(left_out)
     half = split_half.t_quantile(0.975, len(left_out) - 1) * se
     ends = {"ci_low": float(value) - half, "ci_high": float(value) + half}
     return row | {"rho_dis_given": float(value), "rho_dis_given_se": se, **ends}
+
+
+def _left(found: pairwise.Pairwise, a: int, b: int, members: list[int]) -> Row:
+    """d of the pair beyond a control, which exists also where the control explains everything and the partial does not."""
+    assert found.rho_dis.without_topic is not None
+    value = float(np.mean([beyond.left(found.rho_dis.value, c)[a, b] for c in members]))
+    without = np.mean([beyond.left(found.rho_dis.without_topic, c)[:, a, b] for c in members], axis=0)
+    half = split_half.t_quantile(0.975, len(without) - 1) * split_half.jackknife_se(without)
+    ends = {"left_low": value - half, "left_high": value + half}
+    return {"left": finite_or_none(value), **{name: finite_or_none(float(end)) for name, end in ends.items()}}
 
 
 # --- human ratings -------------------------------------------------------------------------------------------------------

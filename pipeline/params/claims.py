@@ -21,10 +21,9 @@ class MaturitySections(Sections):
 
 
 class Claims(Strict):
-    """How verdicts are found: the rules of `analysis.claims.verdicts`."""
+    """How verdicts are found: the rules of `analysis.claims.rules`, with the margin `rsa.equivalence`."""
 
     over: Literal["topics", "labels"] = "topics"
-    largest_se: float = Field(default=0.15, gt=0, description="of what is left given a control that explains a claim")
 
 
 class ClaimsSections(MaturitySections):

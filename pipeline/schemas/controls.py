@@ -27,7 +27,14 @@ CONTROLS = Table(
         ),
         "rho_dis_given_se": Column(pl.Float64, "Its delete-one-topic jackknife standard error."),
         **interval("rho_dis_given", "topics"),
-        "n_draws": Column(pl.Int64, "stimulus_floor: shuffles drawn."),
+        "left": Column(
+            pl.Float64,
+            "Other controls: d = rho_dis less the product of both sides' rho_dis with the control: what it does not give. Null"
+            " where the control has no geometry that could be told from noise.",
+        ),
+        "left_low": Column(pl.Float64, "Lower end of its 95% interval, over topics."),
+        "left_high": Column(pl.Float64, "Upper end of the same."),
+        "n_draws": Column(pl.Int64, "Shuffles drawn, or readers that stand for the control."),
         "reason": REASON,
     },
     keys=[*PAIR_HERE, "control"],

@@ -6,6 +6,7 @@ from scipy.stats import spearmanr
 
 from analysis.claims import claims, pair_evidence, single_evidence
 from analysis.claims.pair_evidence import OTHER, PAPER, SAME, Known
+from analysis.claims.rules import PASSAGES
 from analysis.claims.verdicts import EXPLAINED, FAILS, FLOOR, HOLDS, NOT_TESTABLE, UNDECIDED
 from pipeline import opening
 from pipeline.models.entries import load_entries
@@ -83,9 +84,17 @@ def test_every_claim_has_a_verdict_and_a_reason_where_it_has_no_number(known):
 
 def test_another_rule_gives_another_digest(known):
     before = claims.rows(known, claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
-    params = known.params.model_copy(update={"claims": known.params.claims.model_copy(update={"largest_se": 0.2})})
+    params = known.params.model_copy(update={"rsa": known.params.rsa.model_copy(update={"equivalence": 0.2})})
     after = claims.rows(Known(known.tables, params, known.entries), claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
     assert before != after
+
+
+def test_another_side_gives_another_digest(known):
+    sides = claims.load_claims(REFERENCE / "claims.csv")
+    moved = sides.with_columns(pl.when(pl.col("claim") == "falsifier").then(0.6).otherwise("at_least").alias("at_least"))
+    assert claims.digest_of(known.params, sides) != claims.digest_of(known.params, moved)
+    reworded = sides.with_columns(pl.lit("in other words").alias("text"))
+    assert claims.digest_of(known.params, sides) == claims.digest_of(known.params, reworded)
 
 
 def mature(known, value=True):
@@ -93,44 +102,77 @@ def mature(known, value=True):
     return known.tables["maturity"].with_columns(pl.lit(value).alias("mature"), pl.lit(True).alias("decides"))
 
 
-@pytest.mark.parametrize(
-    ("rho", "half", "floor", "given", "expected"),
-    [
-        (0.90, 0.05, 0.30, 0.40, HOLDS),
-        (0.50, 0.05, 0.30, 0.40, FAILS),
-        (0.75, 0.10, 0.30, 0.40, UNDECIDED),
-        (0.90, 0.05, 0.95, 0.40, EXPLAINED + FLOOR),
-        (0.90, 0.05, 0.30, -0.05, EXPLAINED + "words:tfidf"),
-    ],
-)
-def test_a_planted_pair_of_mature_models_gets_its_verdict(known, rho, half, floor, given, expected):
-    ours = (pl.col("model_a") == A) & (pl.col("model_b") == B) & (pl.col("precision_a") == "fp32")
-    ours &= (pl.col("setting_a") == "stories") & (pl.col("setting_b") == "stories")
+def same_pair():
+    fp32 = (pl.col("precision_a") == "fp32") & (pl.col("precision_b") == "fp32")
+    stories = (pl.col("setting_a") == "stories") & (pl.col("setting_b") == "stories")
+    return (pl.col("model_a") == A) & (pl.col("model_b") == B) & fp32 & stories
+
+
+def planted_pair(known, rho, half, floor=0.3, left=(0.3, 0.5)):
+    """The run with rho_same of the two models, its floor, and what is left of them beyond words; nothing else explains."""
+    ours, control = same_pair(), pl.col("control")
     rsa = known.tables["rsa"].with_columns(pl.when(ours).then(rho).otherwise("rho_same").alias("rho_same"))
-    row = known.tables["intervals"].filter(ours, precision_b="fp32", estimator="rho_same", position="mean50", variant="centred")
+    row = known.tables["intervals"].filter(ours, estimator="rho_same", position="mean50", variant="centred")
     row = row.filter(layer_rule="best_layer_cv", pairs="all", over=known.params.claims.over)
     assert row.height == 1
     intervals = row.with_columns(pl.lit(rho - half).alias("ci_low"), pl.lit(rho + half).alias("ci_high"))
-    control = pl.col("control")
+    words = ours & (control == "words:tfidf")
+    assert not known.tables["controls"].filter(words).is_empty()
+    ends = dict(zip(("left_low", "left_high"), left, strict=True)) | {"left": sum(left) / 2}
     controls = known.tables["controls"].with_columns(
         pl.when(ours & (control == FLOOR)).then(floor).otherwise("floor_95").alias("floor_95"),
-        pl.when(ours & (control == "words:tfidf")).then(given).otherwise(None).alias("ci_low"),
-        pl.when(ours & (control == "words:tfidf")).then(0.1).otherwise("rho_dis_given_se").alias("rho_dis_given_se"),
+        *(pl.when(words).then(value).otherwise(None).alias(name) for name, value in ends.items()),
     )
-    assert not controls.filter(ours, control="words:tfidf").is_empty()
-    run = planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known))
+    return planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known))
+
+
+@pytest.mark.parametrize(
+    ("rho", "half", "floor", "left", "expected"),
+    [
+        (0.90, 0.05, 0.30, (0.30, 0.50), HOLDS),
+        (0.50, 0.05, 0.30, (0.30, 0.50), FAILS),
+        (0.75, 0.10, 0.30, (0.30, 0.50), UNDECIDED),
+        (0.90, 0.05, 0.989, (0.30, 0.50), HOLDS),  # a floor describes
+        (0.90, 0.05, 0.30, (-0.05, 0.04), EXPLAINED + "words:tfidf"),
+        (0.90, 0.05, 0.30, (-0.05, 0.20), UNDECIDED),
+    ],
+)
+def test_a_planted_pair_of_mature_models_gets_its_verdict(known, rho, half, floor, left, expected):
+    run = planted_pair(known, rho, half, floor, left)
     found = verdict(run, "pairs", SAME)
     assert (found["verdict"], found["estimate"], found["about"]) == (expected, rho, f"{A} x {B}")
-    run = planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known, False))
-    assert verdict(run, "pairs", SAME)["verdict"] == NOT_TESTABLE
+    assert found["floor"] == floor
+    assert verdict(planted(run, maturity=mature(known, False)), "pairs", SAME)["verdict"] == NOT_TESTABLE
 
 
-def test_three_passages_give_no_verdict_but_the_floors(known):
-    pairs = known.tables["paper_pairs"].with_columns(pl.lit(0.9).alias("spearman"), pl.lit(0.8).alias("floor_95"))
+def test_a_claim_that_names_two_models_is_about_what_they_make_of_stories(known):
+    """The first rule counted pairs with their input embeddings: four numbers, of which two do not hold."""
+    rows = known.tables["rsa"].filter(position="mean50", variant="centred", layer_rule="best_layer_cv", pairs="all")
+    both = [{r["model_a"], r["model_b"]} == {A, B} for r in rows.iter_rows(named=True)]
+    assert (rows.filter(both)["setting_a"] != "stories").any() or (rows.filter(both)["setting_b"] != "stories").any()
+    found = pair_evidence.named(planted_pair(known, 0.9, 0.05), A, B)
+    assert [(e.about, e.estimate) for e in found[SAME]] == [(f"{A} x {B}", 0.9)]
+    assert len(found[OTHER]) == 1
+    assert all(m in known.params.read.models for e in pair_evidence.emotions(known)[OTHER] for m in e.about.split(" x "))
+
+
+@pytest.mark.parametrize(
+    ("same", "across", "p", "own", "expected"),
+    [
+        (0.90, 0.50, 0.001, 0.5, HOLDS),
+        (0.50, 0.50, 0.001, 0.5, FAILS),
+        (0.90, 0.02, 0.400, 0.5, EXPLAINED + PASSAGES),
+        (0.90, 0.02, 0.400, 0.1, UNDECIDED),
+    ],
+)
+def test_three_passages_are_judged_by_what_is_found_across_them(known, same, across, p, own, expected):
+    numbers = {"spearman": same, "across": across, "p_across": p, "own_a": own, "own_b": own}
+    pairs = known.tables["paper_pairs"].with_columns(pl.lit(v).alias(name) for name, v in numbers.items())
     run = planted(known, paper_pairs=pairs, maturity=mature(known))
-    assert verdict(run, "pairs", PAPER)["verdict"] == NOT_TESTABLE
-    run = planted(known, paper_pairs=pairs.with_columns(pl.lit(0.95).alias("floor_95")), maturity=mature(known))
-    assert verdict(run, "pairs", PAPER)["verdict"] == EXPLAINED + FLOOR
+    found = verdict(run, "pairs", PAPER)
+    assert (found["verdict"], found["n"]) == (expected, 1)  # one pair, not one for each precision
+    assert found["about"] == f"{A} x {B}, fp16"
+    assert verdict(run, "emotions", PAPER)["verdict"] == (HOLDS if same == 0.5 else expected)
 
 
 def test_a_shift_of_layers_is_that_of_the_published_rule(known):

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
 from analysis.controls import controls
 from analysis.rsa import gram, names, pairwise, split_half
@@ -46,6 +46,24 @@ def test_what_is_left_given_words_is_on_disattenuated_values_with_a_jackknife(rn
     assert row["rho_dis_given"] == pytest.approx(left(found.rho_dis.value))
     theta = np.array([left(dis) for dis in found.rho_dis.without_topic])
     assert row["rho_dis_given_se"] == pytest.approx(np.sqrt(5 / 6 * np.square(theta - theta.mean()).sum()))
+
+
+def test_what_is_left_beyond_words_is_d_with_its_interval_also_where_they_explain_everything(rng):
+    """Both sides are the control and noise: the partial is undefined, d is 0 within its interval."""
+    design = crossed(20, 24)
+    first = split_half.halvings(24, 100, 0)
+    shared = rng.normal(size=(20, 30))[design.label]
+    grams = [gram.gram(shared + 0.7 * rng.normal(size=(480, 30))) for _ in range(3)]
+    found = pairwise.pairwise([Halves.of(gram.cells(k, design), design, first) for k in grams])
+    row = controls._given(found, 0, 1, [2], [])
+    d = [m[0, 1] - m[0, 2] * m[1, 2] for m in (found.rho_dis.value, *found.rho_dis.without_topic)]
+    half = t.ppf(0.975, 23) * np.sqrt(23 / 24 * np.square(d[1:] - np.mean(d[1:])).sum())
+    assert (row["left"], row["left_low"], row["left_high"]) == pytest.approx((d[0], d[0] - half, d[0] + half))
+    assert row["left_high"] < 0.1
+    both = controls._given(found, 0, 1, [2, 2], [])
+    assert both["left_high"] == pytest.approx(row["left_high"])
+    assert "rho_dis_given" not in row  # undefined: a disattenuated value with the control is 1 or more
+    assert row["reason"].startswith("a disattenuated value with the control is 1 or more")
 
 
 def test_every_pair_has_its_floor_and_what_is_left_given_each_control(in_finished):
