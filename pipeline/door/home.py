@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
@@ -38,14 +39,20 @@ def missing(path: Path, root: Path) -> InputError:
     return InputError(f"{path}: not there; run `{command}` in {root}")
 
 
-def pushed(root: Path) -> list[str]:
-    """The outs that dvc.lock of a repository records and that its stages push."""
+def published(root: Path) -> list[dict[str, Any]]:
+    """The outs that dvc.lock of a repository records and that its stages push: `path`, `size` in bytes and, of a folder,
+    `nfiles`."""
     try:
         lock = YAML(typ="safe", pure=True).load((root / "dvc.lock").read_text(encoding="utf-8"))
     except (OSError, YAMLError):
         return []
-    outs = [out["path"] for stage in (lock or {}).get("stages", {}).values() for out in stage.get("outs", [])]
-    return [out for out in outs if not out.startswith(("data/activations/", "data/fetched/"))]
+    outs = [out for stage in (lock or {}).get("stages", {}).values() for out in stage.get("outs", [])]
+    return [out for out in outs if not out["path"].startswith(("data/activations/", "data/fetched/"))]
+
+
+def pushed(root: Path) -> list[str]:
+    """The paths of `published`."""
+    return [out["path"] for out in published(root)]
 
 
 def recorded(root: Path) -> set[str]:

@@ -29,6 +29,7 @@ from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
 from pipeline.plan import costs, stages, workload
 from pipeline.plan.lint import lint
+from pipeline.reading.vectors import positions_of
 from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
@@ -147,9 +148,7 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
     """What the readings and the vectors take, before compression."""
     vectors = 0.0
     for model in params.models:
-        vectors += costs.vector_bytes(
-            entries[model], len(params.precisions_of(model)), len(params.readings[STORIES].positions), n_labels
-        )
+        vectors += costs.vector_bytes(entries[model], len(params.precisions_of(model)), len(positions_of(params)), n_labels)
         asked = params.writings_read if model in params.write.models else []
         groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
         vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)

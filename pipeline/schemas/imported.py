@@ -14,11 +14,11 @@ IMPORTED = Table(
     grain="A model of ours or a bank (a), a bank (b), one layer of b.",
     described={
         "reader_a": Column(pl.String, "A trained model of ours, or a bank of data/banks."),
+        "reader_b": Column(pl.String, "The bank, by its file in data/banks."),
+        "layer_b": Column(pl.Int64, "The layer of b, counted from 0."),
         "imported_a": Column(pl.Boolean, "Whether a is a bank, too."),
         "precision_a": Column(pl.String, "Precision that a was read at; null: its makers do not say."),
-        "reader_b": Column(pl.String, "The bank, by its file in data/banks."),
         "model_b": Column(pl.String, "The model that its makers read with."),
-        "layer_b": Column(pl.Int64, "The layer of b, counted from 0."),
         "depth": Column(pl.Float64, "layer_b / number of layers of b."),
         "layer_a": Column(pl.Int64, "The layer of a that is nearest in depth; of a bank, of those that it has."),
         "same_stories": Column(pl.Boolean, "Whether both read the same stories."),

@@ -17,7 +17,12 @@ def write_activations(dataset: xr.Dataset, path: Path) -> None:
     dataset.attrs = {"title": "Activations of a language model", **layout.ABOUT, **dataset.attrs}
     with layout.whole_or_nothing(path) as scratch:
         dataset.to_zarr(
-            scratch, mode="w", consolidated=False, zarr_format=3, encoding=_encoding(dataset, ("stimulus", "hidden"))
+            scratch,
+            mode="w",
+            consolidated=False,
+            zarr_format=3,
+            encoding=_encoding(dataset, ("stimulus", "hidden")),
+            write_empty_chunks=True,
         )
 
 
@@ -28,7 +33,8 @@ def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], mod
     tree = xr.DataTree.from_dict({"/": xr.Dataset(attrs=about), **{f"/{k}": v for k, v in groups.items()}})
     encoding = {f"/{name}": _encoding(dataset, ("emotion", "hidden")) for name, dataset in groups.items()}
     with layout.whole_or_nothing(layout.VECTORS / model) as scratch:
-        tree.to_zarr(scratch, mode="w", consolidated=False, zarr_format=3, encoding=encoding)
+        # what is NaN throughout is written, too: a chunk that is not there is then always one that was lost
+        tree.to_zarr(scratch, mode="w", consolidated=False, zarr_format=3, encoding=encoding, write_empty_chunks=True)
 
 
 def with_meaning(dataset: xr.Dataset) -> xr.Dataset:

@@ -12,6 +12,7 @@ from pipeline.models import loading
 from pipeline.models.entries import ModelEntry, Shape, load_entries, load_entry
 from pipeline.params.whole import Params
 from pipeline.plan import costs
+from pipeline.reading.vectors import positions_of
 from tests.conftest import ROOT
 
 SHAPE = Shape(layers=4, hidden=SIZE["hidden_size"], vocabulary=SIZE["vocab_size"])
@@ -43,7 +44,9 @@ def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compressio
         expected = read["activation"].nbytes + read["embedding"].nbytes
         assert costs.reading_bytes(own, n["stimulus"], n["position"]) == expected
         vector = opening.vectors()[f"{name}/comprehension"]["vector"]
-        assert costs.vector_bytes(own, vector.sizes["precision"], n["position"], vector.sizes["emotion"]) == vector.nbytes
+        kept = positions_of(params)
+        assert vector["position"].values.tolist() == kept
+        assert costs.vector_bytes(own, vector.sizes["precision"], len(kept), vector.sizes["emotion"]) == vector.nbytes
 
 
 def test_time_grows_with_parameters_draws_and_tokens():
