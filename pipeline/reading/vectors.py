@@ -66,7 +66,12 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     """The groups of a model by name: comprehension of the stories, and every setting of writing that a precision reads of its
     own, after its prompt."""
     precisions = params.precisions_of(model)
-    stories = Group(layout.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), positions_of(params))
+    stories = Group(
+        layout.METHODS[STORIES],
+        STORIES,
+        dict.fromkeys(precisions, STORIES),
+        positions_of(params.readings[STORIES].positions, params.vectors),
+    )
     groups = {layout.METHODS[STORIES]: stories}
     for setting in params.write.settings if model in params.write.models else ():
         asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and "prompted" in r.readings]
@@ -77,14 +82,14 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     return groups
 
 
-def positions_of(params: Params) -> list[str]:
-    """The positions of the stories at which vectors are kept. Raises InputError for one that is not read."""
-    read, wanted = params.readings[STORIES].positions, params.vectors.positions
-    if wanted == "all":
+def positions_of(read: list[str], vectors: Vectors) -> list[str]:
+    """Those of the positions that the stories are `read` at, at which vectors are kept. Raises InputError for one that is not
+    read."""
+    if vectors.positions == "all":
         return read
-    if missing := [p for p in wanted if p not in read]:
+    if missing := [p for p in vectors.positions if p not in read]:
         raise InputError(f"params.yaml: vectors.positions: '{missing[0]}' is not read; there are {', '.join(read)}")
-    return [p for p in read if p in wanted]
+    return [p for p in read if p in vectors.positions]
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compressio
         expected = read["activation"].nbytes + read["embedding"].nbytes
         assert costs.reading_bytes(own, n["stimulus"], n["position"]) == expected
         vector = opening.vectors()[f"{name}/comprehension"]["vector"]
-        kept = positions_of(params)
+        kept = positions_of(params.readings["stories"].positions, params.vectors)
         assert vector["position"].values.tolist() == kept
         assert costs.vector_bytes(own, vector.sizes["precision"], len(kept), vector.sizes["emotion"]) == vector.nbytes
 

@@ -77,7 +77,7 @@ def test_the_whole_store_opens_as_the_readme_says(in_finished):
 def test_what_is_not_there_says_how_to_get_it(project):
     with pytest.raises(InputError, match="stories.zarr: not there; .* is no checkout of this project: start Python in one"):
         opening.activations("tiny-qwen2.5", "fp32", "stories")
-    with pytest.raises(InputError, match="no vectors here"):
+    with pytest.raises(InputError, match="vectors.zarr: not there; .* is no checkout of this project"):
         opening.vectors()
     with pytest.raises(InputError, match="rsa.parquet: not there"):
         opening.table("rsa")
