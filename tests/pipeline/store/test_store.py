@@ -81,7 +81,7 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.vectors()
     with pytest.raises(InputError, match="rsa.parquet: not there"):
         opening.table("rsa")
-    with pytest.raises(InputError, match="no table 'rsas'; did you mean 'rsa'\\? there are geometry, overflow"):
+    with pytest.raises(InputError, match="no table 'rsas'; did you mean 'rsa'\\? there are attributions, behaviour"):
         opening.table("rsas")
 
 
