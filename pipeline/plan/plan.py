@@ -147,13 +147,9 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
 def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
     """What the readings and the vectors take, before compression."""
     vectors = 0.0
+    kept = len(positions_of(params.readings[STORIES].positions, params.vectors))
     for model in params.models:
-        vectors += costs.vector_bytes(
-            entries[model],
-            len(params.precisions_of(model)),
-            len(positions_of(params.readings[STORIES].positions, params.vectors)),
-            n_labels,
-        )
+        vectors += costs.vector_bytes(entries[model], len(params.precisions_of(model)), kept, n_labels)
         asked = params.writings_read if model in params.write.models else []
         groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
         vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)

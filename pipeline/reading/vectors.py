@@ -66,12 +66,8 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     """The groups of a model by name: comprehension of the stories, and every setting of writing that a precision reads of its
     own, after its prompt."""
     precisions = params.precisions_of(model)
-    stories = Group(
-        layout.METHODS[STORIES],
-        STORIES,
-        dict.fromkeys(precisions, STORIES),
-        positions_of(params.readings[STORIES].positions, params.vectors),
-    )
+    kept = positions_of(params.readings[STORIES].positions, params.vectors)
+    stories = Group(layout.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), kept)
     groups = {layout.METHODS[STORIES]: stories}
     for setting in params.write.settings if model in params.write.models else ():
         asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and "prompted" in r.readings]

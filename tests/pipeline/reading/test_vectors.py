@@ -124,9 +124,10 @@ def test_what_a_model_wrote_has_vectors_of_its_own_after_the_prompt(in_finished)
 
 def test_vectors_are_kept_at_the_positions_that_params_name(project):
     params = vectors.Params.load()
-    assert vectors.positions_of(params) == ["last", "mean50"]
+    read = params.readings["stories"].positions
+    assert vectors.positions_of(read, params.vectors) == ["last", "mean50"]
     every = params.vectors.model_copy(update={"positions": "all"})
-    assert vectors.positions_of(params.model_copy(update={"vectors": every})) == params.readings["stories"].positions
+    assert vectors.positions_of(read, every) == read
     wrong = params.vectors.model_copy(update={"positions": ["mean5"]})
     with pytest.raises(InputError, match="vectors.positions: 'mean5' is not read; there are last, mean50"):
-        vectors.positions_of(params.model_copy(update={"vectors": wrong}))
+        vectors.positions_of(read, wrong)
