@@ -29,11 +29,21 @@ def pull(root: Path) -> None:
     if done.returncode:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines() or [""]
         raise InputError(f"{root}: not everything came: {said[0].removeprefix('ERROR: ')}")
+    _remove_empty(root / "data/activations")
     if lost := [out["path"] for out in wanted if not _came(root / out["path"], out)]:
         raise InputError(
             f"{root}: not everything came: {', '.join(lost[:3])}; the remote lacks it or holds it"
             " damaged: `git checkout artifacts`, or make it with `dvc repro`"
         )
+
+
+def _remove_empty(folder: Path) -> None:
+    """Folders of outs that are not published: DVC makes them, and would then take them for changed ones."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def _came(path: Path, out: dict[str, Any]) -> bool:
