@@ -219,16 +219,16 @@ def test_what_a_change_of_code_reruns(cloned, touched, changed):
         status = dvc(cloned.folder, "status")
     finally:
         path.write_text(before)
-    found = {
-        m[1] for m in re.finditer(r"^(\S+):\n(?:\t.*\n)*?\t\t\t?modified: +" + re.escape(found_dep(touched)), status, re.M)
-    }
+    held = "|".join(re.escape(dep) for dep in deps_that_hold(touched)) or "nothing"
+    modified = rf"^(\S+):\n(?:\t.*\n)*?\t\t\t?modified: +(?:{held})\n"
+    found = {m[1] for m in re.finditer(modified, status, re.M)}
     assert found == changed, status
 
 
-def found_dep(path):
-    """How `dvc status` names a changed file: by the dep that holds it."""
-    named = {d for s in STAGES.values() for d in s["deps"] if path == d or path.startswith(f"{d}/")}
-    return path if path in named or not named else max(named, key=len)
+def deps_that_hold(path):
+    """How `dvc status` names a changed file: by each dep that holds it, itself or a folder."""
+    named = {d for stage in STAGES.values() for d in stage["deps"]}
+    return sorted(d for d in named if path == d or path.startswith(f"{d}/"))
 
 
 def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dropped_model_leaves_no_trace(cloned):
