@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+import polars as pl
 
 from analysis.grid import overflow
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
@@ -173,6 +174,14 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
     return rows
 
 
+def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
+    """`data/layers/<model>.parquet`: each trained model's rows of `layers`, on all topics, in one folder written whole."""
+    with layout.whole_or_nothing(layout.CHOSEN_LAYERS) as folder:
+        folder.mkdir()
+        for model in models:
+            chosen.filter(pl.col("halving").is_null(), model=model).write_parquet(folder / layout.chosen_layers_path(model).name)
+
+
 def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []
@@ -190,7 +199,7 @@ def main(arguments: list[str]) -> None:
         between += distances(readout, choices_, params)
     tables.write_table(GEOMETRY, described)
     tables.write_table(OVERFLOW, list(overflow.rows(params, entries)))
-    tables.write_table(LAYERS, chosen)
+    write_by_model(tables.write_table(LAYERS, chosen), params.read.models)
     tables.write_table(DISTANCES, between)
 
 

@@ -92,8 +92,8 @@ class Steered:
 def targets_of(name: str, precision: str, params: Params) -> dict[str, Targets]:
     """The directions of both rules. Raises InputError for a target that has no vector."""
     steering, vectors = params.steering, arrays.vectors_of(name)
-    chosen = tables.read_table(LAYERS).filter(
-        pl.col("halving").is_null(), model=name, precision=precision, setting=STORIES, variant="centred"
+    chosen = tables.read_rows(layout.chosen_layers_path(name), LAYERS.columns).filter(
+        precision=precision, setting=STORIES, variant="centred"
     )
 
     def layer(position: str, rule: str) -> int | None:

@@ -22,6 +22,7 @@ STEERED = Path("data/steered")
 TRANSCRIPTS = Path("data/transcripts")
 ACTIVATIONS = Path("data/activations")
 VECTORS = Path("data/vectors.zarr")
+CHOSEN_LAYERS = Path("data/layers")
 REPORT = Path("data/report")
 SCRATCH = Path(".scratch")
 
@@ -81,6 +82,11 @@ def steered_path(model: str, precision: str) -> Path:
 
 def transcripts_path(model: str, precision: str) -> Path:
     return TRANSCRIPTS / model / f"{precision}.parquet"
+
+
+def chosen_layers_path(model: str) -> Path:
+    """A model's own rows of table `layers`: what runs that model again must not wait for, or rerun with, another's."""
+    return CHOSEN_LAYERS / f"{model}.parquet"
 
 
 # --- writing -------------------------------------------------------------------------------------------------------
