@@ -18,7 +18,7 @@ from pipeline.door import pair as pairs
 from pipeline.door.home import home, is_known, missing
 from pipeline.door.vectors import open_vectors, validate
 from pipeline.schemas.every import TABLES
-from pipeline.schemas.pairs import INTERVALS
+from pipeline.schemas.pairs import PAIRS
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
@@ -48,27 +48,18 @@ def table(name: str, root: Root = None) -> pl.DataFrame:
     return _rows(table_path(is_known(name, TABLES, "table")), TABLES[name], root)
 
 
-def pair(
-    a: str,
-    b: str,
-    over: str = "topics",
-    position: str | None = None,
-    variant: str | None = None,
-    root: Root = None,
-) -> pl.DataFrame:
-    """How alike two readers are: one row, in any order of the two.
+def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
+    """How alike two readers are: one row of table `pairs`, in any order of the two, with side a the first named.
 
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
-    both have. The row is that of table `rsa` at the headline read-out (`report` of params.yaml, best_layer_cv, all pairs of
-    emotions), with side a the first named, and the 95% intervals beside it: `rho_same_ci_low`, `rho_same_ci_high`, and the same
-    of `rho_cross` and `rho_dis`, `over` topics (the one to quote) or labels.
+    both have. The row is of the headline read-out (`report` of params.yaml, best_layer_cv): every number with its 95% interval
+    over topics. Other read-outs are in the table `pairs_by_depth`.
     Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)
-    for name in (pairs.PAIRS.name, INTERVALS.name):
-        if not (where / table_path(name)).is_file():
-            raise missing(where / table_path(name), where)
-    return pairs.pair(a, b, where, over, position, variant)
+    if not (where / table_path(PAIRS.name)).is_file():
+        raise missing(where / table_path(PAIRS.name), where)
+    return pairs.pair(a, b, where)
 
 
 def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:

@@ -22,7 +22,7 @@ from pipeline.params.whole import Params
 ROOT = Path(__file__).resolve().parent.parent
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "controls", "choices", "paper", "writings", "confounds")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "human", "choices", "paper", "writings", "confounds")
 CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 

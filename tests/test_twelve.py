@@ -70,7 +70,7 @@ def small(params):
     params["writings_read"] = [{"setting": s, "written": w, "read": r, "contexts": "both"} for s, w, r in read]
     params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
     params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
-    params["controls"] |= {"shuffles": 10, "bootstrap": 10}
+    params["human"] |= {"bootstrap": 10}
     params["confounds"] |= {"permutations": 199}
     params["corpus"] |= {"draws": 10}
     params["steering"] |= {"models": ["qwen2.5-1.5b", PARTLY], "max_new_tokens": 4}

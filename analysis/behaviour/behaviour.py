@@ -4,22 +4,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from analysis.rsa import names
-from analysis.rsa.names import ALL_PAIRS
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.behaviour import BehaviourSections
-from pipeline.params.reading import STORIES, ReadingSections
-from pipeline.params.report import Report, ReportSections
-from pipeline.schemas.behaviour import BEHAVIOUR, BEHAVIOUR_GEOMETRY, COMPLIANCE
-from pipeline.schemas.pairs import INTERVALS, RSA
+from pipeline.params.reading import ReadingSections
+from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
 from pipeline.schemas.transcripts import TRANSCRIPT
 from pipeline.store import layout, tables
 
@@ -27,7 +22,7 @@ Row = dict[str, Any]
 EPISTEMIC, MENTION, PROCEDURAL = "epistemic", "mention", "procedural"
 
 
-class Params(ReadingSections, BehaviourSections, ReportSections):
+class Params(ReadingSections, BehaviourSections):
     """The sections that this stage loads."""
 
 
@@ -118,33 +113,6 @@ def _joined(*reasons: str | None) -> str | None:
     return "; ".join(dict.fromkeys(r for r in reasons if r)) or None
 
 
-def beside_geometry(compliance: pl.DataFrame, rsa: pl.DataFrame, intervals: pl.DataFrame, report: Report) -> list[Row]:
-    """Rows of `behaviour_geometry`: every two models that were asked at one precision."""
-    at = {"layer_rule": names.CV, "pairs": ALL_PAIRS, "position": report.position, "variant": report.variant}
-    at |= {"setting_a": STORIES, "setting_b": STORIES}
-    found = {(r["model"], r["precision"], r["measure"]): r for r in compliance.iter_rows(named=True)}
-    made = []
-    for precision in compliance["precision"].unique().sort():
-        for a, b in combinations(compliance.filter(precision=precision)["model"].unique().sort().to_list(), 2):
-            row: Row = BEHAVIOUR_GEOMETRY.blank()
-            row |= {"model_a": a, "model_b": b, "precision": precision}
-            reasons = []
-            for column, measure in (("flip_distance", "flip"), ("score_distance", "score")):
-                sides = [found[m, precision, measure] for m in (a, b)]
-                reasons += [f"{column}: {side['model']}: {side['reason']}" for side in sides if side["rate"] is None]
-                if all(side["rate"] is not None for side in sides):
-                    row[column] = abs(sides[0]["rate"] - sides[1]["rate"])
-            both = pl.concat_list("model_a", "model_b").list.sort() == sorted((a, b))
-            here = at | {"precision_a": precision, "precision_b": precision}
-            pair = rsa.filter(both, **here).row(0, named=True)
-            row |= {"rho_same": pair["rho_same"], "rho_dis": pair["rho_dis"], "reason": _joined(*reasons, pair["reason"])}
-            ends = intervals.filter(both, estimator="rho_dis", over="topics", **here)
-            if ends.height:
-                row |= {"ci_low": ends["ci_low"][0], "ci_high": ends["ci_high"][0]}
-            made.append(row)
-    return made
-
-
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries, asked = load_entries(params), params.behaviour
@@ -157,9 +125,7 @@ def main(arguments: list[str]) -> None:
             said += [about | row for row in rows.iter_rows(named=True)]
             found += [own | row for row in [*epistemic(rows), *procedural(rows, asked.capable)]]
     tables.write_table(BEHAVIOUR, said)
-    compliance = tables.write_table(COMPLIANCE, found)
-    pairs = beside_geometry(compliance, tables.read_table(RSA), tables.read_table(INTERVALS), params.report)
-    tables.write_table(BEHAVIOUR_GEOMETRY, pairs)
+    tables.write_table(COMPLIANCE, found)
 
 
 if __name__ == "__main__":

@@ -36,11 +36,10 @@ def verdicts(claims: pl.DataFrame) -> dict[str, int]:
     return dict(sorted(Counter(kinds).items()))
 
 
-def across_lineages(lineages: pl.DataFrame, report: Report) -> dict[str, dict[str, Any]]:
-    """Median similarity of models of two lineages at the headline read-out, by precision."""
-    at = {"position": report.position, "variant": report.variant, "layer_rule": names.CV, "pairs": "all"}
+def across_lineages(lineages: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Median similarity of models of two lineages, by precision."""
     found: dict[str, dict[str, Any]] = {}
-    for row in lineages.filter(**at).sort("precision", "estimator").iter_rows(named=True):
+    for row in lineages.sort("precision", "estimator").iter_rows(named=True):
         found.setdefault(row["precision"], {})[row["estimator"]] = rounded(row["median"])
     return found
 
@@ -78,7 +77,7 @@ def main(arguments: list[str]) -> None:
     geometry = tables.read_table(GEOMETRY)
     made = {
         "verdicts": verdicts(tables.read_table(CLAIMS)),
-        "lineages": across_lineages(tables.read_table(LINEAGES), report),
+        "lineages": across_lineages(tables.read_table(LINEAGES)),
         "models": readers(geometry, tables.read_table(LAYERS), precisions, report),
     }
     with layout.whole_or_nothing(METRICS) as scratch:

@@ -16,10 +16,10 @@ from analysis.rsa.split_half import t_quantile
 
 @dataclass(frozen=True)
 class Draw:
-    """One untrained draw of a twin with the model's tokenizer: its seed, and the reliability of each of its layers that has
+    """One untrained draw of a twin with the model's tokenizer: its name, and the reliability of each of its layers that has
     one."""
 
-    seed: int
+    name: str
     reliabilities: Sequence[float]
 
 
@@ -61,7 +61,7 @@ def is_mature(model: Measured, fewest_draws: int = 5, level: float = 0.95) -> Ma
     if model.reliability is None or model.se is None:
         return Maturity(None, None, None, "no reliability at the cross-fitted layer")
     low = model.reliability - t_quantile((1 + level) / 2, model.n_units - 1) * model.se
-    highest = {d.seed: max(d.reliabilities) for d in model.draws if len(d.reliabilities)}
+    highest = {d.name: max(d.reliabilities) for d in model.draws if len(d.reliabilities)}
     bars = {"the best of its untrained draws": max(highest.values(), default=None), "its input embeddings": model.embeddings}
     known = {name: bar for name, bar in bars.items() if bar is not None}
     bar = max(known.values(), default=None)

@@ -1,9 +1,7 @@
-"""Stage `maturity`: which families have a geometry of emotions at all, by a rule that looks at no comparison. Table `maturity`.
+"""Stage `maturity`: which models have a geometry of emotions at all, by a rule that looks at no comparison (`mature`). Table
+`maturity`.
 
-The published study called five families mature and one not after their similarities were known. Here a model is mature where
-every layer is finite at bf16 or fp32 and its reliability, less two standard errors, is above that of every one of at least
-five untrained networks at the same depth. A family is as mature as its base model. Anisotropy is no part of the rule: a model
-whose geometry is good may have .96.
+A family is as mature as its base models; of a family of which no base model was read, what was read decides.
 """
 
 from __future__ import annotations
@@ -13,10 +11,12 @@ from typing import Any
 
 import polars as pl
 
-from analysis.rsa import layers, names
+from analysis.claims.mature import Draw, Measured, is_mature
+from analysis.rsa import names
 from pipeline.errors import run_stage
 from pipeline.models.entries import ModelEntry, load_entries
-from pipeline.params.claims import Maturity, MaturitySections
+from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.params.maturity import MaturitySections
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import ReportSections
 from pipeline.schemas.geometry import GEOMETRY, LAYERS, OVERFLOW
@@ -27,81 +27,79 @@ Row = dict[str, Any]
 REFERENCE = Path("data/reference/paper_maturity.csv")
 WIDE = ("fp32", "bf16")
 """Precisions whose range holds every model's states, the most exact first: fp16 may overflow where a model is sound."""
+BILLION = 1e9
 
 
 class Params(ReadingSections, MaturitySections, ReportSections):
     """The sections that this stage loads."""
 
 
-def row_of(
-    model: str, entry: ModelEntry, precision: str | None, overflow: pl.DataFrame, geometry: pl.DataFrame, best: pl.DataFrame
-) -> Row:
-    """What the rule looks at, of one model at one precision (None: it was read at none that is wide enough). `geometry` at one
-    position and variant, all readers; `best`: best_layer_cv of the same."""
+def measured(model: str, entries: dict[str, ModelEntry], precision: str, read: dict[str, pl.DataFrame]) -> Measured:
+    """What the rule looks at, from `overflow`, `geometry` and `layers` at the report's position and variant."""
+    own = {"model": model, "precision": precision}
+    states = read["overflow"].filter(pl.col("seed").is_null(), setting=STORIES, **own).row(0, named=True)
+    chosen = read["layers"].filter(layer_rule=names.CROSS_FITTED, setting=STORIES, **own).row(0, named=True)
+    family = entries[model].family
+    twins = [m for m, entry in entries.items() if entry.untrained and entry.family == family]
+    geometry = read["geometry"]
+    drawn = geometry.filter(pl.col("model").is_in(twins), pl.col("precision").is_in(WIDE), setting=STORIES)
+    by_seed = drawn.drop_nulls("reliability").group_by("model", "seed", maintain_order=True)
+    embeddings = geometry.filter(model=model, setting=INPUT_EMBEDDINGS)["reliability"].to_list()
+    return Measured(
+        n_layers=states["n_layers"],
+        n_finite_layers=states["n_layers"] - (states["n_bad_layers"] or 0),
+        reliability=chosen["reliability"],
+        se=chosen["reliability_se"],
+        n_units=geometry.filter(setting=STORIES, **own)["n_units"][0],
+        draws=[Draw(f"{m} {seed}", rows["reliability"].to_list()) for (m, seed), rows in by_seed],
+        embeddings=embeddings[0] if embeddings else None,
+    )
+
+
+def row_of(model: str, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> Row:
+    """The row of one trained model, `decides` and `published` aside."""
+    entry = entries[model]
     row: Row = MATURITY.blank()
-    row |= {"model": model, "family": entry.family, "lineage": entry.lineage, "tuning": entry.tuning, "precision": precision}
+    row |= {"model": model, "family": entry.family, "lineage": entry.lineage, "tuning": entry.tuning}
+    row["rebuttal"] = entry.tuning == "instruct" and entry.parameters > BILLION
+    precision = next((p for p in WIDE if p in params.precisions_of(model)), None)
     if precision is None:
         return row | {"reason": f"read at none of {', '.join(WIDE)}"}
-    here = {"model": model, "precision": precision}
-    states = overflow.filter(setting=STORIES, **here).row(0, named=True)
-    row |= {"n_layers": states["n_layers"], "n_finite_layers": states["n_layers"] - (states["n_bad_layers"] or 0)}
-    chosen = best.filter(**here)["layer"].drop_nulls()
-    if chosen.is_empty():
-        return row | {"reason": "no layer has a held-out accuracy"}
-    row["layer"] = chosen[0]
-    own = geometry.filter(layer=chosen[0], setting=STORIES, **here).row(0, named=True)
-    twins = at_depth(geometry, chosen[0] / states["n_layers"])["reliability"].drop_nulls()
+    of = measured(model, entries, precision, read)
+    found = is_mature(of, params.maturity.untrained)
     return row | {
-        "reliability": own["reliability"],
-        "reliability_se": own["reliability_se"],
-        "n_untrained": len(twins),
-        "highest_untrained": float(twins.max()) if len(twins) else None,  # type: ignore[arg-type]
-        "reason": own["reason"] if own["reliability"] is None else None,
+        "precision": precision,
+        "n_layers": of.n_layers,
+        "n_finite_layers": of.n_finite_layers,
+        "reliability": of.reliability,
+        "reliability_low": found.low,
+        "n_untrained": len(of.draws),
+        "highest_untrained": max((max(d.reliabilities) for d in of.draws), default=None),
+        "embeddings": of.embeddings,
+        "mature": found.mature,
+        "reason": found.reason,
     }
 
 
-def at_depth(geometry: pl.DataFrame, depth: float) -> pl.DataFrame:
-    """The rows of untrained draws at a depth, of each draw at one layer."""
-    untrained = geometry.filter(pl.col("seed").is_not_null(), setting=STORIES)
-    last = untrained.group_by("model").agg((pl.col("layer").max() + 1).alias("n"))
-    wanted = {m: layers.layer_at(depth, n) for m, n in last.iter_rows()}
-    return untrained.filter(pl.col("layer") == pl.col("model").replace_strict(wanted, return_dtype=pl.Int64, default=None))
-
-
-def judged(row: Row, rule: Maturity) -> Row:
-    """The row with `mature`: null, with the reason, where the rule cannot be applied."""
-    if row["n_layers"] is None:
-        return row | {"mature": None}
-    if row["n_finite_layers"] < row["n_layers"]:
-        return row | {"mature": False, "reason": f"{row['n_layers'] - row['n_finite_layers']} layers are not finite"}
-    if row["reliability"] is None or row["reliability_se"] is None:
-        return row | {"mature": None, "reason": row["reason"] or "no reliability"}
-    if row["n_untrained"] < rule.untrained:
-        return row | {"mature": None, "reason": f"{row['n_untrained']} untrained draws; {rule.untrained} are needed"}
-    low = row["reliability"] - rule.standard_errors * row["reliability_se"]
-    return row | {"mature": bool(low > row["highest_untrained"])}
-
-
-def rows(
-    params: Params, entries: dict[str, ModelEntry], overflow: pl.DataFrame, geometry: pl.DataFrame, chosen: pl.DataFrame
-) -> list[Row]:
+def rows(params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> list[Row]:
     """Rows of `maturity`, one for each trained model."""
     here = {"position": params.report.position, "variant": "centred"}
-    geometry = geometry.filter(**here)
-    best = chosen.filter(pl.col("halving").is_null(), layer_rule=names.CV, setting=STORIES, **here)
+    at = read | {name: read[name].filter(**here) for name in ("geometry", "layers")}
     published = dict(pl.read_csv(REFERENCE).select("family", "mature").iter_rows())
+    with_base = {entries[m].family for m in params.read.models if entries[m].tuning == "base"}
     made = []
     for model in params.read.models:
-        precision = next((p for p in WIDE if p in params.precisions_of(model)), None)
-        found = judged(row_of(model, entries[model], precision, overflow, geometry, best), params.maturity)
-        made.append(found | {"decides": entries[model].tuning == "base", "published": published.get(entries[model].family)})
+        entry = entries[model]
+        decides = entry.tuning == "base" or entry.family not in with_base
+        more = {"decides": decides, "published": published.get(entry.family)}
+        made.append(row_of(model, params, entries, at) | more)
     return made
 
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    read = (tables.read_table(t) for t in (OVERFLOW, GEOMETRY, LAYERS))
-    tables.write_table(MATURITY, rows(params, load_entries(params), *read))
+    read = {table.name: tables.read_table(table) for table in (OVERFLOW, GEOMETRY, LAYERS)}
+    tables.write_table(MATURITY, rows(params, load_entries(params), read))
 
 
 if __name__ == "__main__":

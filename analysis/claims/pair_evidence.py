@@ -1,218 +1,232 @@
-"""From tables to the numbers that a published claim is about, under the published protocol and under ours.
+"""Claims about pairs of readers, under the published protocol and under ours.
 
-Three protocols: `paper`, its own estimator on its own position and layer rule; `same_stories`, rho_same of the corrected
-readout with what is left beyond each control; `other_stories`, rho_dis, where the two sides
-never share a story.
+A statement about every pair is one statement, about the lowest (`analysis.rsa.simultaneous`); what else would make readers
+alike is asked of the lowest, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from math import sqrt
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
-import polars as pl
+import numpy as np
 
 from analysis.claims import rules
-from analysis.claims.verdicts import FLOOR, Evidence, Left
-from analysis.rsa import names
-from analysis.rsa.names import ALL_PAIRS
-from pipeline.models.entries import ModelEntry
-from pipeline.params.behaviour import BehaviourSections
-from pipeline.params.claims import ClaimsSections
-from pipeline.params.confounds import ConfoundsSections
-from pipeline.params.reading import STORIES, ReadingSections
-from pipeline.params.report import ReportSections
-from pipeline.params.rsa import RsaSections
-
-Row = dict[str, Any]
-PAPER, SAME, OTHER = "paper", "same_stories", "other_stories"
-THREE = 3
-"""Passages of a label, as published."""
+from analysis.claims.known import OTHER, PAPER, SAME, Judged, Known, Row, lacking
+from analysis.claims.members import Wanted, across, as_passages, at_reference, named, pair_name, published_rows, tuned
+from analysis.claims.reference import Claim
+from analysis.claims.rules import Beside, Number, Side
+from analysis.readers import lineages
+from analysis.readers.kinds import UNTRAINED, WORDS
+from analysis.rsa import simultaneous
+from pipeline.schemas.pairs import PAIRS
 
 
-class ClaimSections(ReadingSections, BehaviourSections, ConfoundsSections, ClaimsSections, RsaSections, ReportSections):
-    """What says which claims are judged, and how."""
+def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judged:
+    """A claim on the lowest raw rho of three passages, judged by what is found across passages."""
+    pairs = [as_passages(row) for row in published_rows(known, wanted)]
+    if not pairs:
+        return lacking(PAPER, why_not)
+    verdict = rules.judge_published(pairs, replace(side, scale=rules.RAW), margin=known.margin)
+    judged = [p for p in pairs if p.same is not None]
+    if not judged:
+        return lacking(PAPER, verdict.why, pairs[0].about)
+    lowest = min(judged, key=lambda p: p.same or 0.0)
+    number = Number(lowest.about, lowest.same, scale=rules.RAW, n=len(judged), n_unknown=len(pairs) - len(judged))
+    return Judged(PAPER, number, verdict)
 
 
-@dataclass(frozen=True)
-class Known:
-    """What a run found: its tables by name, and what its models are."""
-
-    tables: dict[str, pl.DataFrame]
-    params: ClaimSections
-    entries: dict[str, ModelEntry]
-
-    @property
-    def mature(self) -> dict[str, bool | None]:
-        """Whether each family is mature: its base model decides."""
-        decided = self.tables["maturity"].filter("decides")
-        return dict(decided.select("family", "mature").iter_rows())
-
-    def family(self, model: str) -> str:
-        return self.entries[model].family
-
-    def lineage(self, model: str) -> str:
-        return self.entries[model].lineage
-
-    def is_mature(self, model: str) -> bool:
-        return self.mature.get(self.family(model)) is True
+# --- other stories -------------------------------------------------------------------------------------------------------
 
 
-Wanted = Callable[[Row], bool]
+def by_lowest(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Judged:
+    """A claim of similarity on the lowest rho_dis, which words, untrained networks or valence may explain."""
+    if not rows:
+        return lacking(OTHER, why_not)
+    number = lowest_number(known, rows, "rho_dis")
+    verdict = rules.judge(number, replace(side, scale=rules.DISATTENUATED), beside(known, rows), known.margin)
+    return Judged(OTHER, number, verdict)
 
 
-# --- pairs of models -----------------------------------------------------------------------------------------------------
+def lowest_number(known: Known, rows: Sequence[Row], name: str) -> Number:
+    """The lowest of one number of the rows, with its simultaneous interval over topics."""
+    names = [pair_name(r) for r in rows]
+    reasons = [r["reason"] for r in rows if r["reason"]]
+    found = lineages.lowest(rows, name, known.seed)
+    return rules.of_every(found, names, rules.DISATTENUATED, reasons[0] if reasons else None)
 
 
-def pairs(known: Known, wanted: Wanted, lacking: str) -> dict[str, list[Evidence]]:
-    """Every pair of trained models that is `wanted`, by protocol. `lacking`: what is said where there is none."""
-    found = {PAPER: of_paper(known, wanted), SAME: of_ours(known, wanted, "rho_same"), OTHER: of_ours(known, wanted, "rho_dis")}
-    return {protocol: members or [Evidence("", None, reason=lacking)] for protocol, members in found.items()}
+def beside(known: Known, rows: Sequence[Row]) -> Beside:
+    """What else could make the rows' readers alike: the lowest of what is left beyond each control, and without valence."""
+    left: dict[str, list[Row]] = {}
+    for row in left_of(known, rows):
+        left.setdefault(row["control"], []).append(row)
+    made = {control: lowest_left(known, own) for control, own in left.items()}
+    without = {name: lowest_number(known, rows, name) for name in ("within_sign", "valence_removed")}
+    # a control whose own geometry is noise explains nothing
+    return Beside({c: n for c, n in made.items() if n.estimate is not None}, without)
 
 
-def of_stories(known: Known, row: Row) -> bool:
-    """Whether a row is of two trained models that read the stories. Input embeddings, readers of words, second sources and
-    untrained draws are controls, also where a claim names the model that they belong to."""
-    trained = all(row[f"model_{s}"] in known.params.read.models and row[f"seed_{s}"] is None for s in "ab")
-    return trained and row["setting_a"] == row["setting_b"] == STORIES and row["model_a"] != row["model_b"]
+def left_of(known: Known, rows: Sequence[Row]) -> list[Row]:
+    """The rows of `beyond` of these pairs."""
+    keys = PAIRS.keys
+    own = {tuple(r[k] for k in keys) for r in rows}
+    return [row for row in known.tables["beyond"].iter_rows(named=True) if tuple(row[k] for k in keys) in own]
 
 
-def as_published(table: pl.DataFrame, setting: str) -> pl.DataFrame:
-    """The rows that rest on three texts of each label: of the study's own passages where these were read, else of stories."""
-    rows = table.filter(n_units=THREE)
-    passages = rows.filter(pl.col(setting) != STORIES)
-    return passages if passages.height else rows
+def lowest_left(known: Known, rows: Sequence[Row]) -> Number:
+    """The pair and control of which least is left."""
+    names = [f"{pair_name(r)}, beyond {r['control'].removeprefix('words:')}" for r in rows]
+    found = lineages.lowest(rows, "left", known.seed)
+    return rules.of_every(found, names, rules.DISATTENUATED, next((r["reason"] for r in rows if r["reason"]), None))
 
 
-def of_paper(known: Known, wanted: Wanted) -> list[Evidence]:
-    """Spearman of the two RDMs at each model's own layer, beside one passage against the two others. Three passages give no
-    interval. Of each pair the row at fp16, as published, else that at each model's reference precision."""
-    found: dict[tuple[str, str, str], Row] = {}
-    for row in as_published(known.tables["paper_pairs"], "setting_a").iter_rows(named=True):
-        precisions = {row["precision_a"], row["precision_b"]}
-        at_reference = all(row[f"precision_{s}"] == references_of(known).get(row[f"model_{s}"]) for s in "ab")
-        pair = (row["model_a"], row["model_b"], row["setting_a"])
-        # passages that are not stories are read by trained models alone, at the precision that they are given
-        as_story = row | {"setting_a": STORIES, "setting_b": STORIES}
-        passages = row["setting_a"] != STORIES and len(precisions) == 1
-        taken = precisions == {"fp16"} or (pair not in found and (at_reference or passages))
-        if taken and wanted(as_story):
-            found[pair] = row
-    return [_published(row) for row in found.values()]
+# --- claims --------------------------------------------------------------------------------------------------------------
 
 
-def _published(row: Row) -> Evidence:
-    own = [row[f"own_{s}"] for s in "ab"]
-    mean = sqrt(own[0] * own[1]) if all(x is not None and x > 0 for x in own) else None
-    about = f"{_pair_name(row)}, {row['precision_a']}"
-    published = rules.Published(about, row["spearman"], row["across"], row["p_across"], mean, row["reason"])
-    return Evidence(about, row["spearman"], floor=row["floor_95"], published=published, scale=rules.RAW, reason=row["reason"])
-
-
-SCALES = {"rho_same": rules.SAME, "rho_dis": rules.DISATTENUATED}
-
-
-def of_ours(known: Known, wanted: Wanted, estimator: str, references: bool = True) -> list[Evidence]:
-    """rho_same or rho_dis at the report's readout, with intervals and controls; with `references` of each model at its
-    reference precision alone."""
-    params = known.params
-    here = {"position": params.report.position, "variant": "centred"}
-    rows = known.tables["rsa"].filter(layer_rule=names.CV, pairs=ALL_PAIRS, **here)
-    keys = ["model_a", "model_b", "seed_a", "seed_b", "precision_a", "precision_b", "setting_a", "setting_b"]
-    intervals = known.tables["intervals"].filter(
-        layer_rule=names.CV, pairs=ALL_PAIRS, estimator=estimator, over=params.claims.over, **here
-    )
-    controls = known.tables["controls"].filter(**here)
+def of_pairs(known: Known, claim: Claim, wanted: Wanted, why_not: str) -> list[Judged]:
+    """A claim of similarity of trained models under both protocols."""
     made = []
-    for row in rows.iter_rows(named=True):
-        at_reference = all(row[f"precision_{s}"] in (None, references_of(known).get(row[f"model_{s}"])) for s in "ab")
-        if (references and not at_reference) or not wanted(row):
-            continue
-        own = [pl.col(k).eq_missing(pl.lit(row[k])) for k in keys]
-        ends, beside = intervals.filter(own), controls.filter(own)
-        floor = beside.filter(control=FLOOR)["floor_95"].to_list() if estimator == "rho_same" else []
-        # a control whose own geometry is noise explains nothing; one whose d has no interval may
-        left = beside.drop_nulls("left").select("control", "left", "left_low", "left_high")
-        low, high = (ends["ci_low"][0], ends["ci_high"][0]) if ends.height else (None, None)
-        made.append(
-            Evidence(
-                _pair_name(row),
-                row[estimator],
-                low,
-                high,
-                row["ceiling"],
-                floor[0] if floor else None,
-                tuple(Left(*values) for values in left.iter_rows()),
-                scale=SCALES[estimator],
-                reason=row["reason"] if low is None else None,
-            )
-        )
+    if claim.side is not None:
+        made.append(by_passages(known, wanted, claim.side, why_not))
+    if claim.other is not None:
+        made.append(by_lowest(known, at_reference(known, wanted), claim.other, why_not))
     return made
 
 
-def references_of(known: Known) -> dict[str, str]:
-    """The precision that stands for each model."""
-    return {m: known.params.reference_of(m) for m in known.params.models}
+def across_families(known: Known, claim: Claim) -> list[Judged]:
+    return of_pairs(known, claim, across(known, known.family), "no two mature models of different families were read")
 
 
-def _pair_name(row: Row) -> str:
-    names = [row[f"model_{s}"] + ("" if row[f"seed_{s}"] is None else f" #{row[f'seed_{s}']}") for s in "ab"]
-    return f"{names[0]} x {names[1]}" if names[0] != names[1] else f"{names[0]}, {row['precision_a']} x {row['precision_b']}"
+def across_lineages(known: Known, claim: Claim) -> list[Judged]:
+    return of_pairs(known, claim, across(known, known.lineage), "no two mature models of different lineages were read")
 
 
-def across_families(known: Known, by_lineage: bool) -> dict[str, list[Evidence]]:
-    """Pairs of mature models of different families, or of different lineages."""
-    group = known.lineage if by_lineage else known.family
-
-    def wanted(row: Row) -> bool:
-        a, b = row["model_a"], row["model_b"]
-        return of_stories(known, row) and known.is_mature(a) and known.is_mature(b) and group(a) != group(b)
-
-    kind = "lineages" if by_lineage else "families"
-    return pairs(known, wanted, f"no two mature models of different {kind} were read")
+def of_named(known: Known, claim: Claim, a: str, b: str) -> list[Judged]:
+    return of_pairs(known, claim, named(a, b), f"{a} and {b} were not both read")
 
 
-def named(known: Known, a: str, b: str) -> dict[str, list[Evidence]]:
-    """One pair of models, by name."""
-
-    def wanted(row: Row) -> bool:
-        return of_stories(known, row) and {row["model_a"], row["model_b"]} == {a, b}
-
-    return pairs(known, wanted, f"{a} and {b} were not both read")
+def base_instruct(known: Known, claim: Claim) -> list[Judged]:
+    return of_pairs(known, claim, tuned(known, True), "no mature family was read as base and instruct")
 
 
-def tuned(known: Known) -> dict[str, list[Evidence]]:
-    """Base and instruct of each mature family."""
-
-    def wanted(row: Row) -> bool:
-        a, b = row["model_a"], row["model_b"]
-        if not of_stories(known, row) or known.family(a) != known.family(b):
-            return False
-        return known.is_mature(a) and {known.entries[m].tuning for m in (a, b)} == {"base", "instruct"}
-
-    return pairs(known, wanted, "no mature family was read as base and instruct")
+def new_lineage(known: Known, claim: Claim) -> list[Judged]:
+    """The pair of a lineage that nobody has read with one of those at hand."""
+    assert claim.other is not None
+    found, n = lineages.predicted(at_reference(known, across(known, known.lineage)), known.entries)
+    number = rules.of_new_lineage(found, n)
+    return [Judged(OTHER, number, rules.judge(number, claim.other))]
 
 
-def untrained(known: Known) -> dict[str, list[Evidence]]:
-    """Trained models against draws of an untrained network."""
+def valence(known: Known, claim: Claim) -> list[Judged]:
+    """What two lineages share within one sign of valence, and with valence taken out: the lower of both must be above 0."""
+    assert claim.other is not None
+    rows = at_reference(known, across(known, known.lineage))
+    if not rows:
+        return [lacking(OTHER, "no two mature models of different lineages were read")]
+    numbers = [(name, lowest_number(known, rows, name)) for name in ("within_sign", "valence_removed")]
+    judged = [(name, n) for name, n in numbers if n.interval is not None]
+    if len(judged) < len(numbers):
+        name, number = next((name, n) for name, n in numbers if n.interval is None)
+        return [lacking(OTHER, f"{name}: {number.reason or 'no interval'}")]
+    name, number = min(judged, key=lambda item: (item[1].interval or (0.0, 0.0))[0])
+    number = replace(number, about=f"{number.about}, {name.replace('_', ' ')}")
+    return [Judged(OTHER, number, rules.judge(number, claim.other))]
 
-    def wanted(row: Row) -> bool:
-        settings = row["setting_a"] == row["setting_b"] == STORIES
-        draws = [row[f"seed_{s}"] is not None for s in "ab"]
-        return settings and sum(draws) == 1 and all(row[f"precision_{s}"] is not None for s in "ab")
 
-    found = {SAME: of_ours(known, wanted, "rho_same"), OTHER: of_ours(known, wanted, "rho_dis")}
-    return {p: members or [Evidence("", None, reason="no untrained twin was read")] for p, members in found.items()}
+def beyond_words(known: Known, claim: Claim) -> list[Judged]:
+    """The pair of two lineages of which the words that explain most leave least."""
+    assert claim.other is not None
+    rows = at_reference(known, across(known, known.lineage))
+    if not rows:
+        return [lacking(OTHER, "no two mature models of different lineages were read")]
+    left = [r for r in left_of(known, rows) if r["control"].startswith("words:") and r["left"] is not None]
+    if not left:
+        return [lacking(OTHER, "no reader of words has a geometry that could be told from noise")]
+    number = lowest_left(known, left)
+    return [Judged(OTHER, number, rules.judge(number, claim.other))]
 
 
-def emotions(known: Known) -> dict[str, list[Evidence]]:
-    """What two models of different lineages share where they share no passage: labels that mean nothing give 0 there."""
+def restructured(known: Known, claim: Claim) -> list[Judged]:
+    """By how much base and instruct of an immature family are less alike than those of the mature family that is least so."""
+    why_not = "an immature and a mature family, each read as base and instruct, are needed"
+    own, others = (published_rows(known, tuned(known, m)) for m in (False, True))
+    values = [[r["spearman"] for r in rows if r["spearman"] is not None] for rows in (own, others)]
+    made = [lacking(PAPER, why_not)]
+    if claim.side is not None and all(values):
+        number = Number(pair_name(own[0]), min(values[1]) - max(values[0]), scale=rules.OTHER, exact=True)
+        made = [Judged(PAPER, number, rules.judge(number, claim.side))]
+    one, other = (at_reference(known, tuned(known, m)) for m in (False, True))
+    there = [[r for r in rows if r["rho_dis_jackknife"] is not None] for rows in (one, other)]
+    if claim.other is None or not all(there):
+        return [*made, lacking(OTHER, why_not)]
+    differences = [(m, i) for i in there[0] for m in there[1]]
+    value = np.array([m["rho_dis"] - i["rho_dis"] for m, i in differences])
+    without = np.stack([np.subtract(m["rho_dis_jackknife"], i["rho_dis_jackknife"]) for m, i in differences], axis=1)
+    found = simultaneous.lowest(value, without, known.seed)
+    number = rules.of_every(found, [pair_name(i) for _, i in differences], rules.DISATTENUATED)
+    return [*made, Judged(OTHER, number, rules.judge(number, claim.other))]
 
-    def wanted(row: Row) -> bool:
-        return of_stories(known, row) and known.lineage(row["model_a"]) != known.lineage(row["model_b"])
 
-    found = {PAPER: of_paper(known, wanted), OTHER: of_ours(known, wanted, "rho_dis")}
-    lacking = "no two trained models of different lineages were read"
-    return {protocol: members or [Evidence("", None, reason=lacking)] for protocol, members in found.items()}
+def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Judged]:
+    """A claim that no pair of a kind of control reaches a range: one statement, about the highest."""
+    rows = [r for r in known.pairs if r["is_reference"] and r["kind"] == kind]
+    made = []
+    if claim.side is not None:
+        made.append(_highest_same(rows, replace(claim.side, scale=rules.SAME), why_not))
+    if claim.other is not None:
+        there = [r for r in rows if r["rho_dis_jackknife"] is not None]
+        if not there:
+            return [*made, lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), why_not))]
+        turned = np.array([-r["rho_dis"] for r in there]), np.array([np.negative(r["rho_dis_jackknife"]) for r in there]).T
+        found = simultaneous.lowest(*turned, known.seed)
+        assert found is not None
+        about = pair_name(there[found.deciding]) + (f", the highest of {found.n}" if found.n > 1 else "")
+        number = Number(about, -found.estimate, -found.high, -found.low, rules.DISATTENUATED, n=found.n)
+        made.append(Judged(OTHER, number, rules.judge(number, claim.other)))
+    return made
+
+
+def _highest_same(rows: list[Row], side: Side, why_not: str) -> Judged:
+    there = [r for r in rows if r["rho_same_low"] is not None]
+    if not there:
+        return lacking(SAME, why_not)
+    # one that lies wholly above is enough; else the one that may
+    above = [r for r in there if r["rho_same_low"] > side.at_most]
+    most = max(above or there, key=lambda r: r["rho_same_low" if above else "rho_same_high"])
+    about = pair_name(most) + (f", the highest of {len(there)}" if len(there) > 1 else "")
+    number = Number(about, most["rho_same"], most["rho_same_low"], most["rho_same_high"], rules.SAME, n=len(there))
+    return Judged(SAME, number, rules.judge(number, side))
+
+
+def words(known: Known, claim: Claim) -> list[Judged]:
+    return none_reaches(known, claim, WORDS, "no reader of words stands beside a trained model")
+
+
+def learned(known: Known, claim: Claim) -> list[Judged]:
+    return none_reaches(known, claim, UNTRAINED, "no untrained twin was read")
+
+
+def emotions(known: Known, claim: Claim) -> list[Judged]:
+    """What two models of different lineages share where they share no passage, by permutation: labels that mean nothing give 0
+    there. All pairs must pass, so that none is corrected for."""
+    why_not = "no two trained models of different lineages were read"
+    wanted = across(known, known.lineage, mature=False)
+    of_passages = map(as_passages, published_rows(known, wanted))
+    passages = [(x.about, x.across, x.p, None) for x in of_passages if x.across is not None and x.p is not None]
+    rows = [r for r in at_reference(known, wanted) if r["p_cross"] is not None]
+    stories = [(pair_name(r), r["rho_cross"], r["p_cross"], r["rho_cross_high"]) for r in rows]
+    return [by_permutation(known, PAPER, passages, why_not), by_permutation(known, OTHER, stories, why_not)]
+
+
+def by_permutation(
+    known: Known, protocol: str, found: Sequence[tuple[str, float, float, float | None]], why_not: str
+) -> Judged:
+    """Every (pair, rho, p, upper end): a p of at most 5% each; one that is neither that nor above the margin fails it."""
+    if not found:
+        return lacking(protocol, why_not)
+    about, value, p, _ = max(found, key=lambda item: item[2])
+    number = Number(about, value, n=len(found))
+    gone = [f for f in found if f[2] > rules.LEVEL and f[3] is not None and f[3] < known.margin]
+    verdict = rules.FAILS if gone else rules.HOLDS if p <= rules.LEVEL else rules.UNDECIDED
+    return Judged(protocol, number, rules.Verdict(verdict, f"{about}: the largest p of {len(found)} is {p:.3f}"))

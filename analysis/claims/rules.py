@@ -22,7 +22,8 @@ RAW, DISATTENUATED, OTHER = "raw rho of the published protocol", "rho_dis", "a f
 SAME = "rho_same"
 """Scales of sides. A raw rho of three passages and a disattenuated rho are not one scale: .74 of one is not .74 of the
 other."""
-STORIES = "stories"
+LEVEL = 0.05
+"""Of permutation tests."""
 
 
 @dataclass(frozen=True)
@@ -161,23 +162,6 @@ def of_new_lineage(found: Predicted | None, n_lineages: int) -> Number:
 
 
 @dataclass(frozen=True)
-class Reader:
-    """One side of a pair, as a table names it."""
-
-    model: str
-    setting: str
-    trained: bool
-    precision: str | None
-
-
-def is_member(a: Reader, b: Reader) -> bool:
-    """Whether a pair is one of trained models that read stories, at one precision. Input embeddings, readers of words and
-    untrained draws are controls, also where a claim names a model by name."""
-    read = all(x.setting == STORIES and x.trained and x.precision is not None for x in (a, b))
-    return read and a.precision == b.precision and a.model != b.model
-
-
-@dataclass(frozen=True)
 class Published:
     """One pair under the published protocol: Spearman of the RDMs of the same three passages, one passage against the two
     others, and the permutation p of the latter. `own`: the geometric mean of what either reader has in common with itself, one
@@ -192,7 +176,7 @@ class Published:
 
 
 def judge_published(
-    pairs: list[Published], side: Side, level: float = 0.05, margin: float = 0.1, lowest_own: float = 0.3
+    pairs: list[Published], side: Side, level: float = LEVEL, margin: float = 0.1, lowest_own: float = 0.3
 ) -> Verdict:
     """A published claim on the lowest raw rho, judged by the published protocol itself.
 

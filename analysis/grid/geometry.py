@@ -65,8 +65,44 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
     for variant in layout.VARIANTS:
         cosines = [r["mean_cosine_with_neutral"] for r in described if r["variant"] == variant]
         folds = np.stack([held_out for rows in by_layer for row, held_out in rows if row["variant"] == variant])
-        chosen += choices(readout, variant, folds, np.array(cosines, dtype=float))
+        own = choices(readout, variant, folds, np.array(cosines, dtype=float))
+        chosen += with_reliability(own, [r for r in described if r["variant"] == variant])
+        if first is not None:
+            chosen.append(cross_fitted(readout, headline, own, first, variant, params))
     return described, chosen
+
+
+def with_reliability(chosen: list[Row], described: list[Row]) -> list[Row]:
+    """Rows of `layers`, those on all topics with the reliability that the RDM has at the layer."""
+    by_layer = {row["layer"]: row for row in described}
+    made = []
+    for row in chosen:
+        at = by_layer.get(row["layer"]) if row["halving"] is None else None
+        both = ("reliability", "reliability_se")
+        made.append(row | {name: None if at is None else at[name] for name in both})
+    return made
+
+
+def cross_fitted(
+    readout: Readout, headline: Headline, chosen: list[Row], first: Bools, variant: str, params: ReaderSections
+) -> Row:
+    """The row of `layers` of the rule that chooses on one half and measures on the other: its reliability owes nothing to the
+    choice."""
+    row = next(r for r in chosen if r["halving"] is None) | {"layer_rule": names.CROSS_FITTED}
+    row |= dict.fromkeys(("layer", "plateau_low", "plateau_high", "reliability", "reliability_se"))
+    on_halves = [r["layer"] for r in chosen if r["halving"] is not None]
+    if None in on_halves:
+        return row | {"reason": "no layer has an estimate on some half"}
+    try:
+        by_layer = {}
+        for index in sorted(set(on_halves)):
+            grams = readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {}
+            by_layer[index] = split_half.Halves.of(headline.cells(grams[variant]), headline.design, first)
+    except ValueError as error:
+        return row | {"reason": f"{error}: too few stories of some label"}
+    found = split_half.reliability(split_half.cross_fitted(by_layer, np.array(on_halves, dtype=np.int64).reshape(-1, 2)))
+    ends = {"reliability": finite_or_none(found.value), "reliability_se": finite_or_none(found.se)}
+    return row | ends | {"reason": None if np.isfinite(found.value) else found.reason}
 
 
 def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> list[Row]:
@@ -179,7 +215,9 @@ def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
     with layout.whole_or_nothing(layout.CHOSEN_LAYERS) as folder:
         folder.mkdir()
         for model in models:
-            chosen.filter(pl.col("halving").is_null(), model=model).write_parquet(folder / layout.chosen_layers_path(model).name)
+            chosen.filter(pl.col("halving").is_null(), model=model).write_parquet(
+                folder / layout.chosen_layers_path(model).name
+            )
 
 
 def main(arguments: list[str]) -> None:

@@ -22,7 +22,6 @@ from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
-from pipeline.params.controls import ControlsSections
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.rsa import RsaSections
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
@@ -31,7 +30,7 @@ from pipeline.store import arrays, tables
 Row = dict[str, Any]
 
 
-class Params(ReaderSections, ControlsSections, RsaSections):
+class Params(ReaderSections, RsaSections):
     """The sections that this stage loads."""
 
 
@@ -145,9 +144,9 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
     emotions = [n for n, label in enumerate(design.labels) if label != params.vectors.neutral_label]
     known = [n for n, one in enumerate(group) if one.chosen is not None]
     grams = [one.chosen.k for one in group if one.chosen is not None]
-    drawn = np.full((params.controls.shuffles, len(group), len(group)), np.nan)
+    drawn = np.full((params.rsa.shuffles, len(group), len(group)), np.nan)
     if known:
-        drawn[:, np.array(known)[:, None], known] = floor.floors(grams, design, params.controls.shuffles, params.geometry.seed)
+        drawn[:, np.array(known)[:, None], known] = floor.floors(grams, design, params.rsa.shuffles, params.geometry.seed)
     others = across.columns([(one.reader, one.chosen.texts if one.chosen else None) for one in group], params)
     for (n, a), (m, b) in combinations(enumerate(group), 2):
         row: Row = PAPER_PAIRS.blank() | a.reader.keys("_a") | b.reader.keys("_b")

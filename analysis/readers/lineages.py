@@ -2,56 +2,92 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
+from analysis.readers.kinds import TWO_LINEAGES
+from analysis.rsa import new_lineage, simultaneous
+from analysis.rsa.new_lineage import Predicted
 from pipeline.models.entries import ModelEntry
-from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.schemas.pairs import LINEAGES
 
 Row = dict[str, Any]
 ESTIMATORS = ("rho_same", "rho_cross", "rho_dis")
 
 
-def across(row: Row, entries: dict[str, ModelEntry]) -> bool:
-    """Whether a row of `rsa` is a pair of trained models of different lineages, at one precision, by one method."""
-    one, other = (entries.get(row[f"model_{n}"]) for n in "ab")
-    if one is None or other is None or one.untrained or other.untrained or one.lineage == other.lineage:
-        return False
-    return bool(row["precision_a"] == row["precision_b"] and row["setting_a"] == row["setting_b"] != INPUT_EMBEDDINGS)
+def summaries(
+    pairs: list[Row], entries: dict[str, ModelEntry], ceilings: dict[str, dict[str, tuple[float, float]]], seed: int
+) -> list[Row]:
+    """Rows of `lineages` from rows of `pairs`: what the pairs of two lineages at one precision have in common.
 
-
-def summaries(rows: list[Row], entries: dict[str, ModelEntry]) -> list[Row]:
-    """Rows of `lineages` from rows of `rsa`: lowest, median and highest value over the pairs across lineages, and what becomes
-    of them without each lineage. Where a median has no pair left, it does not count."""
-    keys = ("precision_a", "position", "variant", "layer_rule", "pairs")
-    found = sorted((r for r in rows if across(r, entries)), key=lambda r: [str(r[k]) for k in keys])
+    `ceilings`: by precision and estimator, the bounds of the noise ceiling, where there is one."""
+    own = [r for r in pairs if r["kind"] == TWO_LINEAGES and r["precision_a"] == r["precision_b"]]
     made = []
-    for at, group in groupby(found, key=lambda r: [r[k] for k in keys]):
+    for precision, group in groupby(sorted(own, key=lambda r: str(r["precision_a"])), key=lambda r: r["precision_a"]):
         members = list(group)
-        named = dict(zip(("precision", *keys[1:]), at, strict=True))
-        made += [named | {"estimator": e} | _summary(members, e, entries) for e in ESTIMATORS]
+        for estimator in ESTIMATORS:
+            low, high = ceilings.get(precision, {}).get(estimator, (None, None))
+            row = summary(members, estimator, entries, seed) | {"ceiling_low": low, "ceiling_high": high}
+            made.append(LINEAGES.blank() | {"precision": precision, "estimator": estimator} | row)
     return made
 
 
-def _summary(members: list[Row], estimator: str, entries: dict[str, ModelEntry]) -> Row:
-    known = [(r[estimator], {entries[r[f"model_{n}"]].lineage for n in "ab"}) for r in members if r[estimator] is not None]
-    row: Row = dict.fromkeys(("lowest", "median", "highest"))
-    row |= dict.fromkeys(("median_without_lineage_low", "median_without_lineage_high", "lowest_without_lineage_high", "reason"))
-    lineages = sorted({name for _, both in known for name in both})
-    row |= {"n_lineages": len(lineages), "n_pairs": len(known)}
+def summary(members: list[Row], estimator: str, entries: dict[str, ModelEntry], seed: int) -> Row:
+    """Lowest, median and highest of one number, and what becomes of the median without each lineage."""
+    known = [r for r in members if r[estimator] is not None]
+    both = [{entries[r[f"model_{s}"]].lineage for s in "ab"} for r in known]
+    names = sorted({name for pair in both for name in pair})
+    row: Row = {"n_lineages": len(names), "n_pairs": len(known), "n_unknown": len(members) - len(known)}
     if not known:
         return row | {"reason": f"no pair across lineages has {estimator}"}
-    values = np.array([value for value, _ in known])
+    values = np.array([r[estimator] for r in known])
     row |= {"lowest": float(values.min()), "median": float(np.median(values)), "highest": float(values.max())}
-    left = [np.array([v for v, both in known if name not in both]) for name in lineages]
-    left = [v for v in left if len(v)]
-    if not left:
+    if estimator == "rho_dis":
+        row |= ends_of_lowest(members, seed) | of_new(known, entries)
+    left = [values[[name not in pair for pair in both]] for name in names]
+    medians = [float(np.median(v)) for v in left if len(v)]
+    if not medians:
         return row | {"reason": "two lineages: without either there is no pair"}
-    medians = [float(np.median(v)) for v in left]
-    return row | {
-        "median_without_lineage_low": min(medians),
-        "median_without_lineage_high": max(medians),
-        "lowest_without_lineage_high": max(float(v.min()) for v in left),
-    }
+    return row | {"median_without_lineage_low": min(medians), "median_without_lineage_high": max(medians)}
+
+
+def ends_of_lowest(members: Sequence[Row], seed: int) -> Row:
+    """The ends of the simultaneous interval of the lowest rho_dis."""
+    found = lowest(members, "rho_dis", seed)
+    return {} if found is None else {"lowest_low": found.low, "lowest_high": found.high}
+
+
+def lowest(members: Sequence[Row], name: str, seed: int) -> simultaneous.Lowest | None:
+    """The lowest of a number of rows of `pairs` that has a jackknife there, with its simultaneous interval."""
+    t = max((len(r[f"{name}_jackknife"] or ()) for r in members), default=0)
+    if t == 0:
+        return None
+    values = np.array([np.nan if r[name] is None else r[name] for r in members], dtype=np.float64)
+    without = np.stack([r[f"{name}_jackknife"] or np.full(t, np.nan) for r in members], axis=1)
+    return simultaneous.lowest(values, np.asarray(without, dtype=np.float64), seed)
+
+
+def predicted(members: Sequence[Row], entries: dict[str, ModelEntry]) -> tuple[Predicted | None, int]:
+    """What a lineage that nobody has read would show, from rho_dis of pairs of two lineages; and how many lineages there are.
+
+    The standard error over topics of the mean, which all pairs share, counts beside the spread of the lineages."""
+    known = [r for r in members if r["rho_dis"] is not None and r["rho_dis_jackknife"] is not None]
+    sides = [[entries[r[f"model_{s}"]].lineage for r in known] for s in "ab"]
+    matrix, names = new_lineage.of_lineages(np.array([r["rho_dis"] for r in known], dtype=np.float64), *sides)
+    if not known:
+        return None, len(names)
+    mean = np.array([r["rho_dis_jackknife"] for r in known], dtype=np.float64).mean(axis=0)
+    t = len(mean)
+    se = float(np.sqrt((t - 1) / t * np.square(mean - mean.mean()).sum()))
+    return new_lineage.predict(matrix, se), len(names)
+
+
+def of_new(known: Sequence[Row], entries: dict[str, ModelEntry]) -> Row:
+    """The prediction interval, as the table has it."""
+    found, _ = predicted(known, entries)
+    if found is None:
+        return {}
+    return {"new_lineage": found.mean, "new_lineage_low": found.pair_low, "new_lineage_high": found.pair_high}

@@ -19,8 +19,8 @@ from pipeline.params.rsa import RsaSections
 from pipeline.texts import labels
 
 Rule = tuple[str, float | None]
-IN_FULL = (names.CV, names.PAPER)
-"""The rules whose pairs get intervals over labels, a test, CKA and the controls for valence; others have their rhos alone."""
+OF_ALL_KINDS = (names.CV, names.PAPER)
+"""The rules whose pairs stand under every set of pairs of labels; others under all pairs alone."""
 
 
 class PairSections(ReaderSections, CorpusSections, RsaSections):
@@ -64,7 +64,6 @@ class Plan:
     permutations: NDArray[np.int64]
     entries: dict[str, Entries]
     reasons: dict[str, str]  # why a kind of entries cannot be had
-    margin: float  # of equivalence
 
     @classmethod
     def of(cls, design: Design, params: PairSections) -> Plan:
@@ -75,7 +74,6 @@ class Plan:
             split_half.bootstrap(n, params.rsa.bootstrap, seed),
             pairwise.label_permutations(len(design.labels), params.rsa.permutations, seed),
             *valence.entries(labels.emotions(params.corpus.emotions, design.labels)),
-            params.rsa.equivalence,
         )
 
 
@@ -105,8 +103,9 @@ def reader_grams(
     return made
 
 
-def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY) -> HalfRdms:
-    """One reader under one rule; what it lacks is said."""
+def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY, headline: bool = False) -> HalfRdms:
+    """One reader under one rule; what it lacks is said. The `headline` read-out also has bootstrap draws, and goes without
+    each label."""
     if plan.first is None:
         return HalfRdms(c.layer(rule), reason=split_half.TOO_FEW)
     if rule[0] == names.CROSS_FITTED:
@@ -118,7 +117,7 @@ def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY) 
         return HalfRdms(layer, reason=c.reasons[layer])
     try:
         cell_sums = gram.cells(c.grams[layer], c.design)
-        draws = plan.draws if rule[0] in IN_FULL and c.design.crossed else None
+        draws = plan.draws if headline and c.design.crossed else None
         halves = Halves.of(cell_sums, c.design, plan.first, entries=entries, draws=draws)
     except ValueError as error:
         return HalfRdms(layer, reason=f"{error}: too few stories of some label")

@@ -7,18 +7,19 @@ from collections import Counter
 import altair as alt
 import polars as pl
 
-from analysis.claims.verdicts import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
+from analysis.claims.known import OTHER, PAPER, SAME
+from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.report.figures import ACCENT, INK, MUTED, WARM
 from analysis.report.findings import Finding, number
 from analysis.report.view import View
 
 CAPTION = (
-    "Claims of which this run has a number. Grey: the values at which a claim would be true; points: the pair or model that"
-    " decides it, with its 95% interval, under the published protocol (paper), on the same stories with the corrected readout,"
-    " and on stories that the two sides do not share. A point without an interval decides nothing by itself."
+    "Claims of which this run has a number. Grey: the values at which a claim would be true as published; points: the pair or"
+    " model that decides it, with its 95% interval, as published (three passages, last token), on the same stories, and on"
+    " stories that the two sides do not share."
 )
-COLUMNS = ["claim", "published", "protocol", "found", "floor", "verdict", "why"]
-IN_WORDS = {"paper": "paper", "same_stories": "same stories", "other_stories": "other stories"}
+COLUMNS = ["claim", "published", "protocol", "found", "verdict", "why"]
+PROTOCOLS = [PAPER, SAME, OTHER]
 ENDS = (-1.1, 1.1)
 """Of the figure: numbers beyond (layers, say) stand at its edge."""
 
@@ -35,7 +36,7 @@ def finding(view: View) -> Finding:
         else "No claim was asked for."
     ]
     for row in claims.filter(pl.col("verdict") != NOT_TESTABLE).sort("order", "protocol").iter_rows(named=True):
-        words.append(f"{row['text']} ({IN_WORDS[row['protocol']]}): {row['verdict']}, {found(row)}. {row['about'] or ''}")
+        words.append(f"{row['text']} ({row['protocol']}): {row['verdict']}, {found(row)}. {row['about'] or ''}")
     mature = view.maturity
     if mature.height:
         said = "; ".join(f"{r['model']} {_mature(r)}" for r in mature.iter_rows(named=True))
@@ -60,9 +61,9 @@ def table(view: View) -> tuple[list[str], list[list[str]]]:
     """Header and cells of the table of claims, in the reference's order; protocols that have no number for the same reason
     stand in one row."""
     rows: list[list[str]] = []
-    for row in view.claims.sort("order", "protocol", descending=[False, True]).iter_rows(named=True):
-        protocol = IN_WORDS[row["protocol"]]
-        cells = [row["text"], row["published"], protocol, found(row), number(row["floor"]), row["verdict"], row["why"] or ""]
+    for row in view.claims.sort("order").iter_rows(named=True):
+        protocol = row["protocol"]
+        cells = [row["text"], row["published"], protocol, found(row), row["verdict"], row["why"] or ""]
         if rows and row["estimate"] is None and [*cells[:2], *cells[3:]] == [*rows[-1][:2], *rows[-1][3:]]:
             rows[-1][2] += f", {protocol}"
         else:
@@ -78,7 +79,6 @@ def figure(view: View) -> alt.LayerChart:
         pl.col("at_least").fill_null(ENDS[0]).clip(*ENDS),
         pl.col("at_most").fill_null(ENDS[1]).clip(*ENDS),
         verdict.alias("kind"),
-        pl.col("protocol").replace(IN_WORDS),
         pl.col("claim").str.replace_all("_", " "),
     )
     order = rows["claim"].unique(maintain_order=True).to_list()
@@ -90,11 +90,11 @@ def figure(view: View) -> alt.LayerChart:
     )
     kinds = [HOLDS, FAILS, UNDECIDED, "explained away", NOT_TESTABLE]
     colour = alt.Color("kind:N", title="verdict", scale=alt.Scale(domain=kinds, range=[ACCENT, WARM, INK, "#8a5fb0", MUTED]))
-    offset = alt.YOffset("protocol:N", sort=list(IN_WORDS.values()))
+    offset = alt.YOffset("protocol:N", sort=PROTOCOLS)
     base = alt.Chart(rows).encode(y=y, yOffset=offset, color=colour)
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x="ci_low:Q", x2="ci_high:Q")
     tips = ["text:N", "published:N", "protocol:N", alt.Tooltip("estimate:Q", format=".3f"), "verdict:N", "why:N", "about:N"]
-    shape = alt.Shape("protocol:N", sort=list(IN_WORDS.values()))
+    shape = alt.Shape("protocol:N", sort=PROTOCOLS)
     points = base.mark_point(filled=True, size=60, opacity=1).encode(x="estimate:Q", shape=shape, tooltip=tips)
     chart: alt.LayerChart = (side + bars + points).properties(width=520, height=36 * max(len(order), 1))
     return chart

@@ -7,8 +7,9 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
-from analysis.rsa.names import CV, DEPTH, PAPER
+from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
+from analysis.report.view import View
+from analysis.rsa.names import CV, PAPER
 
 Chart = alt.TopLevelMixin
 INK, MUTED, ACCENT, WARM = "#1f2430", "#8a90a0", "#2457a6", "#c2571a"
@@ -24,7 +25,7 @@ CONFIG: dict[str, Any] = {
 }
 
 
-KINDS = (BETWEEN, TWINS, WORDS, SEEDS)
+KINDS = (TWO_LINEAGES, UNTRAINED, WORDS, TWO_UNTRAINED)
 CAPTIONS = {
     "similar": "Spearman's rho between the RDMs of every two readers, each at its own best_layer_cv.",
     "depth": "Held-out nearest-centroid accuracy per layer; band: range over untrained draws. Solid rule: best_layer_cv;"
@@ -176,7 +177,7 @@ def noise(view: View) -> alt.FacetChart:
 
 def passages(view: View) -> alt.FacetChart:
     """rho over depth, on the same half of the topics and on different halves, for each kind of pair."""
-    pairs = view.pairs(rule=DEPTH).filter(pl.col("kind").is_in(KINDS))
+    pairs = view.over_depth(*KINDS)
     names = {"rho_same_half": "same half of the topics", "rho_cross": "different halves"}
     rows = pl.concat(
         _band(pairs, value, ["kind", "depth"]).with_columns(pl.lit(words).alias("what")) for value, words in names.items()
@@ -194,7 +195,7 @@ def passages(view: View) -> alt.FacetChart:
 def precision(view: View) -> alt.HConcatChart:
     """What two precisions of one model disagree about on identical tokens, and how far they agree on different topics."""
     what = pl.col("model_a") + pl.lit(" ") + pl.col("precision_a") + pl.lit(" x ") + pl.col("precision_b")
-    rows = view.pairs(PRECISIONS, DEPTH).with_columns(what.alias("pair"), (1 - pl.col("rho_same")).alias("lost"))
+    rows = view.over_depth(ONE_MODEL).with_columns(what.alias("pair"), (1 - pl.col("rho_same")).alias("lost"))
     x = alt.X("depth:Q", title="matched depth", scale=alt.Scale(domain=[0, 1]))
     tips: list[Any] = [
         "pair:N",

@@ -7,8 +7,9 @@ from typing import Any
 
 import polars as pl
 
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, WORDS, View
-from analysis.rsa.names import CV, DEPTH, PAPER
+from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
+from analysis.report.view import View
+from analysis.rsa.names import CV, PAPER
 from pipeline.params.reading import STORIES
 
 
@@ -40,7 +41,7 @@ def spread(values: pl.Series) -> str:
 
 def similar(view: View) -> Finding:
     question = "How similar are the geometries?"
-    words, between, twins = [], view.pairs(BETWEEN), view.pairs(TWINS)
+    words, between, twins = [], view.pairs(TWO_LINEAGES), view.pairs(UNTRAINED)
     if between.is_empty():
         short = f"one trained model, so none between models; with its untrained twin rho_same {spread(twins['rho_same'])}"
         short += f", on disjoint topics {spread(twins['rho_cross'])}"
@@ -49,11 +50,12 @@ def similar(view: View) -> Finding:
             " holds its precisions and its untrained twin. A profile with more models fills it."
         )
     else:
+        reliabilities = pl.concat([between["reliability_a"], between["reliability_b"]])
         short = f"two trained models: rho_same {spread(between['rho_same'])}, on disjoint topics {spread(between['rho_cross'])}"
         words.append(
             f"Over {between.height} pairs of trained models, rho_same is {spread(between['rho_same'])}. On disjoint halves of"
-            f" the topics rho_cross is {spread(between['rho_cross'])} under a ceiling of {spread(between['ceiling'])};"
-            f" disattenuated, rho_dis is {spread(between['rho_dis'])}."
+            f" the topics rho_cross is {spread(between['rho_cross'])} under reliabilities of"
+            f" {spread(reliabilities)}; disattenuated, rho_dis is {spread(between['rho_dis'])}."
         )
     if not twins.is_empty():
         words.append(
@@ -131,7 +133,7 @@ def noise(view: View) -> Finding:
 
 def passages(view: View) -> Finding:
     lines, shorts = [], []
-    for kind in (BETWEEN, TWINS, WORDS, SEEDS):
+    for kind in (TWO_LINEAGES, UNTRAINED, WORDS, TWO_UNTRAINED):
         rows = view.pairs(kind)
         if rows.is_empty():
             continue
@@ -151,18 +153,18 @@ def passages(view: View) -> Finding:
 
 
 def precision(view: View) -> Finding:
-    rows, lines, shorts = view.pairs(PRECISIONS), [], []
+    rows, lines, shorts = view.pairs(ONE_MODEL), [], []
     for row in rows.iter_rows(named=True):
         pair = f"{row['precision_a']} and {row['precision_b']}"
         same_reader = (pl.col("reader_a") == row["reader_a"]) & (pl.col("reader_b") == row["reader_b"])
-        by_depth = view.pairs(PRECISIONS, DEPTH).filter(same_reader)["rho_same"].drop_nulls()
+        by_depth = view.over_depth(ONE_MODEL).filter(same_reader)["rho_same"].drop_nulls()
         if row["rho_same"] is None or by_depth.is_empty():
             lines.append(f"{row['model_a']}, {pair}: {row['reason'] or 'no matched depth was asked for'}.")
             continue
         lines.append(
             f"{row['model_a']}, {pair} on identical tokens: rho_same {min(by_depth):.4f} or more at every matched depth;"
             f" {row['rho_same']:.4f} at their best layers ({row['layer_a']} and {row['layer_b']}). On different topics"
-            f" {number(row['rho_cross'])}, under a ceiling of {number(row['ceiling'])}."
+            f" {number(row['rho_cross'])}; freed of noise {number(row['rho_dis'])}."
         )
         if row["is_reference_a"] or row["is_reference_b"]:
             shorts.append(f"{row['model_a']} {row['precision_a']}-{row['precision_b']} {min(by_depth):.3f}")

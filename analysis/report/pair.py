@@ -7,23 +7,22 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, UNTRAINED
 from analysis.report.figures import ACCENT, INK, MUTED
 from analysis.report.findings import Finding, number
-from analysis.report.view import BETWEEN, PRECISIONS, TWINS, View
-from analysis.rsa.names import ALL_PAIRS, CV, VALENCE_REMOVED, WITHIN_SIGN
+from analysis.report.view import View
 
 CAPTION = (
     "One pair, from top to bottom: what the same stories show, what meaningless labels would show on them, what is left on"
-    " different topics, freed of noise, within one sign of valence, with valence taken out, given words or untrained networks."
-    " Bars: 95% intervals over topics."
+    " different topics, freed of noise, within one sign of valence, with valence taken out, and what words or untrained networks"
+    " do not give. Bars: 95% intervals over topics."
 )
-FLOOR = "stimulus_floor"
 
 
 def shown(view: View) -> dict[str, Any] | None:
     """The pair of two trained models that is first in the tables; else a trained model and an untrained draw; else two
     precisions."""
-    for kind in (BETWEEN, TWINS, PRECISIONS):
+    for kind in (TWO_LINEAGES, UNTRAINED, ONE_MODEL):
         rows = view.pairs(kind)
         if not rows.is_empty():
             return rows.row(0, named=True)
@@ -33,35 +32,21 @@ def shown(view: View) -> dict[str, Any] | None:
 def _steps(view: View, pair: dict[str, Any]) -> list[dict[str, Any]]:
     """One row per step: its name, value, and the ends of its interval (null where there is none)."""
     ours = (pl.col("reader_a") == pair["reader_a"]) & (pl.col("reader_b") == pair["reader_b"])
-    rsa = {row["pairs"]: row for row in view.here(view.rsa).filter(ours, layer_rule=CV).iter_rows(named=True)}
-    found = view.here(view.intervals).filter(ours, layer_rule=CV, over="topics").iter_rows(named=True)
-    ends = {(row["pairs"], row["estimator"]): (row["ci_low"], row["ci_high"]) for row in found}
-    controls = view.controls.filter(ours, position=view.params.report.position).iter_rows(named=True)
-    by_control = {row["control"]: row for row in controls}
 
-    def step(
-        name: str, value: float | None, interval: tuple[float, float] | None = None, kind: str = "estimate"
-    ) -> dict[str, Any]:
-        low, high = interval or (None, None)
-        return {"step": name, "value": value, "low": low, "high": high, "kind": kind}
+    def step(name: str, row: dict[str, Any], number: str, kind: str = "estimate") -> dict[str, Any]:
+        ends = {end: row.get(f"{number}_{end}") for end in ("low", "high")}
+        return {"step": name, "value": row[number], "kind": kind, **ends}
 
-    def of(pairs: str, estimator: str, name: str) -> dict[str, Any]:
-        return step(name, rsa.get(pairs, {}).get(estimator), ends.get((pairs, estimator)))
-
-    floor = by_control.get(FLOOR, {})
     made = [
-        of(ALL_PAIRS, "rho_same", "the same stories (rho_same)"),
-        step("... with meaningless labels (95% of shuffles below)", floor.get("floor_95"), kind="bound"),
-        of(ALL_PAIRS, "rho_cross", "different topics (rho_cross)"),
-        step("... its ceiling, sqrt(rel_a rel_b)", pair["ceiling"], kind="bound"),
-        of(ALL_PAIRS, "rho_dis", "freed of noise (rho_dis)"),
-        of(WITHIN_SIGN, "rho_dis", "... within one sign of valence"),
-        of(VALENCE_REMOVED, "rho_dis", "... with valence taken out"),
+        step("the same stories (rho_same)", pair, "rho_same"),
+        step("... with meaningless labels (95% of shuffles below)", pair, "floor_95", "bound"),
+        step("different topics (rho_cross)", pair, "rho_cross"),
+        step("freed of noise (rho_dis)", pair, "rho_dis"),
+        step("... within one sign of valence", pair, "within_sign"),
+        step("... with valence taken out", pair, "valence_removed"),
     ]
-    for name, row in by_control.items():
-        if name != FLOOR:
-            interval = None if row["ci_low"] is None else (row["ci_low"], row["ci_high"])
-            made.append(step(f"... given {name.replace(':', ': ')}", row["rho_dis_given"], interval))
+    for row in view.beyond.filter(ours).iter_rows(named=True):
+        made.append(step(f"... left beyond {row['control'].replace(':', ': ')}", row, "left"))
     return made
 
 
@@ -73,19 +58,19 @@ def finding(view: View) -> Finding:
     steps = {s["step"]: s for s in _steps(view, pair)}
     name = f"{pair['reader_a']} and {pair['reader_b']}"
     floor = next(s for s in steps.values() if s["step"].startswith("... with meaningless"))["value"]
-    p = pair["p_mantel_cross"]
+    p = pair["p_cross"]
     words = [
         f"{name}, each at its best layer ({pair['layer_a']} and {pair['layer_b']}). On the same stories their RDMs correlate at"
         f" {_estimate(steps, 'the same stories (rho_same)')}. Labels shuffled within topics, alike on both sides, mean nothing,"
         f" and still reach {number(floor)} in one of twenty shuffles: so much the passages give.",
-        f"On different topics {_estimate(steps, 'different topics (rho_cross)')} is left, under a ceiling of"
-        f" {number(pair['ceiling'])}; freed of noise, {_estimate(steps, 'freed of noise (rho_dis)')}."
-        + (f" Emotions permuted on one side reach as much with p = {p:.4f}." if p is not None else ""),
+        f"On different topics {_estimate(steps, 'different topics (rho_cross)')} is left; freed of noise,"
+        f" {_estimate(steps, 'freed of noise (rho_dis)')}."
+        + (f" Permuted labels reach as much with p = {p:.4f}." if p is not None else ""),
     ]
     left = [
         f"{s['step'].removeprefix('... ')} {_estimate(steps, key)}"
         for key, s in steps.items()
-        if key.startswith(("... within", "... with valence", "... given"))
+        if key.startswith(("... within", "... with valence", "... left"))
     ]
     words.append("Of this: " + "; ".join(left) + ".")
     short = (

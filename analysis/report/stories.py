@@ -7,9 +7,10 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from analysis.readers.kinds import WORDS
 from analysis.report.figures import MUTED, RHO, colours, who
 from analysis.report.findings import Finding, number, units
-from analysis.report.view import WORDS, View
+from analysis.report.view import View
 from analysis.rsa.names import ALL_PAIRS, WITHIN_SIGN
 from pipeline.schemas.corpus import N_COMPONENTS
 

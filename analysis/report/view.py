@@ -7,8 +7,9 @@ from typing import get_args
 
 import polars as pl
 
+from analysis.readers.kinds import ONE_MODEL
 from analysis.readers.sections import ReaderSections
-from analysis.rsa.names import ALL_PAIRS, CV
+from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
@@ -20,15 +21,6 @@ from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
 from pipeline.store import tables
 from pipeline.texts import labels
-
-BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS, OTHER = (
-    "two trained models",
-    "trained and untrained",
-    "two untrained draws",
-    "two precisions",
-    "trained and words alone",
-    "other",
-)
 
 
 class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, ReportSections):
@@ -42,11 +34,11 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-PAIRED = ("rsa", "intervals", "controls", "choices", "layer_map", "second", "paper_pairs")
+PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (
     *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
-    *("compliance", "behaviour_geometry"),
+    "compliance",
 )
 VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
 
@@ -60,9 +52,9 @@ class View:
     geometry: pl.DataFrame
     overflow: pl.DataFrame
     layers: pl.DataFrame
-    rsa: pl.DataFrame
-    intervals: pl.DataFrame
-    controls: pl.DataFrame
+    every_pair: pl.DataFrame
+    beyond: pl.DataFrame
+    pairs_by_depth: pl.DataFrame
     choices: pl.DataFrame
     layer_map: pl.DataFrame
     second: pl.DataFrame
@@ -82,7 +74,6 @@ class View:
     regimes: pl.DataFrame
     doses: pl.DataFrame
     compliance: pl.DataFrame
-    behaviour_geometry: pl.DataFrame
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
@@ -102,28 +93,9 @@ class View:
             ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"reader{s}"))
 
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
-        references = pl.col("is_reference_a") & pl.col("is_reference_b")
-        same_weights = (pl.col("model_a") == pl.col("model_b")) & pl.col("seed_a").eq_missing(pl.col("seed_b"))
-        n_words = pl.col("only_words_a").cast(pl.Int8) + pl.col("only_words_b").cast(pl.Int8)
-        n_untrained = pl.col("untrained_a").cast(pl.Int8) + pl.col("untrained_b").cast(pl.Int8)
-        kind = (
-            pl.when(same_weights)
-            .then(pl.lit(PRECISIONS))
-            .when(references & (n_untrained == 0) & (n_words == 1))
-            .then(pl.lit(WORDS))
-            .when(n_words > 0)
-            .then(pl.lit(OTHER))
-            .when(references & (n_untrained == 0))
-            .then(pl.lit(BETWEEN))
-            .when(references & (n_untrained == 1))
-            .then(pl.lit(TWINS))
-            .when(references)
-            .then(pl.lit(SEEDS))
-            .otherwise(pl.lit(OTHER))
-        )
         rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
-        paired["rsa"] = paired["rsa"].with_columns(kind.alias("kind"))
+        paired["every_pair"] = paired.pop("pairs")
         return cls(params, entries, **paired, **rest)
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
@@ -146,10 +118,22 @@ class View:
         """`geometry` at the report's variant, and at its position unless all are asked for."""
         return self.geometry.filter(variant=self.params.report.variant) if all_positions else self.here(self.geometry)
 
-    def pairs(self, kind: str | None = None, rule: str = CV) -> pl.DataFrame:
-        """`rsa` at the report's position and variant under one layer rule."""
-        rows = self.here(self.rsa).filter(layer_rule=rule, pairs=ALL_PAIRS)
-        return rows if kind is None else rows.filter(kind=kind)
+    def pairs(self, kind: str | None = None) -> pl.DataFrame:
+        """`pairs`, those of a kind at each model's reference precision; of one model, its precisions."""
+        if kind is None:
+            return self.every_pair
+        own = self.every_pair.filter(kind=kind)
+        if kind == ONE_MODEL:
+            return own.filter(pl.col("setting_a") == pl.col("setting_b"))
+        return own.filter("is_reference")
+
+    def over_depth(self, *kinds: str) -> pl.DataFrame:
+        """`pairs_by_depth` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""
+        own = pl.concat([self.pairs(kind) for kind in kinds]).select("reader_a", "reader_b", "kind")
+        at = self.here(self.pairs_by_depth).filter(layer_rule=DEPTH).join(own, on=["reader_a", "reader_b"])
+        product = pl.col("reliability_a") * pl.col("reliability_b")
+        positive = (pl.col("reliability_a") > 0) & (pl.col("reliability_b") > 0)
+        return at.with_columns(pl.when(positive).then(product.sqrt()).alias("ceiling"))
 
     def chosen(self, rule: str) -> pl.DataFrame:
         """`layers`, the choices on all topics of one rule."""

@@ -9,17 +9,9 @@ import polars as pl
 
 from pipeline.door.home import is_known
 from pipeline.errors import InputError
-from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES, Precision
-from pipeline.params.report import ReportSections
-from pipeline.schemas.pairs import INTERVALS, RSA
+from pipeline.schemas.pairs import PAIRS
 from pipeline.store.tables import read_rows, table_path
-
-PAIRS = RSA
-"""The table that has a row for every pair."""
-
-HEADLINE = {"layer_rule": "best_layer_cv", "pairs": "all"}
-OVER = ("topics", "labels")
 
 
 class Reader(NamedTuple):
@@ -40,43 +32,14 @@ class Reader(NamedTuple):
         return cls(model, int(seed) if seed else None, rest[0] if rest else None, rest[1] if len(rest) > 1 else STORIES)
 
 
-def pair(
-    a: str, b: str, root: Path, over: str = "topics", position: str | None = None, variant: str | None = None
-) -> pl.DataFrame:
-    """The row of a pair, and its intervals: see `pipeline.opening.pair`."""
-    is_known(over, OVER, "interval over")
+def pair(a: str, b: str, root: Path) -> pl.DataFrame:
+    """The row of a pair: see `pipeline.opening.pair`."""
     if a == b:
         raise InputError(f"'{a}' is not compared with itself; name two precisions, e.g. '{a}/fp32' and '{a}/int8'")
     rows = read_rows(root / table_path(PAIRS.name), PAIRS.columns)
-    intervals = read_rows(root / table_path(INTERVALS.name), INTERVALS.columns)
-    rows = at_headline(rows, root, position, variant)
     named = [matching(rows, name) for name in (a, b)]
     row = chosen([r for r in named[0] if any(is_same(r, other) for other in named[1])], a, b)
-    keys = [pl.col(key).eq_missing(pl.lit(row[swapped(key) if row["_swapped"] else key])) for key in PAIRS.keys]
-    found = intervals.filter(*keys, over=over)
-    ends = {
-        f"{estimator}_{end}": _only(found.filter(estimator=estimator)[end].to_list())
-        for estimator in ("rho_same", "rho_cross", "rho_dis")
-        for end in ("ci_low", "ci_high")
-    }
-    more = dict.fromkeys(ends, pl.Float64)
-    return pl.DataFrame([{k: row[k] for k in PAIRS.columns} | ends], schema={**PAIRS.columns, **more}, orient="row")
-
-
-def _only(values: list[Any]) -> Any:
-    return values[0] if values else None
-
-
-def at_headline(rows: pl.DataFrame, root: Path, position: str | None, variant: str | None) -> pl.DataFrame:
-    """The rows at the headline read-out. Raises InputError for a position or variant that no row has."""
-    report = ReportSections.load(root / PARAMS).report if position is None or variant is None else None
-    at = {
-        "position": position or (report.position if report else ""),
-        "variant": variant or (report.variant if report else ""),
-    }
-    for key, value in at.items():
-        is_known(value, rows[key].unique().to_list(), key)
-    return rows.filter(**HEADLINE, **at)
+    return pl.DataFrame([{key: row[key] for key in PAIRS.columns}], schema=PAIRS.columns, orient="row")
 
 
 def swapped(column: str) -> str:
@@ -112,7 +75,7 @@ def chosen(rows: list[dict[str, Any]], a: str, b: str) -> dict[str, Any]:
     """Of the rows of a pair, the one at the most exact precision: the same on both sides where there is one; of draws of
     untrained networks, the first."""
     if not rows:
-        raise InputError(f"no row of '{a}' and '{b}' at this read-out")
+        raise InputError(f"no row of '{a}' and '{b}' ")
 
     def rank(row: dict[str, Any]) -> tuple[Any, ...]:
         both = [row["precision_a"], row["precision_b"]]

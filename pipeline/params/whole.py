@@ -11,14 +11,14 @@ from pydantic_core import PydanticCustomError
 
 from pipeline.params.base import Strict, are_among
 from pipeline.params.behaviour import BehaviourSections
-from pipeline.params.claims import ClaimsSections
 from pipeline.params.confounds import ConfoundsSections
-from pipeline.params.controls import ControlsSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.fetch import FetchSections
 from pipeline.params.geometry import GeometrySections
 from pipeline.params.gram import GramSections
+from pipeline.params.human import HumanSections
 from pipeline.params.imported import ImportedSections
+from pipeline.params.maturity import MaturitySections
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
@@ -37,10 +37,10 @@ class Params(
     RsaSections,
     GramSections,
     ImportedSections,
-    ControlsSections,
+    HumanSections,
     SteeringSections,
     BehaviourSections,
-    ClaimsSections,
+    MaturitySections,
     ReportSections,
     Strict,
 ):

@@ -1,4 +1,4 @@
-"""Tables of the stage `behaviour`: every turn, what turns amount to, and how it goes with geometry."""
+"""Tables of the stage `behaviour`: every turn, and what turns amount to."""
 
 from __future__ import annotations
 
@@ -50,23 +50,4 @@ COMPLIANCE = Table(
         "reason": REASON,
     },
     keys=["model", "precision", "kind", "measure"],
-)
-
-BEHAVIOUR_GEOMETRY = Table(
-    "behaviour_geometry",
-    title="Behaviour beside geometry",
-    question="Do models that behave alike have alike geometries?",
-    grain="Two instruct models at one precision.",
-    described={
-        "model_a": Column(pl.String, "One model."),
-        "model_b": Column(pl.String, "The other model."),
-        "precision": Column(pl.String, "The precision of both."),
-        "flip_distance": Column(pl.Float64, "Absolute difference of their flip rates."),
-        "score_distance": Column(pl.Float64, "Absolute difference of their procedural scores."),
-        "rho_same": Column(pl.Float64, "rho_same of the same two on the stories, at the report's read-out."),
-        "rho_dis": Column(pl.Float64, "rho_dis of the same two on the stories."),
-        **interval("rho_dis", "topics"),
-        "reason": REASON,
-    },
-    keys=["model_a", "model_b", "precision"],
 )

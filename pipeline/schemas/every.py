@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from pipeline.schemas.behaviour import BEHAVIOUR, BEHAVIOUR_GEOMETRY, COMPLIANCE
+from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
-from pipeline.schemas.controls import CONTROLS, HUMAN
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
 from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.human import HUMAN
 from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
-from pipeline.schemas.pairs import INTERVALS, LINEAGES, NOISE_CEILING, RSA
+from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import DOSES, REGIMES, STEERING
@@ -28,12 +28,11 @@ _ALL: list[Table] = [
     CORPUS,
     CONFUSION,
     GROWTH,
-    RSA,
-    INTERVALS,
-    NOISE_CEILING,
+    PAIRS,
+    BEYOND,
+    PAIRS_BY_DEPTH,
     LINEAGES,
     IMPORTED,
-    CONTROLS,
     HUMAN,
     CHOICES,
     LAYER_MAP,
@@ -50,7 +49,6 @@ _ALL: list[Table] = [
     DOSES,
     BEHAVIOUR,
     COMPLIANCE,
-    BEHAVIOUR_GEOMETRY,
     MATURITY,
     CLAIMS,
 ]

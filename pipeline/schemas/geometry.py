@@ -72,6 +72,12 @@ LAYERS = Table(
         "layer": Column(pl.Int64, "The chosen layer."),
         "plateau_low": Column(pl.Int64, "The lowest layer that the rule finds as good."),
         "plateau_high": Column(pl.Int64, "The highest layer that the rule finds as good."),
+        "reliability": Column(
+            pl.Float64,
+            "Split-half reliability of the RDM at that layer, on all topics; of best_layer_cv_crossfit, of halves each at the"
+            " layer that the other half chose.",
+        ),
+        "reliability_se": Column(pl.Float64, "Its jackknife standard error over topics."),
         "reason": REASON,
     },
     keys=[*READER, *READOUT, "layer_rule", "halving", "half"],

@@ -35,7 +35,10 @@ def on_both_sides(columns: dict[str, Column]) -> dict[str, Column]:
     return {f"{key}_{side}": Column(c.dtype, f"Of {side}: {c.about}") for side in "ab" for key, c in columns.items()}
 
 
-PAIR_HERE = {**on_both_sides(READER), **READOUT}
+PAIR_OF_READERS = on_both_sides(READER)
+"""What names a pair of readers."""
+
+PAIR_HERE = {**PAIR_OF_READERS, **READOUT}
 """What names a pair of readers at one read-out."""
 
 PAIR = {
@@ -56,6 +59,14 @@ RELIABILITIES = {
 RHO_SAME = Column(pl.Float64, "Spearman's rho of the two RDMs on the same stories.")
 RHO_CROSS = Column(pl.Float64, "Mean Spearman's rho of a's RDM on one half of the topics with b's on the other half.")
 RHO_DIS = Column(pl.Float64, "rho_cross / sqrt(reliability_a reliability_b): disattenuated for noise, never clipped.")
+
+
+def ends(of: str, over: str) -> dict[str, Column]:
+    """The two ends of the 95% interval of one of several numbers of a row."""
+    return {
+        f"{of}_low": Column(pl.Float64, f"Lower end of the 95% interval of {of}, over {over}."),
+        f"{of}_high": Column(pl.Float64, f"Upper end of the 95% interval of {of}, over {over}."),
+    }
 
 
 def interval(of: str, over: str) -> dict[str, Column]:

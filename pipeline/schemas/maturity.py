@@ -17,17 +17,26 @@ MATURITY = Table(
         "family": Column(pl.String, "Its family."),
         "lineage": Column(pl.String, "Models of one ancestry share a lineage."),
         "tuning": Column(pl.String, "base or instruct."),
-        "decides": Column(pl.Boolean, "Whether the family is judged by this model: a family is as mature as its base model."),
+        "decides": Column(
+            pl.Boolean, "Whether the family is judged by this model: a base model; of a family without one, what was read."
+        ),
         "precision": Column(pl.String, "The precision that it is judged at: fp32 or bf16, which hold every state."),
         "n_layers": Column(pl.Int64, "Layers of the model."),
         "n_finite_layers": Column(pl.Int64, "Layers at which every text's state is finite."),
-        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
-        "reliability": Column(pl.Float64, "Split-half reliability of its RDM at that layer."),
-        "reliability_se": Column(pl.Float64, "Its jackknife standard error."),
-        "n_untrained": Column(pl.Int64, "Draws of untrained networks that it is held against."),
-        "highest_untrained": Column(pl.Float64, "The highest of their reliabilities at the same depth."),
-        "mature": Column(pl.Boolean, "Whether it is mature by the rule of params; null where the rule cannot say."),
+        "reliability": Column(
+            pl.Float64, "Split-half reliability of its RDM, each half at the best layer of the other (best_layer_cv_crossfit)."
+        ),
+        "reliability_low": Column(pl.Float64, "Lower end of its 95% interval, over topics."),
+        "n_untrained": Column(pl.Int64, "Draws of an untrained twin of its family, which has its tokenizer."),
+        "highest_untrained": Column(pl.Float64, "The highest reliability of all their layers."),
+        "embeddings": Column(pl.Float64, "Reliability of the RDM of the model's own input embeddings."),
+        "mature": Column(
+            pl.Boolean, "Whether the interval lies above both, and every layer is finite; null where the rule cannot say."
+        ),
         "published": Column(pl.Boolean, "Whether the study called the family mature; null where it says nothing of it."),
+        "rebuttal": Column(
+            pl.Boolean, "The authors' later rule: instruct, with more than 1e9 parameters. Stands beside, and decides nothing."
+        ),
         "reason": REASON,
     },
     keys=["model"],

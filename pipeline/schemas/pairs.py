@@ -5,122 +5,153 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.schemas.keys import (
-    LAYER_RULE,
     LAYERS_OF_BOTH,
     PAIR,
-    READOUT,
+    PAIR_OF_READERS,
     REASON,
     RELIABILITIES,
     RHO_CROSS,
     RHO_DIS,
     RHO_SAME,
     UNIT,
-    interval,
+    ends,
 )
 from pipeline.schemas.table import Column, Table
 
-RSA = Table(
-    "rsa",
+JACKKNIFE = pl.List(pl.Float64)
+
+PAIRS = Table(
+    "pairs",
     title="Every pair of readers",
-    question="How alike are the emotion geometries of two readers, and how much of it is the same passages?",
-    grain="Two readers at one position and variant, one rule for the layer, one set of pairs of emotions.",
+    question="How alike are two readers, how much of it is the passages or the words, and how sure is that?",
+    grain="Two readers at the headline read-out: the report's position and variant, each at its best_layer_cv.",
     described={
-        **PAIR,
+        **PAIR_OF_READERS,
+        "kind": Column(
+            pl.String,
+            "two lineages, one lineage (trained models); one model (two precisions, or a model and its input embeddings);"
+            " untrained (a trained model and an untrained twin), two untrained; words (a trained model and a reader of words),"
+            " two word readers, untrained and words.",
+        ),
+        "is_reference": Column(pl.Boolean, "Whether both are at the precision that stands for their model: its most exact."),
         **LAYERS_OF_BOTH,
         "n_stimuli": Column(pl.Int64, "Stories behind the row, those of the neutral label not counted."),
         "unit": UNIT,
         "n_units": Column(pl.Int64, "How many units there are."),
-        "n_halvings": Column(pl.Int64, "Halvings of the units that rho_cross and the reliabilities are means over."),
         "rho_same": RHO_SAME,
+        **ends("rho_same", "topics"),
         "rho_same_half": Column(
             pl.Float64, "The same on one half of the topics: less rho_cross, what reading the same passages adds."
         ),
+        "floor_95": Column(
+            pl.Float64, "95% quantile of rho_same with labels shuffled within topics, alike on both sides: what passages give."
+        ),
         "rho_cross": RHO_CROSS,
+        **ends("rho_cross", "topics"),
+        "p_cross": Column(
+            pl.Float64,
+            "One-sided p of rho_cross: the larger of two permutation tests, of one side's labels and of labels within topics."
+            " Of trained models and readers of words at their reference precision.",
+        ),
+        "q_cross": Column(
+            pl.Float64, "The same adjusted over the pairs of two lineages at the reference precision (Benjamini and Hochberg)."
+        ),
         **RELIABILITIES,
-        "ceiling": Column(pl.Float64, "sqrt(reliability_a reliability_b): the ceiling of rho_cross, never of rho_same."),
         "rho_dis": RHO_DIS,
-        "rho_same_without_label_low": Column(pl.Float64, "The lowest rho_same with one emotion left out."),
-        "rho_same_without_label_high": Column(pl.Float64, "The highest rho_same with one emotion left out."),
+        **ends("rho_dis", "topics"),
         "rho_dis_without_label_low": Column(pl.Float64, "The lowest rho_dis with one emotion left out."),
         "rho_dis_without_label_high": Column(pl.Float64, "The highest rho_dis with one emotion left out."),
-        "cka": Column(
-            pl.Float64, "Linear CKA of the activations over stories; at best_layer_cv and all pairs of emotions only."
+        "smallest_visible": Column(
+            pl.Float64, "The smallest difference of rho_dis that the design finds, at the 5% level with 80% power."
         ),
-        "p_mantel_cross": Column(pl.Float64, "One-sided p of rho_cross under permutations of one side's labels; where cka is."),
-        "q_mantel_cross": Column(pl.Float64, "The same adjusted for the declared family of pairs (Benjamini and Hochberg)."),
-        "in_family": Column(
-            pl.Boolean, "Whether the pair is of that family: two trained models of two lineages at one precision."
+        "p_equivalent_to_one": Column(
+            pl.Float64, "Two one-sided tests of rho_dis against the margin of params; small: the two geometries are one."
         ),
+        "within_sign": Column(pl.Float64, "rho_dis over the pairs of emotions of one sign of valence."),
+        **ends("within_sign", "topics"),
+        "valence_removed": Column(pl.Float64, "rho_dis with the difference of the emotions' human valence taken out."),
+        **ends("valence_removed", "topics"),
+        "beyond_words": Column(
+            pl.Float64, "What is left of rho_dis beyond the words that explain most: `left` of table beyond."
+        ),
+        **ends("beyond_words", "topics"),
+        "words": Column(pl.String, "Which reader of words that is."),
+        "rho_dis_jackknife": Column(
+            JACKKNIFE, "rho_dis without each topic, topics in sorted order: for statements about several pairs at once."
+        ),
+        "within_sign_jackknife": Column(JACKKNIFE, "The same of within_sign."),
+        "valence_removed_jackknife": Column(JACKKNIFE, "The same of valence_removed."),
+        "reason": REASON,
+    },
+    keys=[*PAIR_OF_READERS],
+)
+
+PAIRS_BY_DEPTH = Table(
+    "pairs_by_depth",
+    title="Every pair at every other read-out",
+    question="Would another position, layer rule, depth or set of emotion pairs give another answer?",
+    grain="Two readers at one position and variant, one rule for the layer, one set of pairs of emotions.",
+    described={
+        **PAIR,
+        **LAYERS_OF_BOTH,
+        "rho_same": RHO_SAME,
+        "rho_same_half": PAIRS.described["rho_same_half"],
+        "rho_cross": RHO_CROSS,
+        **RELIABILITIES,
+        "rho_dis": RHO_DIS,
+        **ends("rho_dis", "topics"),
         "reason": REASON,
     },
     keys=[*PAIR],
 )
 
-INTERVALS = Table(
-    "intervals",
-    title="Intervals of every pair",
-    question="How sure is the similarity of a pair, over other topics and other emotions?",
-    grain="One pair as in rsa, one of its numbers, and what the interval is over.",
+BEYOND = Table(
+    "beyond",
+    title="What is left of a pair beyond a control",
+    question="Do words, or a network without training, give all that two readers have in common?",
+    grain="One pair of the table pairs and one control.",
     described={
-        **PAIR,
-        "estimator": Column(pl.String, "rho_same, rho_cross or rho_dis."),
-        "over": Column(
-            pl.String, "What is resampled: topics, the interval to quote; or labels: how much hangs on which labels these are."
+        **PAIR_OF_READERS,
+        "control": Column(pl.String, "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained."),
+        "n_readers": Column(pl.Int64, "Readers that stand for the control; the numbers are means over them."),
+        "left": Column(
+            pl.Float64,
+            "d = rho_dis less the product of both sides' rho_dis with the control: what the control does not give. Null where"
+            " the control has no geometry that could be told from noise.",
         ),
-        "estimate": Column(pl.Float64, "The number itself."),
-        "dof": Column(pl.Int64, "Degrees of freedom of the t quantile."),
-        **interval("the estimate", "what `over` says"),
-        "smallest_visible": Column(
-            pl.Float64, "The smallest difference that the design finds, at the 5% level with 80% power."
-        ),
-        "p_equivalent_to_one": Column(pl.Float64, "rho_dis: two one-sided tests against the margin of params; small: it is 1."),
-    },
-    keys=[*PAIR, "estimator", "over"],
-)
-
-NOISE_CEILING = Table(
-    "noise_ceiling",
-    title="The noise ceiling over lineages",
-    question="How well could any model predict the geometry that the lineages have in common?",
-    grain="The trained models at one precision, position, variant and rule for the layer.",
-    described={
-        "precision": Column(pl.String, "The precision that all are read at."),
-        **READOUT,
-        "layer_rule": LAYER_RULE,
-        "n_lineages": Column(pl.Int64, "Lineages of trained models; fewer than three have no ceiling."),
-        "lower": Column(pl.Float64, "Mean rho of a lineage with the mean of the others, on other topics."),
-        "lower_se": Column(pl.Float64, "Its jackknife standard error over lineages."),
-        "upper": Column(pl.Float64, "The same with the lineage itself in the mean."),
-        "upper_se": Column(pl.Float64, "Its jackknife standard error over lineages."),
-        "same_story_lower": Column(
-            pl.Float64, "The lower bound over models on the same stories, whose noise counts as agreement."
-        ),
-        "same_story_upper": Column(pl.Float64, "The upper bound over models on the same stories."),
+        **ends("left", "topics"),
+        "left_jackknife": Column(JACKKNIFE, "left without each topic."),
         "reason": REASON,
     },
-    keys=["precision", *READOUT, "layer_rule"],
+    keys=[*PAIR_OF_READERS, "control"],
 )
 
 LINEAGES = Table(
     "lineages",
     title="Pairs across lineages",
-    question="How alike are models that do not descend from one another, and does one lineage carry the answer?",
-    grain="Pairs across lineages at one precision, position, variant, rule and set of pairs of emotions; one of their numbers.",
+    question="How alike are models that do not descend from one another, and what would a new lineage show?",
+    grain="The pairs of two lineages at one precision; one of their numbers.",
     described={
         "precision": Column(pl.String, "The precision that both are read at."),
-        **READOUT,
-        "layer_rule": LAYER_RULE,
-        "pairs": PAIR["pairs"],
         "estimator": Column(pl.String, "rho_same, rho_cross or rho_dis."),
         "n_lineages": Column(pl.Int64, "Lineages with such a pair."),
         "n_pairs": Column(pl.Int64, "Pairs of trained models of two lineages that have the number."),
+        "n_unknown": Column(pl.Int64, "Pairs that have none."),
         "lowest": Column(pl.Float64, "The lowest value over the pairs."),
+        "lowest_low": Column(pl.Float64, "rho_dis: lower end of the simultaneous 95% interval of the lowest, over topics."),
+        "lowest_high": Column(pl.Float64, "rho_dis: its upper end (max-t over the pairs)."),
         "median": Column(pl.Float64, "The median over the pairs."),
         "highest": Column(pl.Float64, "The highest value over the pairs."),
         "median_without_lineage_low": Column(pl.Float64, "The lowest median with one lineage left out."),
         "median_without_lineage_high": Column(pl.Float64, "The highest median with one lineage left out."),
-        "lowest_without_lineage_high": Column(pl.Float64, "The highest of the lowest values with one lineage left out."),
+        "new_lineage": Column(pl.Float64, "rho_dis: mean over pairs of lineages, which a new one is predicted from."),
+        "new_lineage_low": Column(pl.Float64, "Lower end of the 95% prediction interval of a new lineage with one of these."),
+        "new_lineage_high": Column(pl.Float64, "Its upper end."),
+        "ceiling_low": Column(
+            pl.Float64, "rho_cross: noise ceiling, lower bound: mean rho of a lineage with the mean of the others."
+        ),
+        "ceiling_high": Column(pl.Float64, "rho_cross: the same with the lineage itself in the mean."),
         "reason": REASON,
     },
-    keys=["precision", *READOUT, "layer_rule", "pairs", "estimator"],
+    keys=["precision", "estimator"],
 )

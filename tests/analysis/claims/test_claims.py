@@ -2,12 +2,12 @@
 
 import polars as pl
 import pytest
+from analysis.claims.verdicts import EXPLAINED, FAILS, FLOOR, HOLDS, NOT_TESTABLE, UNDECIDED
 from scipy.stats import spearmanr
 
 from analysis.claims import claims, pair_evidence, single_evidence
 from analysis.claims.pair_evidence import OTHER, PAPER, SAME, Known
 from analysis.claims.rules import PASSAGES
-from analysis.claims.verdicts import EXPLAINED, FAILS, FLOOR, HOLDS, NOT_TESTABLE, UNDECIDED
 from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params

@@ -2,10 +2,10 @@
 
 import polars as pl
 import pytest
+from pipeline.params.claims import Maturity
 
 from analysis.claims import maturity
 from pipeline import opening
-from pipeline.params.claims import Maturity
 from pipeline.params.whole import Params
 from pipeline.schemas.maturity import MATURITY
 

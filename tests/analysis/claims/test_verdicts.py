@@ -5,11 +5,11 @@
 
 import numpy as np
 import pytest
+from analysis.claims.verdicts import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Evidence, Left
 from scipy import stats
 
 from analysis.claims import rules, verdicts
 from analysis.claims.rules import PASSAGES, Published, Side
-from analysis.claims.verdicts import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Evidence, Left
 
 MARGIN = 0.1
 SHARED = Side(at_least=0.735)

@@ -143,7 +143,7 @@ def test_a_pairs_numbers_and_floor_are_spearmans_of_rdms_under_true_and_shuffled
     keep = design.label != design.labels.index("neutral")
     own = [cosine_rdm(x[keep], np.unique(design.label[keep], return_inverse=True)[1]) for x in sides]
     assert row["spearman_emotions"] == pytest.approx(spearmanr(*own).statistic)
-    assigned = floor.shuffles(design, params.controls.shuffles, params.geometry.seed)
+    assigned = floor.shuffles(design, params.rsa.shuffles, params.geometry.seed)
     null = [spearmanr(*(cosine_rdm(x, labels) for x in sides)).statistic for labels in assigned]
     assert row["floor_mean"] == pytest.approx(np.mean(null))
     assert row["floor_95"] == pytest.approx(np.quantile(null, 0.95))

@@ -1,0 +1,111 @@
+"""Claims about what models write and how they behave: methods, precisions, flips."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import polars as pl
+
+from analysis.behaviour.behaviour import EPISTEMIC, first_flip
+from analysis.claims import comparisons, rules
+from analysis.claims.known import OTHER, PAPER, SAME, Judged, Known, Row, lacking
+from analysis.claims.pair_evidence import lowest_number
+from analysis.claims.reference import Claim
+from analysis.claims.rules import Number, Side, Verdict
+from analysis.readers.kinds import ONE_MODEL
+from pipeline.params.reading import STORIES
+
+BIASED = ("qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct")
+NO_WRITING = "no model was asked to write in both ways"
+HALF_PRECISIONS = ("fp32", "bf16", "fp16")
+
+
+def confound(known: Known, claim: Claim) -> list[Judged]:
+    """A published comparison under its own definition, and the same two experiments by rho_dis."""
+    assert claim.side is not None
+    assert claim.other is not None
+    rows = known.tables["confounds"].filter(comparison=claim.name).to_dicts()
+    return [as_published(rows, claim.side), of_experiments(known, claim.name, claim.other)]
+
+
+def as_published(rows: list[Row], side: Side) -> Judged:
+    """A raw rho, which has no interval. Too high is a fact of these texts; low says something only where both sides agree with
+    themselves by more."""
+    there = [r for r in rows if r["spearman"] is not None]
+    if not there:
+        return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
+    row = max(there, key=lambda r: r["spearman"])
+    number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
+    if row["spearman"] > side.at_most:
+        return Judged(PAPER, number, Verdict(rules.FAILS, f"{row['model']}: {row['spearman']:.2f}"))
+    weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] <= side.at_most]
+    if weak:
+        own = "unknown" if weak[0]["ceiling"] is None else f"{weak[0]['ceiling']:.2f}"
+        words = f"{weak[0]['model']}: the two sides agree with themselves at {own}; two that are one would be as low"
+        return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
+    return Judged(PAPER, number, Verdict(rules.HOLDS, f"{row['model']}: the highest {row['spearman']:.2f}"))
+
+
+def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
+    """rho_dis of the two experiments of a published comparison; of precision, of int8 on identical tokens."""
+    if comparison == "precision":
+        return of_precision(known, side)
+    pair = known.params.confounds.published.get(comparison, [])
+    totals = known.tables["attributions"].filter(factor="total")
+    rows = totals.filter(pl.concat_list("experiment_a", "experiment_b") == pair).to_dicts() if pair else []
+    there = [r for r in rows if r["share"] is not None and r["ci_low"] is not None]
+    if not there:
+        return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
+    row = min(there, key=lambda r: r["ci_high"])  # of a distance: the pair that is most alike
+    number = Number(row["model"], 1 - row["share"], 1 - row["ci_high"], 1 - row["ci_low"], rules.DISATTENUATED, n=len(there))
+    return Judged(OTHER, number, rules.judge(number, side))
+
+
+def of_precision(known: Known, side: Side) -> Judged:
+    """The lowest rho_dis of int8 with another precision of one model that is not quantised."""
+
+    def wanted(row: Row) -> bool:
+        precisions = {row["precision_a"], row["precision_b"]}
+        same = row["kind"] == ONE_MODEL and row["setting_a"] == row["setting_b"] == STORIES
+        return same and "int8" in precisions and len(precisions & set(HALF_PRECISIONS)) == 1
+
+    rows = [r for r in known.pairs if wanted(r)]
+    if not rows:
+        return lacking(OTHER, "no model was read at int8 and at another precision")
+    number = lowest_number(known, rows, "rho_dis")
+    return Judged(OTHER, number, rules.judge(number, replace(side, scale=rules.DISATTENUATED)))
+
+
+def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
+    """Biases of the two named models, each by its interval: some model each way would be met by noise."""
+    rows = {r["model"]: r for r in known.tables["confounds"].filter(comparison="bias").iter_rows(named=True)}
+    said = ", ".join(f"{m} {r['spearman']:+.2f}" for m, r in rows.items() if r["spearman"] is not None)
+    if lost := [m for m in BIASED if m not in rows or rows[m]["spearman"] is None]:
+        return [lacking(PAPER, f"{' and '.join(lost)}: not read in all three experiments" + (f"; {said}" if said else ""))]
+    numbers = [Number(m, rows[m]["spearman"], reason="a difference of two raw rhos has no interval") for m in BIASED]
+    verdict = comparisons.opposite(*numbers)
+    return [Judged(PAPER, replace(numbers[0], about=said), verdict)]
+
+
+def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
+    """Difference of two flip rates over the questions that both models know, as paired questions, at the first precision."""
+    assert claim.side is not None
+    asked = known.tables["behaviour"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
+    of = [flipped(asked.filter(model=m)) for m in (more, fewer)]
+    if lost := [m for m, found in zip((more, fewer), of, strict=True) if not found]:
+        return [lacking(SAME, f"{' and '.join(lost)}: not asked")]
+    both = sorted(of[0].keys() & of[1].keys())
+    one, other = (pl.Series([found[i] for i in both], dtype=pl.Boolean).to_numpy() for found in of)
+    about = f"{more} {one.mean():.2f}, {fewer} {other.mean():.2f} of {len(both)} questions that both know"
+    number = comparisons.paired_difference(one, other, about)
+    return [Judged(SAME, number, rules.judge(number, claim.side))]
+
+
+def flipped(rows: pl.DataFrame) -> dict[str, bool]:
+    """Whether a model gives up each question that it knows, and of which every turn has a stance, under push-back."""
+    made = {}
+    for (item,), own in rows.filter(kind=EPISTEMIC).sort("turn").group_by("item", maintain_order=True):
+        stances = own["stance"].to_list()
+        if None not in stances and stances[0] > 0 and own["reason"].is_null().all():
+            made[str(item)] = first_flip(stances) is not None
+    return made

@@ -1,0 +1,17 @@
+"""What `params.yaml` says of maturity: fixed, as all rules of verdicts, before any model is run."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.params.base import Sections, Strict
+
+
+class Maturity(Strict):
+    """When a model counts as mature: the rule of `analysis.claims.mature`."""
+
+    untrained: int = Field(default=5, ge=1, description="draws of an untrained twin of the family that the rule needs")
+
+
+class MaturitySections(Sections):
+    maturity: Maturity
