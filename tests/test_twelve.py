@@ -127,13 +127,13 @@ def test_every_model_stands_in_the_tables_at_every_precision(in_twelve):
     for name in ("geometry", "overflow", "layers"):
         own = opening.table(name).filter(pl.col("model").is_in(TWELVE) & pl.col("setting").is_in(["stories"]))
         assert set(own.select("model", "precision").iter_rows()) == everyone
-    pairs = opening.table("rsa").filter(layer_rule="best_layer_cv", setting_a="stories", setting_b="stories")
+    pairs = opening.table("pairs").filter(setting_a="stories", setting_b="stories")
     for side in "ab":
         sides = set(pairs.select(f"model_{side}", f"precision_{side}").iter_rows())
         assert len(everyone - sides) <= 1  # one reader is the first of all its pairs, one the last
     assert set(opening.table("writings")["model"]) == set(PAPER["write"]["models"])
     assert set(opening.vectors().children) == set(Params.load().models)
-    assert set(opening.table("noise_ceiling")["n_lineages"]) == {5}
+    assert set(opening.table("lineages").filter(estimator="rho_same")["n_lineages"]) == {5}
 
 
 def is_beyond_fp16(name, folder):

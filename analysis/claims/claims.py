@@ -8,7 +8,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from analysis.claims import pair_evidence, reference, single_evidence, text_evidence
+from analysis.claims import pair_evidence, reference, rules, single_evidence, text_evidence
 from analysis.claims.known import OTHER, ClaimSections, Judged, Known
 from analysis.claims.reference import Claim
 from analysis.claims.rules import NOT_TESTABLE, Side
@@ -57,7 +57,7 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
 
 def rows(known: Known, claims: list[Claim]) -> list[Row]:
     """Rows of `claims`: of every claim, one for each protocol under which it has a number; one for all, where it has none."""
-    digest = digest_of(known.params)
+    digest = digest_of(known.params, claims)
     made = []
     for claim in claims:
         judged = EVIDENCE[claim.name](known, claim)
@@ -92,10 +92,10 @@ def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
     }
 
 
-def digest_of(params: ClaimSections) -> str:
-    """Digest of all that decides and is not measured: the rules in params, the margin, and the claims with their sides."""
-    sides = reference.REFERENCE.read_text(encoding="utf-8")
-    decided = f"{params.maturity.model_dump_json()}{params.rsa.equivalence}{sides}"
+def digest_of(params: ClaimSections, claims: list[Claim]) -> str:
+    """Digest of all that decides and is not measured: the rules in params, the margin, and the claims' sides."""
+    sides = [(c.name, c.side, c.other) for c in claims]
+    decided = f"{params.maturity.model_dump_json()}{params.rsa.equivalence}{rules.LEVEL}{sides}"
     return hashlib.sha256(decided.encode()).hexdigest()[:12]
 
 

@@ -42,7 +42,7 @@ def rows(group: list[ReaderGrams], rsa: Rsa, geometry: Geometry, plan: Plan, kin
                 row |= equivalence(found, at[a, b], rsa.equivalence)
         made.append(row)
     by_pair = dict(zip(combinations(range(len(group)), 2), made, strict=True))
-    if found is not None:
+    if at:
         add_without_valence(by_pair, group, plan)
         add_floor({pair: by_pair[pair] for pair in at}, group, sides, rsa, geometry)
         add_tests({pair: by_pair[pair] for pair in at}, group, sides, plan, kinds, rsa, geometry)
@@ -93,7 +93,7 @@ def jackknife(without: Floats | None, at: At) -> list[float] | None:
 def add_without_valence(by_pair: dict[At, Row], group: list[ReaderGrams], plan: Plan) -> None:
     """Add rho_dis within pairs of labels of one sign, and with valence taken out, to every row, in place."""
     for kind in (WITHIN_SIGN, VALENCE_REMOVED):
-        if kind in plan.reasons:
+        if kind not in plan.entries:  # `plan.reasons` says why; `pairs_by_depth` has it in its rows
             continue
         sides = parallel.each(partial(half_rdms, rule=RULE, plan=plan, entries=plan.entries[kind]), group)
         known = [n for n, s in enumerate(sides) if s.halves is not None and s.reliability and not s.reliability.reason]

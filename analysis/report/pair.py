@@ -14,8 +14,8 @@ from analysis.report.view import View
 
 CAPTION = (
     "One pair, from top to bottom: what the same stories show, what meaningless labels would show on them, what is left on"
-    " different topics, freed of noise, within one sign of valence, with valence taken out, and what words or untrained networks"
-    " do not give. Bars: 95% intervals over topics."
+    " different topics, freed of noise, within one sign of valence, with valence taken out, and what words or untrained"
+    " networks do not give. Bars: 95% intervals over topics."
 )
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -130,37 +129,10 @@ def jackknife_se(theta: Floats) -> Floats:
     return np.asarray(np.sqrt((k - 1) / k * np.square(theta - theta.mean(axis=0)).sum(axis=0)))
 
 
-def mantel_cross(a: Halves, b: Halves, n_labels: int, permutations: NDArray[np.int64]) -> float:
-    """p of rho_cross under permutations of one side's labels (m, E), one permutation for all halvings.
-
-    (1 + #{permuted >= rho_cross}) / (1 + m), one-sided. Only the table of products over entries is permuted, so that the cost
-    does not depend on the number of halvings.
-    """
-    n = len(a.halves)
-    table = (a.halves[:, 0].T @ b.halves[:, 1] + a.halves[:, 1].T @ b.halves[:, 0]) / (2 * n)  # (P, P)
-    observed = float(np.trace(table))
-    i, j = np.triu_indices(n_labels, k=1)
-    index = np.zeros((n_labels, n_labels), dtype=np.int64)
-    index[i, j] = index[j, i] = np.arange(len(i))
-    entries = np.arange(len(i))
-    as_good = 0
-    for start in range(0, len(permutations), 1024):
-        p = permutations[start : start + 1024]
-        permuted = table[entries, index[p[:, i], p[:, j]]].sum(axis=1)
-        as_good += int(np.count_nonzero(permuted >= observed - 1e-12))
-    return (1 + as_good) / (1 + len(permutations))
-
-
 def label_permutations(n_labels: int, wanted: int, seed: int) -> NDArray[np.int64]:
     """`wanted` random permutations of the labels, (m, E)."""
     rng = np.random.default_rng((seed, n_labels))
     return rng.permuted(np.tile(np.arange(n_labels), (wanted, 1)), axis=1)
-
-
-def linear_cka(k: Floats, other: Floats) -> float:
-    """Linear CKA of two Gram matrices (S, S) of the same stimuli, centred over them (Kornblith et al. 2019, eq. 3-4)."""
-    a, b = (x - x.mean(0) - x.mean(1, keepdims=True) + x.mean() for x in (k, other))
-    return float((a * b).sum() / sqrt(float((a * a).sum()) * float((b * b).sum())))
 
 
 @dataclass(frozen=True)
@@ -201,13 +173,3 @@ def _correlation(x: Floats, y: Floats) -> Floats:
     entries may cancel in a mean, and what is flat predicts nothing."""
     norms = np.linalg.norm(x, axis=-1) * np.linalg.norm(y, axis=-1)
     return np.asarray((x * y).sum(-1) / np.where(norms > 0, norms, 1.0))
-
-
-def partial(r: Floats, control: int) -> Floats:
-    """r_AB.c = (r_AB - r_Ac r_Bc) / sqrt((1 - r_Ac^2)(1 - r_Bc^2)) of all pairs from matrices (..., C, C), given reader
-    `control`; NaN where a radicand is not positive, as disattenuated values allow."""
-    with_control = r[..., :, control]
-    left = 1 - np.square(with_control)
-    root = np.sqrt(np.where(left > 0, left, np.nan))
-    product = with_control[..., :, None] * with_control[..., None, :]
-    return np.asarray((r - product) / root[..., :, None] / root[..., None, :])

@@ -101,6 +101,13 @@ CONTEXT: dict[str, Any] = {
 TYPES = {pl.String: "sc:Text", pl.Int64: "sc:Integer", pl.Float64: "sc:Float", pl.Boolean: "sc:Boolean"}
 
 
+def data_type(dtype: Any) -> dict[str, Any]:
+    """How Croissant says what stands in a column, a list of numbers as a repeated one."""
+    if isinstance(dtype, pl.List):
+        return {"dataType": TYPES[dtype.inner], "repeated": True}  # type: ignore[index]
+    return {"dataType": TYPES[dtype]}
+
+
 def croissant(root: Path) -> dict[str, Any]:
     """Croissant 1.0 (mlcommons.org/croissant/1.0) of the tables that a repository holds, and of its Zarr stores, for which the
     format has no agreed form, as FileSets."""
@@ -169,7 +176,7 @@ def _records(table: Table) -> dict[str, Any]:
             "@id": f"{table.name}/{name}",
             "name": name,
             "description": column.about,
-            "dataType": TYPES[column.dtype],
+            **data_type(column.dtype),
             "source": {"fileObject": {"@id": f"{table.name}.parquet"}, "extract": {"column": name}},
         }
         for name, column in table.described.items()

@@ -31,6 +31,7 @@ TYPES = {
     pl.Float64: "number",
     pl.Boolean: "true/false",
     pl.List(pl.Int64): "whole numbers",
+    pl.List(pl.Float64): "numbers",
 }
 
 

@@ -1,20 +1,21 @@
 """Claims on the finished small project, on planted tables, and the reference against the published tables it rests on."""
 
+import numpy as np
 import polars as pl
 import pytest
-from analysis.claims.verdicts import EXPLAINED, FAILS, FLOOR, HOLDS, NOT_TESTABLE, UNDECIDED
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
-from analysis.claims import claims, pair_evidence, single_evidence
-from analysis.claims.pair_evidence import OTHER, PAPER, SAME, Known
-from analysis.claims.rules import PASSAGES
+from analysis.claims import claims, pair_evidence, reference, rules, single_evidence, text_evidence
+from analysis.claims.known import OTHER, PAPER, SAME, Known
+from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGES, UNDECIDED, VALENCE
 from pipeline import opening
-from pipeline.models.entries import load_entries
+from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from tests.conftest import ROOT
 
 REFERENCE = ROOT / "data/reference"
 A, B = "tiny-llama-3.2", "tiny-qwen2.5"
+T = 24
 
 
 @pytest.fixture
@@ -27,17 +28,19 @@ def planted(known, **tables):
     return Known({**known.tables, **tables}, known.params, known.entries)
 
 
-def verdict(known, claim, protocol):
-    made = claims.rows(known, claims.load_claims(REFERENCE / "claims.csv").filter(claim=claim))
-    (row,) = (r for r in made if r["protocol"] == protocol)
-    return row
+def claim(name):
+    return next(c for c in reference.load(0.1) if c.name == name)
+
+
+def rows_of(known, name):
+    return {row["protocol"]: row for row in claims.rows(known, [claim(name)])}
 
 
 # --- the reference -------------------------------------------------------------------------------------------------------
 
 
 def test_every_claim_of_the_reference_has_its_evidence_and_no_other(in_finished):
-    assert set(claims.load_claims(REFERENCE / "claims.csv")["claim"]) == set(claims.EVIDENCE)
+    assert {c.name for c in reference.load(0.1)} == set(claims.EVIDENCE)
 
 
 def test_the_claims_figures_are_those_of_the_published_tables():
@@ -69,6 +72,31 @@ def geometry():
     return pl.read_csv(REFERENCE / "paper_geometry.csv")
 
 
+@pytest.mark.parametrize(
+    ("text", "inside", "outside"),
+    [
+        (">= 0.74", (0.735, 1.2), (0.7349,)),  # as a table rounds
+        ("< 0.74", (0.7349,), (0.735,)),
+        ("<= 0.36", (0.365, -1.0), (0.3651,)),
+        ("= 0.997", (0.9965, 0.9975), (0.9964, 0.998)),
+        ("= 1", (1.0,), (0.999, 1.001)),
+        ("> 0", (1e-9,), (0.0,)),
+        (">= 1 - margin", (0.9,), (0.899,)),
+        ("< 1 - margin", (0.899,), (0.9,)),
+        (">= margin", (0.1,), (0.099,)),
+    ],
+)
+def test_a_side_is_read_as_its_figure_is_printed(text, inside, outside):
+    side = reference.parse(text, 0.1, rules.OTHER)
+    assert all(side.where(x, x) == HOLDS for x in inside)
+    assert all(side.where(x, x) == FAILS for x in outside)
+
+
+def test_a_side_that_is_none_is_named():
+    with pytest.raises(InputError, match="'about 0.7' is no side; write >=, <="):
+        reference.parse("about 0.7", 0.1, rules.OTHER)
+
+
 # --- the small project ---------------------------------------------------------------------------------------------------
 
 
@@ -77,83 +105,171 @@ def test_every_claim_has_a_verdict_and_a_reason_where_it_has_no_number(known):
     assert set(table["claim"]) == set(claims.EVIDENCE)
     verdicts = {HOLDS, FAILS, UNDECIDED, NOT_TESTABLE}
     assert all(v in verdicts or v.startswith(EXPLAINED) for v in table["verdict"])
-    assert table.filter(pl.col("estimate").is_null())["why"].null_count() == 0
-    assert (table.filter(pl.col("estimate").is_null())["verdict"] == NOT_TESTABLE).all()
+    lost = table.filter(verdict=NOT_TESTABLE)
+    assert lost["why"].null_count() == lost["claim"].n_unique() - lost.height == 0  # one row for what cannot be judged
     assert table["rules"].n_unique() == 1
+    order = table.sort("order")["verdict"].to_list()
+    judged = table.height - lost.height
+    assert NOT_TESTABLE not in order[:judged]
+    assert judged > 5  # two immature models, which were asked nothing
+    assert set(table["kind"]) == set(reference.KINDS)
 
 
-def test_another_rule_gives_another_digest(known):
-    before = claims.rows(known, claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
+def test_another_rule_or_side_gives_another_digest_and_other_words_do_not(known):
+    every = reference.load(0.1)
+    before = claims.digest_of(known.params, every)
     params = known.params.model_copy(update={"rsa": known.params.rsa.model_copy(update={"equivalence": 0.2})})
-    after = claims.rows(Known(known.tables, params, known.entries), claims.load_claims(REFERENCE / "claims.csv"))[0]["rules"]
-    assert before != after
+    assert claims.digest_of(params, every) != before
+    assert claims.digest_of(known.params, reference.load(0.2)) != before
+    worded = [c.__class__(**{**vars(c), "text": "in other words"}) for c in every]
+    assert claims.digest_of(known.params, worded) == before
 
 
-def test_another_side_gives_another_digest(known):
-    sides = claims.load_claims(REFERENCE / "claims.csv")
-    moved = sides.with_columns(pl.when(pl.col("claim") == "falsifier").then(0.6).otherwise("at_least").alias("at_least"))
-    assert claims.digest_of(known.params, sides) != claims.digest_of(known.params, moved)
-    reworded = sides.with_columns(pl.lit("in other words").alias("text"))
-    assert claims.digest_of(known.params, sides) == claims.digest_of(known.params, reworded)
+# --- pairs, planted ------------------------------------------------------------------------------------------------------
+
+
+def jackknife(value, half, rng):
+    """Values without each of T topics whose 95% interval around `value` has this half-width."""
+    z = rng.normal(size=T)
+    z -= z.mean()
+    se = half / t.ppf(0.975, T - 1)
+    return (value + z * se / np.sqrt((T - 1) / T * np.square(z).sum())).tolist()
+
+
+def world(known, truths, rng, left=(0.3, 0.1), within=(0.5, 0.1), removed=(0.5, 0.1), mature=True):
+    """Tables of a run whose models m0, m1, ... have the planted (rho_dis, half-width) for each of their pairs, and as planted
+    what is left beyond words and without valence."""
+    n = next(k for k in range(2, 30) if k * (k - 1) // 2 >= len(truths))
+    models = [f"m{i}" for i in range(n)]
+    pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]][: len(truths)]
+    base = {"seed_a": None, "seed_b": None, "setting_a": "stories", "setting_b": "stories", "kind": "two lineages"}
+    base |= {"precision_a": "fp32", "precision_b": "fp32", "is_reference": True}
+    made, beyond = [], []
+    for (a, b), (value, half) in zip(pairs, truths, strict=True):
+        own = base | {"model_a": a, "model_b": b, "rho_dis": value, "reason": None if value is not None else "b: noise"}
+        own["rho_dis_jackknife"] = None if value is None else jackknife(value, half, rng)
+        for name, (x, h) in (("within_sign", within), ("valence_removed", removed)):
+            own |= {name: x, f"{name}_jackknife": jackknife(x, h, rng)}
+        made.append(own)
+        d = {k: own[k] for k in own if k.endswith(("_a", "_b"))} | {"control": "words:tfidf", "reason": None}
+        beyond.append(d | {"left": left[0], "left_jackknife": jackknife(left[0], left[1], rng)})
+    as_table = {name: known.tables[name].schema for name in ("pairs", "beyond")}
+    entry = known.entries[A]
+    entries = {m: entry.model_copy(update={"family": m, "lineage": m}) for m in models}
+    of = pl.DataFrame({"family": models, "mature": [mature] * n, "decides": [True] * n})
+    params = known.params.model_copy(update={"read": known.params.read.model_copy(update={"models": models})})
+    tables = {
+        "pairs": pl.DataFrame([dict.fromkeys(as_table["pairs"]) | r for r in made], schema=as_table["pairs"]),
+        "beyond": pl.DataFrame([dict.fromkeys(as_table["beyond"]) | r for r in beyond], schema=as_table["beyond"]),
+        "maturity": of,
+    }
+    return Known(known.tables | tables, params, entries)
+
+
+@pytest.mark.parametrize(
+    ("truths", "more", "expected"),
+    [
+        ([(0.90, 0.05)], {}, HOLDS),
+        ([(0.50, 0.05)], {}, FAILS),
+        ([(0.70, 0.10)], {}, UNDECIDED),
+        ([(0.90, 0.05)], {"left": (0.0, 0.05)}, EXPLAINED + "words:tfidf"),
+        ([(0.90, 0.05)], {"left": (0.1, 0.10)}, UNDECIDED),
+        ([(0.90, 0.05)], {"within": (0.0, 0.05)}, EXPLAINED + VALENCE),
+        ([(0.90, 0.05)], {"removed": (0.2, 0.30)}, UNDECIDED),
+        ([(0.50, 0.05)], {"left": (0.0, 0.05)}, FAILS),  # what does not hold needs no explanation
+        ([(0.90, 0.05), (0.88, 0.05), (0.50, 0.05)], {}, FAILS),
+        ([(0.90, 0.05), (None, None), (0.90, 0.05)], {}, UNDECIDED),  # "every" includes what cannot be judged
+        ([(0.90, 0.05), (None, None), (0.50, 0.05)], {}, FAILS),
+        ([(0.90, 0.05)], {"mature": False}, NOT_TESTABLE),
+    ],
+)
+def test_a_planted_run_gets_its_verdict(known, rng, truths, more, expected):
+    run = world(known, truths, rng, **more)
+    found = {j.protocol: j for j in pair_evidence.across_families(run, claim("pairs"))}[OTHER]
+    assert found.verdict.verdict == expected
+    if expected not in (NOT_TESTABLE,):
+        assert found.number.n + found.number.n_unknown == len(truths)
+
+
+def test_forty_five_pairs_at_the_border_fall_rarely(known, rng):
+    """Judged pair by pair, the lowest of many estimates at the border falls in a quarter of all runs."""
+    fallen = 0
+    for _ in range(60):
+        shared = rng.normal(size=T) * 0.02
+        values = 0.695 + shared.mean() + 0.01 * rng.normal(size=45)
+        run = world(known, [(float(v), 0.03) for v in values], rng)
+        found = {j.protocol: j for j in pair_evidence.across_lineages(run, claim("pairs_without_llama"))}[OTHER]
+        fallen += found.verdict.verdict == FAILS
+    assert fallen <= 6
+
+
+def test_a_new_lineage_needs_three_and_is_predicted_with_the_spread_of_those_at_hand(known, rng):
+    two = pair_evidence.new_lineage(world(known, [(0.95, 0.01)], rng), claim("new_lineage"))[0]
+    assert (two.verdict.verdict, two.verdict.why) == (NOT_TESTABLE, "2 lineages that all met; three are needed")
+    alike = pair_evidence.new_lineage(world(known, [(0.95, 0.01)] * 6, rng), claim("new_lineage"))[0]
+    assert alike.verdict.verdict == HOLDS
+    spread = [(x, 0.01) for x in (0.95, 0.95, 0.72, 0.95, 0.72, 0.72)]
+    apart = pair_evidence.new_lineage(world(known, spread, rng), claim("new_lineage"))[0]
+    assert apart.number.low < 0.7
+    assert apart.verdict.verdict == UNDECIDED
+
+
+@pytest.mark.parametrize(
+    ("within", "removed", "expected"),
+    [((0.4, 0.1), (0.5, 0.1), HOLDS), ((0.0, 0.2), (0.5, 0.1), UNDECIDED), ((0.4, 0.1), (-0.3, 0.1), FAILS)],
+)
+def test_valence_alone_is_a_row(known, rng, within, removed, expected):
+    found = pair_evidence.valence(world(known, [(0.9, 0.05)], rng, within=within, removed=removed), claim("valence"))[0]
+    assert found.verdict.verdict == expected
+
+
+@pytest.mark.parametrize(("left", "expected"), [((0.3, 0.1), HOLDS), ((0.0, 0.05), FAILS), ((0.1, 0.1), UNDECIDED)])
+def test_what_is_more_than_words_is_a_row(known, rng, left, expected):
+    found = pair_evidence.beyond_words(world(known, [(0.9, 0.05)], rng, left=left), claim("beyond_words"))[0]
+    assert found.verdict.verdict == expected
+    assert "beyond tfidf" in found.number.about
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0.92, FAILS), (0.30, HOLDS), (0.70, UNDECIDED)])
+def test_words_that_reach_the_published_range_are_a_row(known, rng, value, expected):
+    run = world(known, [(value, 0.05), (0.2, 0.05), (0.1, 0.05)], rng)
+    ends = {"rho_same": value, "rho_same_low": value - 0.05, "rho_same_high": value + 0.05}
+    pairs = run.tables["pairs"].with_columns(pl.lit("words").alias("kind"), *(pl.lit(v).alias(k) for k, v in ends.items()))
+    found = {j.protocol: j for j in pair_evidence.words(planted(run, pairs=pairs), claim("words"))}
+    assert found[OTHER].verdict.verdict == expected
+    assert found[OTHER].number.estimate == pytest.approx(value, abs=0.03)  # the highest of three is moved by its selection
+    assert found[SAME].verdict.verdict == expected
+
+
+def test_input_embeddings_are_no_members_of_a_claim_that_names_two_models(known):
+    """The first rule counted pairs with their input embeddings: four numbers, of which two do not hold."""
+    named = [{r["model_a"], r["model_b"]} == {A, B} for r in known.pairs]
+    assert sum(named) > 4
+    (other,) = (j for j in pair_evidence.of_named(known, claim("opposite_behaviour"), A, B) if j.protocol == OTHER)
+    assert other.number.n + other.number.n_unknown == 1
+
+
+def test_an_immature_family_must_lie_further_apart_than_the_mature(known, rng):
+    run = world(known, [(0.2, 0.05), (0.5, 0.05), (0.5, 0.05), (0.5, 0.05), (0.5, 0.05), (0.95, 0.05)], rng)
+    families = dict(zip(run.trained, ("x", "x", "y", "y"), strict=True))
+    tuning = dict(zip(run.trained, ("base", "instruct") * 2, strict=True))
+    entries = {m: e.model_copy(update={"family": families[m], "tuning": tuning[m]}) for m, e in run.entries.items()}
+    maturity = pl.DataFrame({"family": ["x", "y"], "mature": [False, True], "decides": [True, True]})
+    run = Known(run.tables | {"maturity": maturity}, run.params, entries)
+    found = {j.protocol: j for j in pair_evidence.restructured(run, claim("immature_restructured"))}
+    assert found[OTHER].verdict.verdict == HOLDS
+    assert found[OTHER].number.estimate == pytest.approx(0.75, abs=0.01)
+    swapped = Known(run.tables | {"maturity": maturity.with_columns(~pl.col("mature"))}, run.params, entries)
+    found = {j.protocol: j for j in pair_evidence.restructured(swapped, claim("immature_restructured"))}
+    assert found[OTHER].verdict.verdict == FAILS
+
+
+# --- the published protocol ----------------------------------------------------------------------------------------------
 
 
 def mature(known, value=True):
     """The two tiny models as mature base models of two families."""
     return known.tables["maturity"].with_columns(pl.lit(value).alias("mature"), pl.lit(True).alias("decides"))
-
-
-def same_pair():
-    fp32 = (pl.col("precision_a") == "fp32") & (pl.col("precision_b") == "fp32")
-    stories = (pl.col("setting_a") == "stories") & (pl.col("setting_b") == "stories")
-    return (pl.col("model_a") == A) & (pl.col("model_b") == B) & fp32 & stories
-
-
-def planted_pair(known, rho, half, floor=0.3, left=(0.3, 0.5)):
-    """The run with rho_same of the two models, its floor, and what is left of them beyond words; nothing else explains."""
-    ours, control = same_pair(), pl.col("control")
-    rsa = known.tables["rsa"].with_columns(pl.when(ours).then(rho).otherwise("rho_same").alias("rho_same"))
-    row = known.tables["intervals"].filter(ours, estimator="rho_same", position="mean50", variant="centred")
-    row = row.filter(layer_rule="best_layer_cv", pairs="all", over=known.params.claims.over)
-    assert row.height == 1
-    intervals = row.with_columns(pl.lit(rho - half).alias("ci_low"), pl.lit(rho + half).alias("ci_high"))
-    words = ours & (control == "words:tfidf")
-    assert not known.tables["controls"].filter(words).is_empty()
-    ends = dict(zip(("left_low", "left_high"), left, strict=True)) | {"left": sum(left) / 2}
-    controls = known.tables["controls"].with_columns(
-        pl.when(ours & (control == FLOOR)).then(floor).otherwise("floor_95").alias("floor_95"),
-        *(pl.when(words).then(value).otherwise(None).alias(name) for name, value in ends.items()),
-    )
-    return planted(known, rsa=rsa, intervals=intervals, controls=controls, maturity=mature(known))
-
-
-@pytest.mark.parametrize(
-    ("rho", "half", "floor", "left", "expected"),
-    [
-        (0.90, 0.05, 0.30, (0.30, 0.50), HOLDS),
-        (0.50, 0.05, 0.30, (0.30, 0.50), FAILS),
-        (0.75, 0.10, 0.30, (0.30, 0.50), UNDECIDED),
-        (0.90, 0.05, 0.989, (0.30, 0.50), HOLDS),  # a floor describes
-        (0.90, 0.05, 0.30, (-0.05, 0.04), EXPLAINED + "words:tfidf"),
-        (0.90, 0.05, 0.30, (-0.05, 0.20), UNDECIDED),
-    ],
-)
-def test_a_planted_pair_of_mature_models_gets_its_verdict(known, rho, half, floor, left, expected):
-    run = planted_pair(known, rho, half, floor, left)
-    found = verdict(run, "pairs", SAME)
-    assert (found["verdict"], found["estimate"], found["about"]) == (expected, rho, f"{A} x {B}")
-    assert found["floor"] == floor
-    assert verdict(planted(run, maturity=mature(known, False)), "pairs", SAME)["verdict"] == NOT_TESTABLE
-
-
-def test_a_claim_that_names_two_models_is_about_what_they_make_of_stories(known):
-    """The first rule counted pairs with their input embeddings: four numbers, of which two do not hold."""
-    rows = known.tables["rsa"].filter(position="mean50", variant="centred", layer_rule="best_layer_cv", pairs="all")
-    both = [{r["model_a"], r["model_b"]} == {A, B} for r in rows.iter_rows(named=True)]
-    assert (rows.filter(both)["setting_a"] != "stories").any() or (rows.filter(both)["setting_b"] != "stories").any()
-    found = pair_evidence.named(planted_pair(known, 0.9, 0.05), A, B)
-    assert [(e.about, e.estimate) for e in found[SAME]] == [(f"{A} x {B}", 0.9)]
-    assert len(found[OTHER]) == 1
-    assert all(m in known.params.read.models for e in pair_evidence.emotions(known)[OTHER] for m in e.about.split(" x "))
 
 
 @pytest.mark.parametrize(
@@ -169,21 +285,59 @@ def test_three_passages_are_judged_by_what_is_found_across_them(known, same, acr
     numbers = {"spearman": same, "across": across, "p_across": p, "own_a": own, "own_b": own}
     pairs = known.tables["paper_pairs"].with_columns(pl.lit(v).alias(name) for name, v in numbers.items())
     run = planted(known, paper_pairs=pairs, maturity=mature(known))
-    found = verdict(run, "pairs", PAPER)
+    found = rows_of(run, "pairs")[PAPER]
     assert (found["verdict"], found["n"]) == (expected, 1)  # one pair, not one for each precision
-    assert found["about"] == f"{A} x {B}, fp16"
-    assert verdict(run, "emotions", PAPER)["verdict"] == (HOLDS if same == 0.5 else expected)
+    assert found["estimate"] == same
+    assert rows_of(run, "emotions")[PAPER]["verdict"] == (HOLDS if p <= 0.05 else UNDECIDED)
 
 
-def test_a_shift_of_layers_is_that_of_the_published_rule(known):
-    paper = known.tables["paper"].with_columns(pl.when(pl.col("model") == A).then(0).otherwise(2).cast(pl.Int64).alias("layer"))
-    found = single_evidence.layer_shift(planted(known, paper=paper), A, B)
-    assert {protocol: members[0].estimate for protocol, members in found.items()} == {PAPER: 2, SAME: 2}
-    assert single_evidence.layer_shift(known, A, "gone")[PAPER][0].reason == "gone was not read at fp16"
+# --- one model -----------------------------------------------------------------------------------------------------------
+
+
+def gemma(known, **columns):
+    """The first model as Gemma-3 base; `columns` of its rows of `paper` on three passages, by precision."""
+    entries = {A: known.entries[A].model_copy(update={"family": "gemma-3", "tuning": "base"}), B: known.entries[B]}
+    paper = known.tables["paper"]
+    for name, by_precision in columns.items():
+        for precision, value in by_precision.items():
+            own = (pl.col("model") == A) & (pl.col("precision") == precision) & (pl.col("n_units") == 3)
+            paper = paper.with_columns(pl.when(own).then(value).otherwise(name).cast(paper.schema[name]).alias(name))
+    return Known(known.tables | {"paper": paper}, known.params, known.entries | entries)
+
+
+def test_a_sibling_stands_for_the_published_outlier_and_is_named(known):
+    other = known.tables["paper"].filter(model=B, precision="fp16", n_units=3)["rdm_std"][0]
+    found = single_evidence.outlier(gemma(known, rdm_std={"fp16": 0.9}), claim("gemma_rdm_std"), "rdm_std")[0]
+    assert found.verdict.verdict == HOLDS
+    assert found.number.estimate == pytest.approx(0.9 - other)
+    assert "a sibling of gemma-3-1b-pt" in found.number.about
+    low = single_evidence.outlier(gemma(known, rdm_std={"fp16": 0.0}), claim("gemma_rdm_std"), "rdm_std")[0]
+    assert low.verdict.verdict == FAILS
+    assert single_evidence.outlier(known, claim("gemma_rdm_std"), "rdm_std")[0].verdict.verdict == NOT_TESTABLE
+
+
+@pytest.mark.parametrize(
+    ("finite", "layers", "spread", "expected"),
+    [
+        ((2, 4), (0, 2), (0.5, 0.2), HOLDS),
+        ((4, 4), (0, 2), (0.5, 0.2), FAILS),  # nothing is lost
+        ((2, 4), (2, 2), (0.5, 0.2), FAILS),  # the layer is the same
+        ((2, 4), (0, 2), (0.2, 0.2), FAILS),  # and so is the spread
+        ((2, 3), (0, 2), (0.5, 0.2), FAILS),  # the wide format does not hold it either
+    ],
+)
+def test_the_outlier_is_overflow_where_a_wide_format_has_neither_its_layer_nor_its_spread(
+    known, finite, layers, spread, expected
+):
+    values = {"n_finite_layers": finite, "layer": layers, "rdm_std": spread}
+    both = {name: dict(zip(("fp16", "fp32"), own, strict=True)) for name, own in values.items()}
+    found = single_evidence.overflow(gemma(known, n_layers={"fp16": 4, "fp32": 4}, **both), claim("gemma_overflow"))[0]
+    assert found.verdict.verdict == expected
 
 
 def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
-    assert single_evidence.size(known, "anisotropy")[PAPER][0].reason == "2 lineages; 4 are needed"
+    (few,) = single_evidence.size(known, claim("size_anisotropy"), "anisotropy")
+    assert few.verdict.why == "2 lineages; 4 are needed"
     names = [f"m{i}" for i in range(6)]
     one = known.tables["paper"].filter(model=A, n_units=3, precision="fp32")
     values = rng.normal(size=6)
@@ -193,35 +347,68 @@ def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
     entry = known.entries[A]
     entries = {n: entry.model_copy(update={"parameters": 10.0**i, "lineage": n}) for i, n in enumerate(names)}
     params = known.params.model_copy(update={"read": known.params.read.model_copy(update={"models": names})})
-    (found,) = single_evidence.size(Known({"paper": paper}, params, entries), "anisotropy")[PAPER]
-    assert found.estimate == pytest.approx(spearmanr(range(6), values).statistic)
-    assert found.low < found.estimate < found.high
+    (found,) = single_evidence.size(Known({"paper": paper}, params, entries), claim("size_anisotropy"), "anisotropy")
+    assert found.number.estimate == pytest.approx(spearmanr(range(6), values).statistic)
+    assert found.number.low < found.number.estimate < found.number.high
 
 
-def test_biases_of_both_signs_are_needed(known):
-    row = known.tables["confounds"].filter(comparison="bias").head(1).with_columns(pl.lit(None, pl.String).alias("reason"))
-    two = pl.concat([row.with_columns(pl.lit(m).alias("model"), pl.lit(v).alias("spearman")) for m, v in ((A, 0.2), (B, -0.2))])
-    assert verdict(planted(known, confounds=two), "cross_experiment_bias", PAPER)["verdict"] == HOLDS
-    alike = two.with_columns(pl.col("spearman").abs())
-    assert verdict(planted(known, confounds=alike), "cross_experiment_bias", PAPER)["verdict"] == FAILS
-    assert verdict(planted(known, confounds=row), "cross_experiment_bias", PAPER)["verdict"] == NOT_TESTABLE
+# --- texts ---------------------------------------------------------------------------------------------------------------
 
 
-def test_flip_rates_are_held_against_each_other_with_both_their_intervals(known):
-    flip = {"kind": "epistemic", "precision": "fp32", "measure": "flip", "n_items": 10, "n_counted": 10, "mean_turn": None}
-    rows = [
-        {**flip, "model": m, "rate": r, "ci_low": r - 0.1, "ci_high": r + 0.1, "reason": None} for m, r in ((A, 0.8), (B, 0.2))
-    ]
-    table = pl.DataFrame(rows, schema=known.tables["compliance"].schema)
-    (found,) = single_evidence.flips(planted(known, compliance=table), A, B)[SAME]
-    assert (found.estimate, found.low, found.high) == pytest.approx((0.6, 0.4, 0.8))
+@pytest.mark.parametrize(
+    ("spearman", "ceiling", "reason", "expected"),
+    [
+        (0.20, 0.80, None, HOLDS),
+        (0.60, 0.80, None, FAILS),
+        (0.20, 0.30, None, UNDECIDED),  # two sides that are one would be as low
+        (0.20, 0.80, "reliability .1", UNDECIDED),
+        (None, None, "not written", NOT_TESTABLE),
+    ],
+)
+def test_a_low_raw_rho_says_something_only_of_sides_that_agree_with_themselves(spearman, ceiling, reason, expected):
+    row = {"model": "m", "spearman": spearman, "ceiling": ceiling, "reason": reason}
+    assert text_evidence.as_published([row], claim("method_clean").side).verdict.verdict == expected
 
 
-def test_what_a_run_has_stands_in_the_table(known):
-    rsa = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule="best_layer_cv", pairs="all")
-    rsa = rsa.filter(precision_a="fp32", precision_b="fp32", setting_a="stories", setting_b="stories")
-    twins = rsa.filter(pl.col("seed_a").is_null() != pl.col("seed_b").is_null())
-    found = pair_evidence.untrained(known)
-    assert sorted(e.estimate for e in found[SAME]) == pytest.approx(sorted(twins["rho_same"]))
-    assert len(found[OTHER]) == twins.height == 4
-    assert load_entries(known.params)[A].tuning == "instruct"
+@pytest.mark.parametrize(("values", "expected"), [((0.97, 0.95), FAILS), ((0.7, 0.5), HOLDS), ((0.95, 0.5), HOLDS)])
+def test_precision_is_judged_on_identical_tokens_by_the_pair_that_is_least_alike(known, rng, values, expected):
+    run = world(known, [(v, 0.02) for v in values] + [(0.1, 0.02)], rng)
+    one_model = pl.col("model_a").is_in(["m0"])
+    pairs = (
+        run.tables["pairs"]
+        .filter(one_model)
+        .with_columns(
+            pl.lit("one model").alias("kind"), pl.col("model_a").alias("model_b"), pl.lit("int8").alias("precision_b")
+        )
+    )
+    found = text_evidence.of_precision(planted(run, pairs=pairs), claim("precision").other)
+    assert found.verdict.verdict == expected
+    assert found.number.n == 2
+
+
+def test_biases_need_the_two_named_models_and_an_interval(known):
+    (found,) = text_evidence.opposite_bias(known, claim("cross_experiment_bias"))
+    assert found.verdict.verdict == NOT_TESTABLE
+    assert "qwen2.5-1.5b-instruct and llama-3.2-3b-instruct: not read in all three" in found.verdict.why
+
+
+def conversations(flips):
+    """Rows of `behaviour`: question i of a model is given up where flips[i]."""
+    made = []
+    for model, own in flips.items():
+        for i, flip in enumerate(own):
+            for turn, stance in enumerate((1.0, -1.0 if flip else 1.0)):
+                own_turn = {"item": f"q{i}", "turn": turn, "stance": stance}
+                made.append({"model": model, "precision": "fp32", "kind": "epistemic"} | own_turn)
+    return made
+
+
+@pytest.mark.parametrize(("more", "fewer", "expected"), [(18, 2, HOLDS), (2, 18, FAILS), (10, 9, UNDECIDED)])
+def test_flip_rates_are_compared_on_the_same_questions(known, more, fewer, expected):
+    schema = known.tables["behaviour"].schema
+    rows = conversations({A: [i < more for i in range(20)], B: [i < fewer for i in range(20)]})
+    table = pl.DataFrame([dict.fromkeys(schema) | r for r in rows], schema=schema)
+    (found,) = text_evidence.flips(planted(known, behaviour=table), claim("opposite_behaviour_flips"), A, B)
+    assert found.verdict.verdict == expected
+    assert found.number.estimate == pytest.approx((more - fewer) / 20)
+    assert "of 20 questions that both know" in found.number.about

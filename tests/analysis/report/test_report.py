@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
+from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
 from analysis.report import page, sections
 from analysis.report.findings import number, spread
 from analysis.report.sections import SECTIONS
-from analysis.report.view import BETWEEN, PRECISIONS, SEEDS, TWINS, VIEWED, WORDS, View, load_view
-from analysis.rsa import names
+from analysis.report.view import VIEWED, View, load_view
 from pipeline import opening
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
@@ -37,12 +37,12 @@ def test_every_question_is_answered_with_words_and_a_figure(view):
 
 
 def test_pairs_are_told_apart(view):
-    kinds = {kind: view.pairs(kind).height for kind in (BETWEEN, TWINS, SEEDS, PRECISIONS, WORDS)}
-    assert kinds == {BETWEEN: 1, TWINS: 4, SEEDS: 1, PRECISIONS: 2, WORDS: 8}
+    kinds = {kind: view.pairs(kind).height for kind in (TWO_LINEAGES, UNTRAINED, TWO_UNTRAINED, ONE_MODEL, WORDS)}
+    assert kinds == {TWO_LINEAGES: 1, UNTRAINED: 4, TWO_UNTRAINED: 1, ONE_MODEL: 2, WORDS: 6}
 
 
 def test_the_words_hold_the_tables_numbers(view):
-    table = opening.table("rsa").filter(position="mean50", variant="centred", layer_rule=names.CV)
+    table = opening.table("pairs")
     row = table.filter(model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5", precision_b="fp32")
     similar = findings(view)["similar"]
     assert f"rho_same {row['rho_same'][0]:.2f}" in similar.short
@@ -54,10 +54,7 @@ def test_the_words_hold_the_tables_numbers(view):
     short = findings(view)["corpus"].short
     assert f"tiny-qwen2.5: {corpus['accuracy']:.0%} named, words alone " in short
     assert f"{corpus['words_accuracy']:.0%} (tfidf)" in short
-    floor = opening.table("controls").filter(
-        position="mean50", control="stimulus_floor", model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5"
-    )
-    assert f"(floor {floor.filter(precision_b='fp32')['floor_95'][0]:.2f})" in findings(view)["pair"].short
+    assert f"(floor {row['floor_95'][0]:.2f})" in findings(view)["pair"].short
     growth = opening.table("growth").filter(position="mean50", model="tiny-qwen2.5", precision="fp32", pairs="all", n_units=3)
     assert f"3 topics against as many, over all pairs of labels: {growth['reliability'][0]:.2f}" in " ".join(
         findings(view)["corpus"].words
@@ -68,7 +65,7 @@ def test_other_numbers_give_other_words(view):
     def changed(table):
         return table.with_columns(pl.col("rho_same") * 0 + 0.123)
 
-    other = View.of(view.params, view.entries, read_tables() | {"rsa": changed(opening.table("rsa"))})
+    other = View.of(view.params, view.entries, read_tables() | {"pairs": changed(opening.table("pairs"))})
     assert "rho_same 0.12" in findings(other)["similar"].short
     assert "rho_same 0.12" not in findings(view)["similar"].short
 
@@ -114,7 +111,7 @@ def test_the_terminal_ends_with_the_headline_numbers_and_where_things_are(in_fin
     out = capsys.readouterr().out
     assert out.count("?") >= len(SECTIONS)
     assert "data/report/index.html" in out
-    assert "data/tables/rsa.parquet" in out
+    assert "data/tables/pairs.parquet" in out
 
 
 def test_a_profile_with_nothing_to_compare_is_told_so(in_finished):

@@ -131,30 +131,6 @@ def test_intervals_use_student_quantiles_over_topics_and_over_labels():
     assert pairwise.Estimate(one, 0.3 * one, None, None).intervals(24, 20).keys() == {"topics"}
 
 
-def test_a_mantel_permutation_permutes_labels_of_one_side_in_every_halving(three):
-    states, design, first, _ = three
-    a, b, _ = sides(three)
-    permutations = pairwise.label_permutations(E, 30, seed=3)
-    assert (np.sort(permutations, axis=1) == np.arange(E)).all()
-    observed = cross(states[0], states[1], design, first)
-    by_hand = 0
-    for p in permutations:
-        # the permuted side's label e is what was label p[e]
-        y = np.empty_like(states[1])
-        for e in range(E):
-            y[design.label == e] = states[1][design.label == p[e]]
-        by_hand += cross(states[0], y, design, first) >= observed - 1e-12
-    assert pairwise.mantel_cross(a, b, E, permutations) == pytest.approx((1 + by_hand) / 31)
-
-
-def test_linear_cka_is_that_of_the_activations(rng):
-    x, y = rng.normal(size=(30, 8)), rng.normal(size=(30, 5))
-    x, y = x - x.mean(0), y - y.mean(0)
-    direct = np.linalg.norm(y.T @ x) ** 2 / (np.linalg.norm(x.T @ x) * np.linalg.norm(y.T @ y))
-    assert pairwise.linear_cka(x @ x.T, y @ y.T) == pytest.approx(direct)
-    assert pairwise.linear_cka(x @ x.T, 3 * (x @ x.T) + 5) == pytest.approx(1)
-
-
 def test_the_noise_ceiling_leaves_a_lineage_out_and_needs_three(three):
     a, b, c = sides(three)
     assert pairwise.noise_ceiling([[a], [b]]) is None

@@ -151,13 +151,13 @@ def test_steering_twice_gives_the_same_bytes_and_batches_change_no_text(in_finis
 
 
 def test_a_rule_without_a_layer_is_recorded_with_the_reason(in_finished, monkeypatch, tmp_path):
-    true_table = tables.read_table
+    true_rows = tables.read_rows
 
-    def without(table):
+    def without(path, schema):
         lost = pl.when(pl.col("layer_rule") == "best_layer_paper").then(None).otherwise(pl.col("layer")).alias("layer")
-        return true_table(table).with_columns(lost) if table.name == "layers" else true_table(table)
+        return true_rows(path, schema).with_columns(lost) if path == layout.chosen_layers_path(WHO) else true_rows(path, schema)
 
-    monkeypatch.setattr(tables, "read_table", without)
+    monkeypatch.setattr(tables, "read_rows", without)
     monkeypatch.setattr(layout, "STEERED", tmp_path)
     steer.main([WHO, "fp32"])
     frame = opening.steered(WHO, "fp32")

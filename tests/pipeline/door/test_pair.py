@@ -1,33 +1,25 @@
 """One pair in one call: in any order, from any folder, with the names that there are."""
 
-import polars as pl
 import pytest
 
 from pipeline import opening
-from pipeline.door.pair import PAIRS
 from pipeline.errors import InputError
 
 A, B = "tiny-llama-3.2", "tiny-qwen2.5"
-AT = {"layer_rule": "best_layer_cv", "pairs": "all", "position": "mean50", "variant": "centred"}
-HERE = AT | {"precision_a": "fp32", "precision_b": "fp32", "setting_a": "stories", "setting_b": "stories"}
+HERE = {"precision_a": "fp32", "precision_b": "fp32", "setting_a": "stories", "setting_b": "stories"}
 
 
-def test_a_pair_is_the_row_of_the_table_with_its_intervals(in_finished):
+def test_a_pair_is_the_row_of_the_table(in_finished):
     found = opening.pair(A, B)
-    row = opening.table(PAIRS.name).filter(model_a=A, model_b=B, **HERE)
-    assert found.select(row.columns).equals(row)
-    ends = opening.table("intervals").filter(model_a=A, model_b=B, **HERE, over="topics")
-    for estimator, low, high in ends.select("estimator", "ci_low", "ci_high").iter_rows():
-        assert found[f"{estimator}_ci_low"].item() == low
-        assert found[f"{estimator}_ci_high"].item() == high
-    assert ends.height > 0
+    assert found.equals(opening.table("pairs").filter(model_a=A, model_b=B, **HERE))
+    assert found["rho_same_low"].item() < found["rho_same"].item() < found["rho_same_high"].item()
 
 
 def test_the_other_order_is_the_same_pair_with_its_sides_exchanged(in_finished):
     one, other = opening.pair(A, B), opening.pair(B, A)
     assert (other["model_a"].item(), other["model_b"].item()) == (B, A)
     assert other["reliability_a"].item() == one["reliability_b"].item()
-    for column in ("rho_same", "rho_cross", "rho_dis", "rho_same_ci_low", "rho_same_ci_high"):
+    for column in ("rho_same", "rho_cross", "rho_dis", "rho_same_low", "rho_same_high"):
         assert one[column].item() == other[column].item()
 
 
@@ -40,26 +32,18 @@ def test_a_name_may_say_precision_seed_and_setting(in_finished):
     assert opening.pair(f"{A}/fp32/input_embeddings", B)["setting_a"].item() == "input_embeddings"
 
 
-def test_over_and_readout_can_be_chosen(in_finished):
-    wide, labels = opening.pair(A, B), opening.pair(A, B, over="labels", position="last", variant="denoised")
-    assert labels["position"].item() == "last"
-    assert wide["rho_same_ci_low"].item() != labels["rho_same_ci_low"].item()
-
-
 @pytest.mark.parametrize(
-    ("a", "b", "options", "said"),
+    ("a", "b", "said"),
     [
-        ("tiny-lama", B, {}, "no model 'tiny-lama'; did you mean 'tiny-llama-3.2'\\? there are char_ngrams, tfidf, tiny-llama"),
-        (f"{A}/int8", B, {}, "no precision of 'tiny-llama-3.2' 'int8'; there are fp16, fp32"),
-        (A, A, {}, "not compared with itself"),
-        (f"{A}/fp32/stories/x", B, {}, "names no reader"),
-        (A, B, {"over": "topic"}, "no interval over 'topic'; did you mean 'topics'"),
-        (A, B, {"position": "mean5"}, "no position 'mean5'; did you mean 'mean50'"),
+        ("tiny-lama", B, "no model 'tiny-lama'; did you mean 'tiny-llama-3.2'\\? there are char_ngrams, tfidf, tiny-llama"),
+        (f"{A}/int8", B, "no precision of 'tiny-llama-3.2' 'int8'; there are fp16, fp32"),
+        (A, A, "not compared with itself"),
+        (f"{A}/fp32/stories/x", B, "names no reader"),
     ],
 )
-def test_a_name_that_is_not_there_is_answered_with_those_that_are(in_finished, a, b, options, said):
+def test_a_name_that_is_not_there_is_answered_with_those_that_are(in_finished, a, b, said):
     with pytest.raises(InputError, match=said):
-        opening.pair(a, b, **options)
+        opening.pair(a, b)
 
 
 def test_everything_opens_from_another_folder_when_the_repository_is_given(finished, tmp_path, monkeypatch):
@@ -74,12 +58,12 @@ def test_everything_opens_from_another_folder_when_the_repository_is_given(finis
 
 
 def test_what_is_not_there_is_answered_with_what_to_do(finished, project, tmp_path):
-    with pytest.raises(InputError, match=r"rsa.parquet: not there; .* is no checkout of this project"):
-        opening.table("rsa")
+    with pytest.raises(InputError, match=r"pairs.parquet: not there; .* is no checkout of this project"):
+        opening.table("pairs")
     with pytest.raises(InputError, match="no such folder"):
-        opening.table("rsa", root=tmp_path / "nowhere")
-    with pytest.raises(InputError, match="no table 'rsaa'; did you mean 'rsa'"):
-        opening.table("rsaa", root=finished.folder)
+        opening.table("pairs", root=tmp_path / "nowhere")
+    with pytest.raises(InputError, match="no table 'pair'; did you mean 'pairs'"):
+        opening.table("pair", root=finished.folder)
     with pytest.raises(InputError, match="no model 'tiny-lama'; did you mean 'tiny-llama-3.2'"):
         opening.activations("tiny-lama", "fp32", "stories", root=finished.folder)
     with pytest.raises(InputError, match="no precision 'fp64'; did you mean"):
@@ -94,19 +78,14 @@ def test_what_a_lock_records_is_to_be_pulled_and_what_it_does_not_is_to_be_made(
     root = project.folder
     (root / "dvc.yaml").write_text("stages: {}\n")
     with pytest.raises(InputError, match="run `dvc repro` in"):
-        opening.table("rsa")
+        opening.table("pairs")
     out = "  - path: {}\n    md5: a\n"
     (root / "dvc.lock").write_text(
         "schema: '2.0'\nstages:\n s:\n  cmd: x\n  outs:\n"
-        + out.format("data/tables/rsa.parquet")
+        + out.format("data/tables/pairs.parquet")
         + out.format("data/activations/tiny-qwen2.5/fp32/stories.zarr")
     )
     with pytest.raises(InputError, match="run `dvc pull --allow-missing` in"):
-        opening.table("rsa")
+        opening.table("pairs")
     with pytest.raises(InputError, match="run `dvc repro` in"):
         opening.activations("tiny-qwen2.5", "fp32", "stories")
-
-
-def test_a_pair_has_the_columns_of_the_table_first(in_finished):
-    assert opening.pair(A, B).columns[: len(PAIRS.columns)] == list(PAIRS.columns)
-    assert opening.pair(A, B).schema["rho_dis_ci_high"] == pl.Float64

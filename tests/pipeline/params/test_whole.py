@@ -35,7 +35,7 @@ def test_params_yaml_is_the_default_profile():
     ("change", "message"),
     [
         ({"read__precission": ["fp32"]}, r"params.yaml: read: unknown key 'precission'; did you mean 'precisions'\?"),
-        ({"claim": {}}, r"params.yaml: unknown key 'claim'; did you mean 'claims'\?"),
+        ({"maturiti": {}}, r"params.yaml: unknown key 'maturiti'; did you mean 'maturity'\?"),
         ({"read__precisions": ["fp32", "fp8"]}, "read.precisions.1: Input should be 'fp32', 'bf16', 'fp16', 'int8' or 'nf4'"),
         ({"read__precisions": ["fp32", "fp32"]}, "named twice: fp32"),
         ({"readings__stories__positions": ["lst"]}, "'lst' is not among positions"),

@@ -7,7 +7,7 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.schemas.pairs import RSA
+from pipeline.schemas.pairs import PAIRS
 from pipeline.store import arrays, layout, roots, tables
 
 
@@ -79,10 +79,10 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.activations("tiny-qwen2.5", "fp32", "stories")
     with pytest.raises(InputError, match="vectors.zarr: not there; .* is no checkout of this project"):
         opening.vectors()
-    with pytest.raises(InputError, match="rsa.parquet: not there"):
-        opening.table("rsa")
-    with pytest.raises(InputError, match="no table 'rsas'; did you mean 'rsa'\\? there are attributions, behaviour"):
-        opening.table("rsas")
+    with pytest.raises(InputError, match="pairs.parquet: not there"):
+        opening.table("pairs")
+    with pytest.raises(InputError, match="no table 'pair'; did you mean 'pairs'\\? there are attributions, behaviour"):
+        opening.table("pair")
 
 
 def test_a_missing_chunk_is_no_silent_nan(project):
@@ -107,9 +107,9 @@ def test_arrays_of_other_dimensions_are_refused(in_finished):
 
 def test_a_table_of_another_version_is_refused(project):
     tables.TABLES.mkdir(parents=True)
-    pl.DataFrame({"model": ["m"]}).write_parquet(tables.table_path(RSA.name))
+    pl.DataFrame({"model": ["m"]}).write_parquet(tables.table_path(PAIRS.name))
     with pytest.raises(InputError, match="its columns are not those of this version"):
-        opening.table("rsa")
-    tables.table_path(RSA.name).write_bytes(b"PAR1 broken")
-    with pytest.raises(InputError, match="rsa.parquet: not readable"):
-        opening.table("rsa")
+        opening.table("pairs")
+    tables.table_path(PAIRS.name).write_bytes(b"PAR1 broken")
+    with pytest.raises(InputError, match="pairs.parquet: not readable"):
+        opening.table("pairs")
