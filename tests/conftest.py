@@ -22,7 +22,7 @@ from pipeline.params.whole import Params
 ROOT = Path(__file__).resolve().parent.parent
 
 
-CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "human", "choices", "paper", "writings", "confounds")
+CONCLUDE = ("geometry", "corpus", "pairs", "gram", "imported", "shared", "human", "choices", "paper", "writings", "confounds")
 CONCLUDE += ("steering", "behaviour", "maturity", "claims", "headline", "report")
 """The stages of `analysis`, each after those that it reads."""
 
@@ -84,6 +84,7 @@ class Project:
             varied |= {"precision": precision}
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
         self.params["rsa"] |= {"depths": [0.0, 0.5, 1.0], "triples": 4, "shuffles": 39}
+        self.params["shared"] |= {"halvings": 6, "subsets": 4, "orders": 9}
         self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`

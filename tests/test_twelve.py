@@ -71,6 +71,7 @@ def small(params):
     params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
     params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
     params["human"] |= {"bootstrap": 10}
+    params["shared"] |= {"halvings": 4, "subsets": 2, "orders": 3}
     params["confounds"] |= {"permutations": 199}
     params["corpus"] |= {"draws": 10}
     params["steering"] |= {"models": ["qwen2.5-1.5b", PARTLY], "max_new_tokens": 4}

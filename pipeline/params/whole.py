@@ -22,6 +22,7 @@ from pipeline.params.maturity import MaturitySections
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
+from pipeline.params.shared import SharedSections
 from pipeline.params.steering import SteeringSections
 from pipeline.params.vectors import VectorsSections
 from pipeline.params.writing import WritingSections
@@ -38,6 +39,7 @@ class Params(
     GramSections,
     ImportedSections,
     HumanSections,
+    SharedSections,
     SteeringSections,
     BehaviourSections,
     MaturitySections,

@@ -13,6 +13,7 @@ from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
 from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
+from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import DOSES, REGIMES, STEERING
 from pipeline.schemas.table import Table
@@ -30,6 +31,9 @@ _ALL: list[Table] = [
     GROWTH,
     PAIRS,
     BEYOND,
+    PAIR_EMOTIONS,
+    PREDICTION,
+    LABEL_SUBSETS,
     PAIRS_BY_DEPTH,
     LINEAGES,
     IMPORTED,
