@@ -9,7 +9,8 @@ from math import inf
 from typing import Any
 
 from analysis.claims import pair_evidence, reference, rules, single_evidence, text_evidence
-from analysis.claims.known import OTHER, ClaimSections, Judged, Known
+from analysis.claims.known import ClaimSections, Judged, Known
+from analysis.claims.protocols import OTHER
 from analysis.claims.reference import Claim
 from analysis.claims.rules import NOT_TESTABLE, Side
 from pipeline.errors import run_stage

@@ -19,9 +19,6 @@ from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 
 Row = dict[str, Any]
-PAPER, SAME, OTHER = "as published", "same stories", "other stories"
-"""Protocols, by what differs: three passages, the last token, the published layer; all stories, the same on both sides, each
-reader at best_layer_cv; the same with one side on one half of the topics and the other on the other."""
 THREE = 3
 """Passages of a label, as published."""
 

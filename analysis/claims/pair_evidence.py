@@ -12,8 +12,9 @@ from dataclasses import replace
 import numpy as np
 
 from analysis.claims import rules
-from analysis.claims.known import OTHER, PAPER, SAME, Judged, Known, Row, lacking
+from analysis.claims.known import Judged, Known, Row, lacking
 from analysis.claims.members import Wanted, across, as_passages, at_reference, named, pair_name, published_rows, tuned
+from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Beside, Number, Side
 from analysis.readers import lineages

@@ -7,7 +7,8 @@ import polars as pl
 from scipy import stats
 
 from analysis.claims import rules
-from analysis.claims.known import OTHER, PAPER, Judged, Known, Row, as_published, lacking
+from analysis.claims.known import Judged, Known, Row, as_published, lacking
+from analysis.claims.protocols import OTHER, PAPER
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side
 from analysis.rsa import names, split_half

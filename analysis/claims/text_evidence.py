@@ -8,8 +8,9 @@ import polars as pl
 
 from analysis.behaviour.behaviour import EPISTEMIC, first_flip
 from analysis.claims import comparisons, rules
-from analysis.claims.known import OTHER, PAPER, SAME, Judged, Known, Row, lacking
+from analysis.claims.known import Judged, Known, Row, lacking
 from analysis.claims.pair_evidence import lowest_number
+from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side, Verdict
 from analysis.readers.kinds import ONE_MODEL

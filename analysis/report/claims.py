@@ -7,7 +7,7 @@ from collections import Counter
 import altair as alt
 import polars as pl
 
-from analysis.claims.known import OTHER, PAPER, SAME
+from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.report.figures import ACCENT, INK, MUTED, WARM
 from analysis.report.findings import Finding, number

@@ -6,7 +6,8 @@ import pytest
 from scipy.stats import spearmanr, t
 
 from analysis.claims import claims, pair_evidence, reference, rules, single_evidence, text_evidence
-from analysis.claims.known import OTHER, PAPER, SAME, Known
+from analysis.claims.known import Known
+from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGES, UNDECIDED, VALENCE
 from pipeline import opening
 from pipeline.errors import InputError
