@@ -60,7 +60,9 @@ def moments(factors: Sequence[Floats], design: Design, masks: Bools, fixed: Floa
 
 def explained(r: Floats, target: int, predictors: Sequence[int]) -> float:
     """Share of the target's variance that weights from one half explain in the other: mean over halves and both ways, from
-    `moments` (O, 2, K, K). Below 0 where they mislead; NaN where a reliability is not positive."""
+    `moments` (O, 2, K, K). Below 0 where they mislead, 0 without any; NaN where a reliability is not positive."""
+    if not len(predictors):  # scipy's nnls ends the process on an empty matrix
+        return 0.0
     if not np.isfinite(r[..., [target, *predictors], :][..., [target, *predictors]]).all():
         return float("nan")
     shares = []
