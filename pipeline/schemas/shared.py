@@ -52,7 +52,11 @@ PREDICTION = Table(
             "Share of b's stories on held-out topics that a's emotion centroids name rightly, turned by an orthogonal map that"
             " was fitted on the other topics.",
         ),
-        "decoded_chance": Column(pl.Float64, "The mean of the same with a's labels in random orders."),
+        "decoded_chance": Column(
+            pl.Float64,
+            "The mean of the same with a's labels in random orders. It may be as high: centroids at equal distances turn onto"
+            " one another in any order, which decoded_new does not share.",
+        ),
         "decoded_new": Column(pl.Float64, "The same for emotions that the map was not fitted on, named among five at a time."),
         "decoded_new_chance": Column(pl.Float64, "The mean of that with a's labels in random orders."),
         "p_new": Column(pl.Float64, "One-sided p of decoded_new over these orders."),
