@@ -27,6 +27,7 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
     "pairs": pair_evidence.across_families,
     "pairs_without_llama": pair_evidence.across_lineages,
     "falsifier": pair_evidence.across_lineages,
+    "any_pair": pair_evidence.any_pair,
     "new_lineage": pair_evidence.new_lineage,
     "valence": pair_evidence.valence,
     "beyond_words": pair_evidence.beyond_words,
@@ -79,8 +80,8 @@ def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
         "order": 0,
         **{name: getattr(claim, name) for name in ("kind", "text", "source", "published")},
         "scale": number.scale,
-        "at_least": None if side.at_least == -inf else side.at_least,
-        "at_most": None if side.at_most == inf else side.at_most,
+        "at_least": end_of(side.at_least),
+        "at_most": end_of(side.at_most),
         "about": number.about or None,
         "n": number.n,
         "n_unknown": number.n_unknown,
@@ -91,6 +92,11 @@ def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
         "why": (verdict.why if verdict.why != number.about else "") or None,
         "rules": digest,
     }
+
+
+def end_of(value: float) -> float | None:
+    """An end of a side as people read it: above 0 begins at 0."""
+    return None if abs(value) == inf else round(value, 9) + 0.0
 
 
 def digest_of(params: ClaimSections, claims: list[Claim]) -> str:

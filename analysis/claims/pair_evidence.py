@@ -22,6 +22,8 @@ from analysis.readers.kinds import UNTRAINED, WORDS
 from analysis.rsa import simultaneous
 from pipeline.schemas.pairs import PAIRS
 
+NO_PAIR = "no two trained models of different lineages were read"
+
 
 def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judged:
     """A claim on the lowest raw rho of three passages, judged by what is found across passages."""
@@ -103,6 +105,10 @@ def across_lineages(known: Known, claim: Claim) -> list[Judged]:
     return of_pairs(known, claim, across(known, known.lineage), "no two mature models of different lineages were read")
 
 
+def any_pair(known: Known, claim: Claim) -> list[Judged]:
+    return of_pairs(known, claim, across(known, known.lineage, mature=False), NO_PAIR)
+
+
 def of_named(known: Known, claim: Claim, a: str, b: str) -> list[Judged]:
     return of_pairs(known, claim, named(a, b), f"{a} and {b} were not both read")
 
@@ -122,9 +128,9 @@ def new_lineage(known: Known, claim: Claim) -> list[Judged]:
 def valence(known: Known, claim: Claim) -> list[Judged]:
     """What two lineages share within one sign of valence, and with valence taken out: the lower of both must be above 0."""
     assert claim.other is not None
-    rows = at_reference(known, across(known, known.lineage))
+    rows = at_reference(known, across(known, known.lineage, mature=False))
     if not rows:
-        return [lacking(OTHER, "no two mature models of different lineages were read")]
+        return [lacking(OTHER, NO_PAIR)]
     numbers = [(name, lowest_number(known, rows, name)) for name in ("within_sign", "valence_removed")]
     judged = [(name, n) for name, n in numbers if n.interval is not None]
     if len(judged) < len(numbers):
@@ -138,9 +144,9 @@ def valence(known: Known, claim: Claim) -> list[Judged]:
 def beyond_words(known: Known, claim: Claim) -> list[Judged]:
     """The pair of two lineages of which the words that explain most leave least."""
     assert claim.other is not None
-    rows = at_reference(known, across(known, known.lineage))
+    rows = at_reference(known, across(known, known.lineage, mature=False))
     if not rows:
-        return [lacking(OTHER, "no two mature models of different lineages were read")]
+        return [lacking(OTHER, NO_PAIR)]
     left = [r for r in left_of(known, rows) if r["control"].startswith("words:") and r["left"] is not None]
     if not left:
         return [lacking(OTHER, "no reader of words has a geometry that could be told from noise")]
@@ -211,13 +217,12 @@ def learned(known: Known, claim: Claim) -> list[Judged]:
 def emotions(known: Known, claim: Claim) -> list[Judged]:
     """What two models of different lineages share where they share no passage, by permutation: labels that mean nothing give 0
     there. All pairs must pass, so that none is corrected for."""
-    why_not = "no two trained models of different lineages were read"
     wanted = across(known, known.lineage, mature=False)
     of_passages = map(as_passages, published_rows(known, wanted))
     passages = [(x.about, x.across, x.p, None) for x in of_passages if x.across is not None and x.p is not None]
     rows = [r for r in at_reference(known, wanted) if r["p_cross"] is not None]
     stories = [(pair_name(r), r["rho_cross"], r["p_cross"], r["rho_cross_high"]) for r in rows]
-    return [by_permutation(known, PAPER, passages, why_not), by_permutation(known, OTHER, stories, why_not)]
+    return [by_permutation(known, PAPER, passages, NO_PAIR), by_permutation(known, OTHER, stories, NO_PAIR)]
 
 
 def by_permutation(
