@@ -54,6 +54,13 @@ def test_params_yaml_is_the_default_profile():
         ),
         ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
         ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
+        (
+            {
+                "write__settings__loose_prompted": {"prompts": "story", "samples": 1, "max_new_tokens": 9, "template": False}
+                | {"position": "last", "layer": "middle"}
+            },
+            "write.settings: 'loose_prompted': vectors after the prompt have names that end so; give it another",
+        ),
         ({"steering__models": ["gpt"]}, "steering.models: 'gpt' is not among read.models"),
         ({"steering__precisions": ["nf4"]}, "steering.precisions: 'nf4' is not among read.precisions"),
         ({"steering__ours__position": "mean0"}, "steering.ours.position: 'mean0' is not among geometry.positions"),
