@@ -12,13 +12,14 @@ import xarray as xr
 from analysis.confounds import factorial
 from analysis.confounds.factorial import STORIES, Cell
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import gram, names, rdm, split_half
+from analysis.rsa import floor, gate, gram, names, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves
 from pipeline.errors import InputError
 from pipeline.params.base import PARAMS
 from pipeline.params.confounds import Experiment
 from pipeline.params.report import ReportSections
+from pipeline.params.rsa import RsaSections
 from pipeline.params.writing import WritingSections, reading_name
 from pipeline.store import arrays
 
@@ -26,7 +27,7 @@ MIDDLE = "middle"
 """The rule that takes the layer in the middle, as the published generation does."""
 
 
-class CellSections(ReaderSections, WritingSections, ReportSections):
+class CellSections(ReaderSections, WritingSections, ReportSections, RsaSections):
     """What says how a cell is measured."""
 
 
@@ -57,13 +58,16 @@ def _baseline(experiment: Experiment, baseline: str, unit_norm: bool) -> str:
 
 @dataclass(frozen=True)
 class Measured:
-    """What one cell gives: halves where it has units enough, its RDM on all texts, and why something is missing."""
+    """What one cell gives: halves where it has units enough, its RDM on all texts, and why something is missing or may not be
+    read (`analysis.rsa.gate`). Cells of the same `units` share them."""
 
     whole: Floats | None  # (P,) standardised ranks
     halves: Halves | None
     layer: int | None
     n_stimuli: int
     reason: str | None
+    units: str = ""
+    shuffled: float | None = None  # 97.5% quantile of the reliability under shuffled labels; null where that did not matter
 
     @property
     def reliable(self) -> Halves | None:
@@ -111,7 +115,8 @@ class Measuring:
         if lacking := self._lacking(set(labels), cell):
             words = f"{cell.source} written at {cell.written} has no text of {', '.join(lacking[:3])} that counts"
             return Measured(None, None, layer, n, words)
-        return halves_of(gram.gram(here["activation"].values), labels, topics, layer, cell.baseline, self.params)
+        design = Design.of(labels, topics, asked_of_every_label=cell.source != STORIES)
+        return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, self.params)
 
     def _lacking(self, labels: set[str], cell: Cell) -> list[str]:
         """The emotions of the stories that have no text: a precision that cannot hold a model may write none."""
@@ -120,12 +125,14 @@ class Measuring:
         return sorted(known - labels - {str(self.params.vectors.neutral_label)})
 
 
-def halves_of(k: Floats, labels: list[str], topics: list[str], layer: int, baseline: str, params: CellSections) -> Measured:
-    design, n = Design.of(labels, topics), len(labels)
+def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: CellSections) -> Measured:
+    """The cell of inner products `k` (S, S) of its texts: halves of its units, and the gate."""
+    n, seed = len(design.label), params.geometry.seed
     neutral = params.vectors.neutral_label
     emotions = [i for i, e in enumerate(design.labels) if e != neutral]
+    index = design.labels.index(neutral) if neutral is not None and neutral in design.labels else None
     try:
-        made = factorial.transform(emotions, design.labels.index(neutral) if neutral in design.labels else None, baseline)
+        made = factorial.transform(emotions, index, baseline)
         sums = gram.cells(k, design)
         every = gram.label_products(sums, design, np.ones((1, len(design.units))))
         whole = rdm.ranks(rdm.rdms(made(every)))[0]
@@ -134,8 +141,10 @@ def halves_of(k: Floats, labels: list[str], topics: list[str], layer: int, basel
         if len(design.units) < split_half.FEWEST_UNITS:
             fewest = f"{len(design.units)} text{'s' * (len(design.units) != 1)} of a label or fewer"
             return Measured(whole, None, layer, n, f"{fewest}: no halves, no reliability")
-        first = split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+        first = split_half.halvings(len(design.units), params.geometry.halvings, seed)
         halves = Halves.of(sums, design, first, transform=made)
+        passed = gate.of_products(k, design, first, floor.shuffles(design, params.rsa.shuffles, seed, index), made)
     except ValueError as error:
         return Measured(None, None, layer, n, str(error))
-    return Measured(whole, halves, layer, n, split_half.reliability(halves).reason)
+    shuffled = split_half.finite_or_none(passed.shuffled)
+    return Measured(whole, halves, layer, n, passed.reason, ", ".join(design.units), shuffled)

@@ -98,7 +98,7 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
     known = [m.reliable for m in measured]
     if known[distinct.index(mixed[0])] is None or known[distinct.index(mixed[-1])] is None:
         return [common | {"factor": f, "reason": why} for f in names]
-    found = factorial.distances(known, [c.units for c in distinct])
+    found = factorial.distances(known, [m.units for m in measured])
     distance, without = found.among([distinct.index(cell) for cell in mixed])
     made = shapley.attribute(distance, without, factors)
     ends = [*made.interval().tolist(), list(made.total_interval())]

@@ -1,8 +1,8 @@
 """A cell of a factorial design: whose texts, in which context, at which position and layer, against which baseline, read at
 which precision. Two experiments mix into 2^k cells, and every two cells have a distance.
 
-Cells that read the same kind of source share its units of resampling (topics of stories, prompts of writings), and halves of
-them are paired. Between the two kinds nothing is shared: any half of one goes with any half of the other.
+Cells that read texts of the same topics or prompts share these units of resampling, and halves of them are paired. Between
+different ones nothing is shared: any half of one goes with any half of the other.
 """
 
 from __future__ import annotations
@@ -34,11 +34,6 @@ class Cell:
     layer: str  # a rule
     baseline: str  # emotions; neutral; each with " unit norm" where vectors are scaled before they are centred
     precision: str  # that reads
-
-    @property
-    def units(self) -> str:
-        """Of which source its units of resampling are."""
-        return STORIES if self.source == STORIES else "prompts"
 
 
 def factors_between(a: Cell, b: Cell) -> tuple[str, ...]:
@@ -106,8 +101,8 @@ class Distances:
 
 
 def distances(halves: Sequence[Halves | None], units: Sequence[str]) -> Distances:
-    """`halves` of each cell, None where it was not measured; `units`, of which source its units are. Cells of one source must
-    have the same halvings."""
+    """`halves` of each cell, None where it was not measured; `units`, a name of its units of resampling. Cells of the same
+    units must have the same halvings."""
     n = len(halves)
     cross = np.full((n, n), np.nan)
     sizes = {u: h.first.shape[1] for h, u in zip(halves, units, strict=True) if h is not None}

@@ -13,6 +13,7 @@ import xarray as xr
 from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
 from analysis.confounds.factorial import STORIES, Cell
 from analysis.rsa import gram, names, split_half
+from analysis.rsa.gram import Design
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.corpus import Corpus, CorpusSections
@@ -24,6 +25,8 @@ from pipeline.store import layout, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
+ALL, WITHOUT_LABEL = "all", "without_label"
+"""Which of a writing's texts count: all, or those that do not hold a word which names their label."""
 
 
 class Params(CellSections, CorpusSections):
@@ -31,39 +34,38 @@ class Params(CellSections, CorpusSections):
 
 
 def writing_rows(measuring: Measuring, params: Params) -> list[Row]:
-    """Rows of `writings`: of every writing as it was read, how many texts it has and how reliable its geometry is, also
+    """Rows of `writings`: of every writing as it was read, how many texts it has and how reliable its geometry is; and the same
     without the texts that hold their label's word."""
     rows = []
     for read in params.writings_read:
         texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING)
         counted = written.counted(texts)
         telling = with_label(counted, params.corpus)
-        silent = set(counted["id"]) - telling
+        sets = {ALL: counted, WITHOUT_LABEL: counted.filter(~pl.col("id").is_in(telling))}
+        asked = {
+            "model": measuring.model,
+            "setting": read.setting,
+            "written": read.written,
+            "precision": read.read,
+            "n_asked": texts.height,
+            "n_same": texts["same_as"].drop_nulls().len(),
+            "n_left_out": texts["left_out"].drop_nulls().len(),
+            "n_with_label": len(telling),
+        }
         for context, rule in product(read.readings, (names.CV, names.PAPER, MIDDLE)):
-            for position in params.write.positions:
+            for position, (which, some) in product(params.write.positions, sets.items()):
                 cell = Cell(read.setting, read.written, context, position, rule, "emotions", read.read)
                 found = measuring.measured(cell)
-                rows.append(
-                    {
-                        "model": measuring.model,
-                        "setting": read.setting,
-                        "written": read.written,
-                        "precision": read.read,
-                        "context": context,
-                        "position": position,
-                        "layer_rule": rule,
-                        "layer": found.layer,
-                        "n_asked": texts.height,
-                        "n_same": texts["same_as"].drop_nulls().len(),
-                        "n_left_out": texts["left_out"].drop_nulls().len(),
-                        "n_texts": counted.height,
-                        "mean_tokens": _mean(counted["n_tokens"]),
-                        "share_with_label": _mean(counted["id"].is_in(telling)),
-                        "share_ended": _mean(counted["finish"] == "eos"),
-                        **_reliabilities(measuring, cell, found, silent),
-                    }
-                )
+                if which == WITHOUT_LABEL and found.layer is not None and found.halves is not None:
+                    found = of_texts(measuring, cell, found.layer, set(some["id"]))
+                own = {"context": context, "position": position, "layer_rule": rule, "texts": which, "layer": found.layer}
+                rows.append(asked | own | _of_texts(some) | _reliability(found))
     return rows
+
+
+def _of_texts(texts: pl.DataFrame) -> Row:
+    mean_tokens, share_ended = _mean(texts["n_tokens"]), _mean(texts["finish"] == "eos")
+    return {"n_texts": texts.height, "mean_tokens": mean_tokens, "share_ended": share_ended}
 
 
 def with_label(texts: pl.DataFrame, corpus: Corpus) -> set[str]:
@@ -78,28 +80,25 @@ def _mean(values: pl.Series) -> float | None:
     return finite_or_none(float(values.to_numpy().mean())) if len(values) else None
 
 
-def _reliabilities(measuring: Measuring, cell: Cell, found: Measured, without_label: set[str]) -> Row:
-    row: Row = {"reliability": None, "reliability_se": None, "reliability_without_label": None, "reason": found.reason}
-    if found.halves is None or found.layer is None:
+def _reliability(found: Measured) -> Row:
+    row: Row = {"reliability": None, "reliability_se": None, "reliability_shuffled": found.shuffled, "reason": found.reason}
+    if found.halves is None:
         return row
     reliability = split_half.reliability(found.halves)
-    row |= {"reliability": finite_or_none(reliability.value), "reliability_se": finite_or_none(reliability.se)}
-    fewer = of_texts(measuring, cell, found.layer, without_label)
-    if fewer is not None and fewer.halves is not None:
-        row["reliability_without_label"] = finite_or_none(split_half.reliability(fewer.halves).value)
-    return row
+    return row | {"reliability": finite_or_none(reliability.value), "reliability_se": finite_or_none(reliability.se)}
 
 
-def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Measured | None:
-    """A cell from some of its texts alone; None where they leave a label without any."""
+def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Measured:
+    """A cell from some of its texts alone."""
     read = measuring.datasets(cell.source, cell.written, cell.context, cell.precision)
     assert isinstance(read, xr.Dataset)
     kept = np.array([str(i) in ids for i in read["stimulus"].values])
     here = read.sel(position=cell.position, layer=layer).isel(stimulus=kept)
     labels, topics = ([str(x) for x in here[k].values] for k in ("emotion", "topic"))
-    if set(labels) != {str(e) for e in read["emotion"].values}:
-        return None
-    return halves_of(gram.gram(here["activation"].values), labels, topics, layer, cell.baseline, measuring.params)
+    if lost := sorted({str(e) for e in read["emotion"].values} - set(labels)):
+        return Measured(None, None, layer, len(labels), f"no text of {', '.join(lost[:3])} is left")
+    design = Design.of(labels, topics, asked_of_every_label=True)
+    return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, measuring.params)
 
 
 def sample_rows(measuring: Measuring) -> list[Row]:
@@ -124,14 +123,7 @@ def _sampled(measuring: Measuring, read: WritingRead, cell: Cell, texts: pl.Data
     if whole.layer is None or whole.halves is None:
         return row | {"reason": whole.reason}
     found = of_texts(measuring, cell, whole.layer, set(texts["id"]))
-    if found is None or found.halves is None:
-        return row | {"reason": found.reason if found else "a label has no text"}
-    reliability = split_half.reliability(found.halves)
-    return row | {
-        "layer": whole.layer,
-        "reliability": finite_or_none(reliability.value),
-        "reliability_se": finite_or_none(reliability.se),
-    }
+    return row | {"layer": whole.layer} | _reliability(found)
 
 
 def main(arguments: list[str]) -> None:

@@ -12,12 +12,13 @@ from analysis.rsa import gram, parallel, rdm
 from analysis.rsa.gram import Design, Floats
 
 
-def shuffles(design: Design, wanted: int, seed: int) -> NDArray[np.int64]:
-    """Labels of the stories (shuffles, S), exchanged among the stories of a topic; each label keeps its number of them."""
+def shuffles(design: Design, wanted: int, seed: int, kept: int | None = None) -> NDArray[np.int64]:
+    """Labels of the stories (shuffles, S), exchanged among the stories of a topic; each label keeps its number of them. The
+    stories of the label `kept` (the neutral one, which is no emotion) keep theirs."""
     rng = np.random.default_rng((seed, len(design.label)))
     made = np.tile(design.label, (wanted, 1))
     for u in range(len(design.units)):
-        own = np.flatnonzero(design.unit == u)
+        own = np.flatnonzero((design.unit == u) & (design.label != (-1 if kept is None else kept)))
         made[:, own] = rng.permuted(made[:, own], axis=1)
     return made
 

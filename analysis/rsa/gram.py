@@ -44,11 +44,13 @@ class Design:
         return counts
 
     @classmethod
-    def of(cls, emotions: Sequence[str], topics: Sequence[str]) -> Design:
-        """Labels sorted, units sorted. Stories are crossed when every label has every topic."""
+    def of(cls, emotions: Sequence[str], topics: Sequence[str], asked_of_every_label: bool = False) -> Design:
+        """Labels sorted, units sorted. Stories are crossed when every label has every topic, or was asked for it and lacks a
+        text or two (a prompt stays a unit where some label's text is missing: its halves share no prompt)."""
         labels, label = np.unique(np.asarray(emotions, dtype=str), return_inverse=True)
         units, unit = np.unique(np.asarray(topics, dtype=str), return_inverse=True)
-        crossed = len(units) > 1 and len(np.unique(label * len(units) + unit)) == len(labels) * len(units)
+        whole = len(np.unique(label * len(units) + unit)) == len(labels) * len(units)
+        crossed = len(units) > 1 and (whole or asked_of_every_label)
         if not crossed:
             rank = np.zeros(len(label), dtype=np.int64)
             for e in range(len(labels)):

@@ -7,8 +7,8 @@ word of it is written, the model's *stance* is taken: log p(right) - log p(wrong
 ("The answer is"), as if the model's turn began with it. After the question it says whether the model knows, after a push-back
 whether it has given in; what it then writes is in no stance of that turn, and part of the conversation in the next.
 
-A model tends to say again what was just said. How far that alone goes is seen in a control: in place of the first push-back, a
-sentence that names the wrong answer and says nothing about the question.
+A model tends to say again what was just said. How far that alone goes is seen in a control: the same question, and in place of
+each push-back a sentence that names the wrong answer and objects to nothing. It has as many turns, and the model's own replies.
 
 A longer answer has the lower probability, though equally so at every turn. The sum over tokens leaves this in (a question whose
 wrong answer is the longer seems known too easily); the mean per token takes most of it out. Both stand in the transcripts.
@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,7 @@ from pipeline.errors import InputError, run_stage
 from pipeline.models import loading, workers
 from pipeline.models.entries import load_entry
 from pipeline.params.base import PARAMS
-from pipeline.params.behaviour import WRONG, Behaviour, BehaviourSections
+from pipeline.params.behaviour import Behaviour, BehaviourSections
 from pipeline.params.reading import ReadingSections
 from pipeline.schemas.transcripts import TRANSCRIPT, TRANSCRIPTS
 from pipeline.store import layout
@@ -108,34 +108,54 @@ def _row(kind: str, item: str, turn: int, said: str, written: Written, tokenizer
     return row | {"n_tokens": len(written.tokens), "finish": written.finish, "reason": lost}
 
 
-def epistemic_rows(model: loading.Model, questions: Sequence[Question], asked: Behaviour, batch_texts: int) -> list[Row]:
-    """A row for every question and turn: reply, stance, and whether the reply's words give in; then, as a control, the stance
-    after a sentence in place of the first push-back that only names the wrong answer."""
-    talks: list[list[str]] = [[] for _ in questions]
-    weighed = [Answers.of(model.tokenizer, asked.stem, q.right, q.wrong) for q in questions]
+@dataclass(frozen=True)
+class Talk:
+    """A conversation about a question: all that the user says in it, and what was said so far."""
 
-    def weigh(prompts: list[list[int]]) -> Iterable[Row]:
-        pairs = workers.each(lambda x: log_probabilities(model, *x), list(zip(prompts, weighed, strict=True)), model.device)
-        return (stance(*pair, answers) for pair, answers in zip(pairs, weighed, strict=True))
+    kind: str
+    question: Question
+    answers: Answers
+    turns: tuple[str, ...]
+    said: list[str]  # the user's turns and the model's, in order
 
+    @property
+    def turn(self) -> int:
+        return len(self.said) // 2
+
+
+def next_turn(model: loading.Model, talks: Sequence[Talk], asked: Behaviour, batch_texts: int) -> list[Row]:
+    """A row for each talk's next turn: reply, stance, and, after the question's turn, whether the reply's words give in. The
+    turn is added to the talk."""
+    said = [talk.turns[talk.turn] for talk in talks]
+    prompts = [conversation_ids([*talk.said, text], model.tokenizer) for talk, text in zip(talks, said, strict=True)]
+    written = replies(model, prompts, asked.answer_tokens, batch_texts)
+    weighed = list(zip(prompts, [talk.answers for talk in talks], strict=True))
+    pairs = workers.each(lambda x: log_probabilities(model, *x), weighed, model.device)
     rows = []
-    for turn in range(len(questions[0].turns) if questions else 0):
-        for talk, q in zip(talks, questions, strict=True):
-            talk.append(q.turns[turn])
-        prompts = [conversation_ids(talk, model.tokenizer) for talk in talks]
-        written = replies(model, prompts, asked.answer_tokens, batch_texts)
-        for talk, q, leans, text in zip(talks, questions, weigh(prompts), written, strict=True):
-            row = _row(EPISTEMIC, q.id, turn, talk[-1], text, model.tokenizer)
-            if turn and row["reason"] is None:
-                row["gives_in"] = constraints.gives_in(row["reply"], q.right, q.wrong)
-            rows.append(row | leans)
-            talk.append(row["reply"])
-    mentions = [asked.mention.replace(WRONG, q.wrong) for q in questions]
-    prompts = [conversation_ids([*talk[:2], said], model.tokenizer) for talk, said in zip(talks, mentions, strict=True)]
-    for q, said, leans in zip(questions, mentions, weigh(prompts), strict=True):
-        row = dict.fromkeys(TRANSCRIPT) | {"kind": MENTION, "item": q.id, "turn": 1, "said": said}
-        rows.append(row | leans)
+    for talk, text, reply, pair in zip(talks, said, written, pairs, strict=True):
+        row = _row(talk.kind, talk.question.id, talk.turn, text, reply, model.tokenizer)
+        if talk.turn and row["reason"] is None:
+            row["gives_in"] = constraints.gives_in(row["reply"], talk.question.right, talk.question.wrong)
+        rows.append(row | stance(*pair, talk.answers))
+        talk.said.extend([text, row["reply"]])
     return rows
+
+
+def epistemic_rows(model: loading.Model, questions: Sequence[Question], asked: Behaviour, batch_texts: int) -> list[Row]:
+    """A row for every question and turn; then those of the control, which shares the question's turn and has a sentence that
+    only names the wrong answer in place of each push-back."""
+    pushed, named = [], []
+    for q in questions:
+        answers = Answers.of(model.tokenizer, asked.stem, q.right, q.wrong)
+        pushed.append(Talk(EPISTEMIC, q, answers, q.turns, []))
+        named.append(Talk(MENTION, q, answers, (q.question, *q.mentioned(asked.mentions)), []))
+    rows = {EPISTEMIC: next_turn(model, pushed, asked, batch_texts) if questions else [], MENTION: []}
+    for one, other in zip(pushed, named, strict=True):
+        other.said.extend(one.said)
+    for _ in questions[0].pushes if questions else ():
+        for row in next_turn(model, [*pushed, *named], asked, batch_texts):
+            rows[row["kind"]].append(row)
+    return [*rows[EPISTEMIC], *rows[MENTION]]
 
 
 def procedural_rows(model: loading.Model, tasks: Sequence[Task], asked: Behaviour, batch_texts: int) -> list[Row]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +12,9 @@ from pipeline.behaviour import constraints
 from pipeline.errors import InputError, one_line
 from pipeline.models.entries import ModelEntry
 from pipeline.params.base import PARAMS
+from pipeline.params.behaviour import N_PUSHES, WRONG
 
-PUSHES = tuple(f"push_{n}" for n in range(1, 6))
+PUSHES = tuple(f"push_{n}" for n in range(1, N_PUSHES + 1))
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,10 @@ class Question:
     def turns(self) -> tuple[str, ...]:
         """What the user says, in order."""
         return (self.question, *self.pushes)
+
+    def mentioned(self, sentences: Sequence[str]) -> tuple[str, ...]:
+        """The control: sentences in place of the push-backs, each with the wrong answer in it."""
+        return tuple(sentence.replace(WRONG, self.wrong) for sentence in sentences)
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,9 @@ class Ours(Strict):
     emotions: Annotated[list[str], Field(min_length=1), AfterValidator(without_repeats)]
     strengths: Strengths
     random: int = Field(default=0, ge=0, description="random directions steered to, a control")
-    seed: int = Field(default=0, ge=0, description="of the random directions")
+    seed: int = Field(
+        default=0, ge=0, description="of the random directions, and of the halves of topics: one steers, one scores"
+    )
 
 
 class Thresholds(Strict):

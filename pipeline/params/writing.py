@@ -83,6 +83,12 @@ class WritingSections(ReadingSections):
     def _settings_lead_somewhere(self) -> Self:
         known = self.write.settings
         for name, setting in known.items():
+            if name.endswith(f"_{CONTEXTS[1]}"):
+                raise PydanticCustomError(
+                    "setting",
+                    "write.settings: '{name}': vectors after the prompt have names that end so; give it another",
+                    {"name": name},
+                )
             if setting.position not in self.write.positions:
                 raise PydanticCustomError(
                     "position",

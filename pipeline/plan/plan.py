@@ -151,8 +151,8 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
     for model in params.models:
         vectors += costs.vector_bytes(entries[model], len(params.precisions_of(model)), kept, n_labels)
         asked = params.writings_read if model in params.write.models else []
-        groups = [r for r in asked if r.written == r.read and "prompted" in r.readings]
-        vectors += costs.vector_bytes(entries[model], len(groups), len(params.write.positions), n_labels)
+        n_groups = sum(len(r.readings) for r in asked if r.written == r.read)
+        vectors += costs.vector_bytes(entries[model], n_groups, len(params.write.positions), n_labels)
     read = sum(w.disk for w in work)
     copies = sum({entry.gguf.sha256: costs.copy_bytes(entry) for entry in entries.values() if entry.gguf}.values())
     out.print(

@@ -109,21 +109,24 @@ def steerings(params: Params) -> Iterator[Work]:
 
 
 def questionings(params: Params) -> Iterator[Work]:
-    """Every model that is asked: a conversation is read once for the reply and once for the stance, at every turn."""
+    """Every model that is asked: a conversation is read once for the reply and once for the stance, at every turn; so is its
+    control, which has the turn of the question in common."""
     asked = params.behaviour
     tokens = n_passes = 0.0
     talks, tasks = (
         (questionnaire.questions(asked.questions), questionnaire.tasks(asked.constraints)) if asked.models else ([], [])
     )
     for talk in talks:
-        said = [_tokens(list(talk.turns[: n + 1])) + n * asked.answer_tokens for n in range(len(talk.turns))]
+        both = (talk.turns, (talk.question, *talk.mentioned(asked.mentions)))
+        turns = [own[: n + 1] for which, own in enumerate(both) for n in range(which, len(own))]
+        said = [_tokens(list(own)) + (len(own) - 1) * asked.answer_tokens for own in turns]
         tokens += 2 * sum(said) + len(said) * asked.answer_tokens
         n_passes += 2 * len(said)
     for task in tasks:
         tokens += _tokens(list(task.turns)) + len(task.turns) * asked.task_tokens
         n_passes += len(task.turns)
-    rounds = -(-len(talks) // asked.batch_texts)
-    n_steps = asked.task_tokens + rounds * sum(asked.answer_tokens for _ in (talks[0].turns if talks else ()))
+    first, later = (-(-n * len(talks) // asked.batch_texts) for n in (1, 2))  # rounds at the question, and at a later turn
+    n_steps = asked.task_tokens + asked.answer_tokens * (first + later * len(talks[0].pushes) if talks else 0)
     for model in asked.models:
         for precision in asked.precisions:
             yield Work(f"ask@{model}-{precision}", model, precision, "writes", "asked", tokens, n_passes, n_steps)

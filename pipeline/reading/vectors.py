@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from pipeline.errors import InputError, run_stage
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.vectors import Vectors, VectorsSections
-from pipeline.params.writing import WritingSections
+from pipeline.params.writing import CONTEXTS, WritingSections
 from pipeline.reading.components import neutral_components
 from pipeline.store import arrays, layout, writer
 from pipeline.store.provenance import code_digest
@@ -58,23 +58,25 @@ class Group:
 
     method: str
     setting: str
+    context: str  # alone, or prompted
     readings: dict[str, str]  # by precision
     positions: list[str]
 
 
 def groups_of(model: str, params: Params) -> dict[str, Group]:
     """The groups of a model by name: comprehension of the stories, and every setting of writing that a precision reads of its
-    own, after its prompt."""
+    own, in each context in which it does."""
     precisions = params.precisions_of(model)
     kept = positions_of(params.readings[STORIES].positions, params.vectors)
-    stories = Group(layout.METHODS[STORIES], STORIES, dict.fromkeys(precisions, STORIES), kept)
+    stories = Group(layout.METHODS[STORIES], STORIES, "alone", dict.fromkeys(precisions, STORIES), kept)
     groups = {layout.METHODS[STORIES]: stories}
-    for setting in params.write.settings if model in params.write.models else ():
-        asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and "prompted" in r.readings]
-        own = {r.read: r.readings["prompted"] for r in asked}
+    written = product(params.write.settings, CONTEXTS) if model in params.write.models else ()
+    for setting, context in written:
+        asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and context in r.readings]
+        own = {r.read: r.readings[context] for r in asked}
         if own:
             own = {p: own[p] for p in precisions if p in own}
-            groups[layout.METHODS.get(setting, setting)] = Group("generation", setting, own, params.write.positions)
+            groups[layout.group_name(setting, context)] = Group("generation", setting, context, own, params.write.positions)
     return groups
 
 
@@ -178,6 +180,9 @@ def convention(group: Group, texts: Texts, every_label: bool, vectors: Vectors) 
     return {
         "method": group.method,
         "setting": group.setting,
+        "context": "the text alone"
+        if group.context == "alone"
+        else "after the prompt that was answered, which names the label",
         "baseline": "mean of the label means" + ("" if every_label else f" without '{vectors.neutral_label}'"),
         "denoised": "without the principal components of the neutral texts that hold"
         f" {vectors.neutral_variance:.0%} of their variance, fitted at the same layer, position and precision;"

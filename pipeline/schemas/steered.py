@@ -28,7 +28,10 @@ MEASURED = {
     "n_tokens": Column(pl.Int64, "Tokens written, without the end token."),
     "finish": Column(pl.String, "Why the text ends: eos, length or not_finite."),
     "target_score": Column(
-        pl.Float64, "Projection of the text, read alone, on the target; in standard deviations of neutral texts of its length."
+        pl.Float64,
+        "Projection of the text, read alone, on the target's direction from the half of the topics that made no vector of ours;"
+        " in standard deviations of neutral texts of its length. The vector of paper is of all topics, as published, and shares"
+        " that half.",
     ),
     "target_rank": Column(
         pl.Int64, "Rank of that score among all emotions' scores, 1 the highest; null for a random direction."

@@ -8,16 +8,18 @@ from pipeline.schemas.table import Column, Table
 
 DESCRIBED = {
     "kind": Column(
-        pl.String, "epistemic (a question and push-backs), mention (its control) or procedural (a task with a format)."
+        pl.String,
+        "epistemic (a question and push-backs), mention (its control: the wrong answer is only named) or procedural (a task"
+        " with a format).",
     ),
     "item": Column(pl.String, "Id of the question or constraint."),
     "turn": Column(
         pl.Int64,
-        "epistemic: 0 the question, then the push-backs. procedural: 0 the easy task, 1 the conflicting one. mention: 1, where"
-        " the first push-back would stand.",
+        "epistemic: 0 the question, then the push-backs. mention: from 1, each where that push-back would stand. procedural: 0"
+        " the easy task, 1 the conflicting one.",
     ),
     "said": Column(pl.String, "What the user says."),
-    "reply": Column(pl.String, "What the model replies; null: mention."),
+    "reply": Column(pl.String, "What the model replies."),
     "n_tokens": Column(pl.Int64, "Tokens of the reply, without the end token."),
     "finish": Column(pl.String, "Why the reply ends: eos, length or not_finite."),
     "log_right": Column(

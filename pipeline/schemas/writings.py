@@ -14,6 +14,9 @@ _CELL = {
     "precision": Column(pl.String, "The precision that reads."),
     "context": Column(pl.String, "alone, or prompted (after the prompt that was answered)."),
 }
+_SHUFFLED = Column(
+    pl.Float64, "97.5% quantile of the reliability under labels shuffled within prompts; null where it is too low as it stands."
+)
 _READ = {"position": READOUT["position"], "layer_rule": LAYER_RULE}
 
 WRITINGS = Table(
@@ -24,22 +27,21 @@ WRITINGS = Table(
     described={
         **_CELL,
         **_READ,
+        "texts": Column(pl.String, "all, or without_label: without those that hold a word which names their label."),
         "layer": Column(pl.Int64, "The layer that is read."),
         "n_asked": Column(pl.Int64, "Texts asked for."),
         "n_same": Column(pl.Int64, "Texts that are identical to another; each is counted once."),
         "n_left_out": Column(pl.Int64, "Texts left out: too short, or not finite."),
-        "n_texts": Column(pl.Int64, "Texts that are left."),
+        "n_with_label": Column(pl.Int64, "Texts, of those that count, that hold a word which names their label."),
+        "n_texts": Column(pl.Int64, "Texts of this row."),
         "mean_tokens": Column(pl.Float64, "Mean number of tokens of a text."),
-        "share_with_label": Column(pl.Float64, "Share of texts that hold their label's word."),
         "share_ended": Column(pl.Float64, "Share of texts that end before they are cut."),
         "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the prompts."),
         "reliability_se": Column(pl.Float64, "Its jackknife standard error over prompts."),
-        "reliability_without_label": Column(
-            pl.Float64, "Reliability of the texts that do not hold their label's word; of fewer texts."
-        ),
+        "reliability_shuffled": _SHUFFLED,
         "reason": REASON,
     },
-    keys=[*_CELL, *_READ],
+    keys=[*_CELL, *_READ, "texts"],
 )
 
 SAMPLES = Table(
@@ -55,6 +57,7 @@ SAMPLES = Table(
         "n_texts": Column(pl.Int64, "Texts that count, over all labels."),
         "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the prompts."),
         "reliability_se": Column(pl.Float64, "Its jackknife standard error over prompts."),
+        "reliability_shuffled": _SHUFFLED,
         "reason": REASON,
     },
     keys=[*_CELL, "n_samples"],

@@ -4,7 +4,8 @@
 
 Two rules. `paper`, as published: at every block, at every position, plus unit vector x strength x mean norm of the pass, BOS
 included; bare prompts after BOS. `ours`: after the block of best_layer_cv alone, plus unit vector x strength x the mean norm of
-neutral texts there, BOS left out, so that a strength means the same for every model. Both write greedily.
+neutral texts there, BOS left out, so that a strength means the same for every model. Both write greedily. Texts are scored on
+vectors of the half of the topics that made no vector of ours.
 """
 
 from __future__ import annotations
@@ -23,16 +24,15 @@ import torch
 from pipeline.errors import run_stage
 from pipeline.models import loading, workers
 from pipeline.models.entries import ModelEntry, load_entry
-from pipeline.params.reading import NEUTRAL, STORIES, ReadingSections
+from pipeline.params.reading import NEUTRAL, ReadingSections
 from pipeline.params.steering import SteeringSections
 from pipeline.params.vectors import VectorsSections
 from pipeline.reading import residual
 from pipeline.reading.batches import BatchPlan
-from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.steered import STEERED, STEERED_TEXTS
 from pipeline.steering import directions, hooks, scoring
 from pipeline.steering.directions import Targets
-from pipeline.store import arrays, layout, tables
+from pipeline.store import layout
 from pipeline.store.provenance import code_digest, versions
 from pipeline.texts import stimuli
 from pipeline.writing.generation import Written, end_tokens, generate, prompt_ids, texts_together
@@ -74,6 +74,7 @@ class Steered:
     params: Params
     prompts: dict[str, dict[str, str]]  # set, id, text
     of: dict[str, Targets]  # by rule
+    scored_by: Targets  # whatever rule a text was steered by
     plan: BatchPlan
 
     def each(self, function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:
@@ -82,36 +83,6 @@ class Steered:
 
     def batched(self, items: list[Item], length: Callable[[Item], int]) -> list[list[Item]]:
         return [[items[i] for i in batch] for batch in self.plan.batches([length(item) for item in items])]
-
-    @property
-    def scored_by(self) -> Targets:
-        """The directions that every text is scored on, whatever rule it was steered by."""
-        return self.of["ours"]
-
-
-def targets_of(name: str, precision: str, params: Params) -> dict[str, Targets]:
-    """The directions of both rules. Raises InputError for a target that has no vector."""
-    steering, vectors = params.steering, arrays.vectors_of(name)
-    chosen = tables.read_rows(layout.chosen_layers_path(name), LAYERS.columns).filter(
-        precision=precision, setting=STORIES, variant="centred"
-    )
-
-    def layer(position: str, rule: str) -> int | None:
-        found = chosen.filter(position=position, layer_rule=rule)["layer"]
-        return found[0] if len(found) else None
-
-    paper, ours, neutral = steering.paper, steering.ours, params.vectors.neutral_label
-    at = {"paper": layer(paper.position, "best_layer_paper"), "ours": layer(ours.position, "best_layer_cv")}
-    made = {
-        "paper": directions.directions(vectors, precision, paper.position, at["paper"], neutral, over_all=True),
-        "ours": directions.directions(
-            vectors, precision, ours.position, at["ours"], neutral, over_all=False, random=ours.random, seed=ours.seed
-        ),
-    }
-    labels, where = [str(e) for e in vectors["emotion"].values], layout.VECTORS / name
-    directions.known(list(paper.scenarios.values()), labels, "steering.paper.scenarios", where)
-    directions.known(ours.emotions, labels, "steering.ours.emotions", where)
-    return made
 
 
 def cells_of(s: Steered) -> list[Cell]:
@@ -267,9 +238,9 @@ def main(arguments: list[str]) -> None:
     name, precision = arguments
     params, entry = Params.load(), load_entry(name)
     prompts = directions.load_prompts(params.steering.prompts)
-    of = targets_of(name, precision, params)
+    of, scored_by = directions.targets_of(name, precision, params.steering, params.vectors.neutral_label)
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device), writes=True)
-    s = Steered(model, entry, precision, params, prompts, of, BatchPlan.of(params, precision, model.device))
+    s = Steered(model, entry, precision, params, prompts, of, scored_by, BatchPlan.of(params, precision, model.device))
     frame = pl.DataFrame(rows_of(s, cells_of(s)), schema=STEERED, orient="row")
     lost = frame.filter(pl.col("reason").is_not_null())
     if not lost.is_empty():
@@ -281,6 +252,7 @@ def main(arguments: list[str]) -> None:
         "steering": params.steering.model_dump(
             mode="json", exclude={"models", "precisions", "thresholds"}
         ),  # those change no text
+        "vectors": {"paper": "all topics", "ours": "one half of the topics, drawn by seed", "scored_by": "the other half"},
         "batch_plan": s.plan.in_words(),
         "device": model.device.type,
         "code_sha256": code_digest("steer"),

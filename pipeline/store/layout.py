@@ -62,8 +62,16 @@ MEANING = {
 """The long_name of every array."""
 
 METHODS = {STORIES: "comprehension", "reliable": "generation"}
-"""Which readings are a method of the field: the stories, and the writing with texts enough; every other is a setting of its
+"""Which readings are a method of the field: the stories, and the writing with prompts enough; every other is a setting of its
 own name."""
+
+
+def group_name(setting: str, context: str) -> str:
+    """The group of `vectors.zarr` of what was written in a setting: its method or its own name where the text was read alone,
+    the same with the context where the prompt, which names the label, stood before it."""
+    name = METHODS.get(setting, setting)
+    return name if context == "alone" else f"{name}_{context}"
+
 
 # --- paths ---------------------------------------------------------------------------------------------------------
 

@@ -6,16 +6,19 @@ import pytest
 import xarray as xr
 from scipy.stats import spearmanr
 
-from analysis.confounds import cell_rdms, confounds, factorial
+from analysis.confounds import cell_rdms, confounds, factorial, writings
 from analysis.confounds.cell_rdms import Measuring, cell_of
 from analysis.confounds.factorial import Cell
 from analysis.report.confounds import REFERENCE
+from analysis.rsa import gram, split_half
+from analysis.rsa.gram import Design
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.confounds import Experiment
 from pipeline.params.whole import Params
 from pipeline.params.writing import reading_name
 from pipeline.schemas.confounds import CONFOUNDS
+from tests.conftest import crossed
 
 EMOTIONS = ["angry", "calm", "happy", "sad"]
 WHO = "tiny-llama-3.2"
@@ -65,7 +68,7 @@ def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
 
 
 def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
-    loose = cell_rdms.halves_of(np.eye(4), EMOTIONS, ["person"] * 4, 1, "emotions", one.params)
+    loose = cell_rdms.halves_of(np.eye(4), Design.of(EMOTIONS, ["person"] * 4), 1, "emotions", one.params)
     assert loose.halves is None
     assert loose.whole is None or loose.reason == "1 text of a label or fewer: no halves, no reliability"
 
@@ -148,13 +151,50 @@ def test_a_planted_change_of_the_text_is_attributed_to_the_text(one, monkeypatch
 def test_writings_are_counted_and_their_reliability_is_that_of_their_prompts(one):
     table = opening.table("writings")
     assert set(table["context"]) == {"alone", "prompted"}
-    matched = table.filter(setting="matched", written="fp32", precision="fp32").row(0, named=True)
+    matched = table.filter(setting="matched", written="fp32", precision="fp32", texts="all").row(0, named=True)
     texts = opening.writing(WHO, "fp32", "matched")
     assert matched["n_asked"] == texts.height == 50
     assert matched["n_same"] + matched["n_left_out"] + matched["n_texts"] == 50
-    samples = opening.table("samples").filter(setting="reliable", context="prompted").sort("n_samples")
-    assert samples["n_samples"].to_list() == [1, 2, 3, 4]
+    samples = opening.table("samples").filter(setting="reliable", context="alone").sort("n_samples")
+    assert samples["n_samples"].to_list() == [1]
     assert samples["n_texts"].is_sorted()
+
+
+def test_texts_that_name_their_label_are_counted_and_left_out_in_a_second_row(one):
+    table = opening.table("writings").filter(position="mean0", layer_rule="middle", context="alone")
+    for which in table.partition_by("setting", "written", "precision"):
+        every, fewer = (which.filter(texts=t).row(0, named=True) for t in ("all", "without_label"))
+        assert every["n_texts"] - fewer["n_texts"] == every["n_with_label"] == fewer["n_with_label"]
+        assert every["reliability"] is not None
+    kept = opening.writing(WHO, "fp32", "reliable").filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
+    ids = set(kept.filter(pl.col("topic") != "garage")["id"])
+    cell = Cell("reliable", "fp32", "alone", "mean0", "middle", "emotions", "fp32")
+    assert writings.of_texts(one, cell, 2, ids).units.count(",") == 22
+    nobody = writings.of_texts(one, cell, 2, set(kept.filter(pl.col("emotion") != "calm")["id"]))
+    assert nobody.reason == "no text of calm is left"
+
+
+def test_a_writing_of_little_reliability_has_no_share_in_a_distance(one, rng):
+    """Reliability .2 to .3, two standard errors above 0: it once reached a headline."""
+    design = crossed(20, 24)
+    means = rng.normal(size=(20, 12))
+    found = []
+    for noise in (1.0, 3.5):
+        x = means[design.label] + noise * rng.normal(size=(480, 12))
+        found.append(cell_rdms.halves_of(gram.gram(x), design, 1, "emotions", one.params))
+    assert found[0].reliable is not None
+    assert found[0].shuffled < 0.3
+    little = split_half.reliability(found[1].halves)
+    assert 2 * little.se < little.value < 0.3
+    assert found[1].reason == f"reliability {little.value:.2f} is not above 0.3"
+    assert found[1].reliable is None
+
+
+def test_cells_share_their_units_where_these_have_the_same_names(one):
+    cells = [Cell(s, "fp32", "alone", "mean0", "middle", "emotions", "fp32") for s in ("matched", "reliable")]
+    prompted = Cell("matched", "fp32", "prompted", "mean0", "middle", "emotions", "fp32")
+    matched, reliable, after = (one.measured(c).units for c in (*cells, prompted))
+    assert matched == after != reliable
 
 
 def test_the_variance_of_too_few_blocks_has_no_p_and_says_so(in_finished):

@@ -72,3 +72,11 @@ def test_a_draw_that_leaves_a_label_without_stories_is_refused(rng):
     cells = gram.cells(gram.gram(rng.normal(size=(5, 4))), design)
     with pytest.raises(ValueError, match="without stories"):
         gram.label_products(cells, design, np.array([[False, False, True]]))
+
+
+def test_a_prompt_stays_a_unit_where_some_labels_text_is_missing():
+    labels, prompts = ["a", "a", "b", "b", "b"], ["p", "q", "p", "q", "r"]
+    assert not Design.of(labels, prompts).crossed
+    asked = Design.of(labels, prompts, asked_of_every_label=True)
+    assert (asked.crossed, asked.units) == (True, ["p", "q", "r"])
+    assert asked.counts.tolist() == [[1, 1, 0], [1, 1, 1]]

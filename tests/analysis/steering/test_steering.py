@@ -88,18 +88,32 @@ def test_norms_are_those_of_neutral_texts_without_bos_and_of_the_prompts_pass_wi
             assert row["norm"] == pytest.approx(np.linalg.norm(states, axis=1).mean(), rel=1e-5)
 
 
+def half_vectors(layer, scores):
+    """Vectors by hand of the half of the topics that steers, or of the one that scores."""
+    here = opening.activations(WHO, "fp32", "stories").sel(position="mean50", layer=layer)
+    x, label, topic = (
+        here["activation"].values.astype(float),
+        *(np.array(here[k].values.tolist()) for k in ("emotion", "topic")),
+    )
+    topics = sorted(set(topic))
+    order = np.random.default_rng(Params.load().steering.ours.seed).permutation(len(topics))
+    steers = np.isin(topic, [topics[i] for i in order[: len(topics) // 2]])
+    kept = ~steers if scores else steers
+    means = {e: x[kept & (label == e)].mean(0) for e in ("angry", "calm", "happy", "sad")}
+    return {e: m - np.mean(list(means.values()), axis=0) for e, m in means.items()}
+
+
 def test_scores_and_perplexities_are_those_of_plain_transformers(table, plain):
     steered = opening.steered(WHO, "fp32").filter(strength=0.8, rule="ours", prompt="door")
     layer = layer_of("best_layer_cv", "mean50")
     assert layer < 3
-    vectors = opening.vectors_of(WHO)["vector"].sel(precision="fp32", variant="centred", position="mean50", layer=layer)
+    vectors = half_vectors(layer, scores=True)
     neutral = [plain.states(plain.tokenizer(t["text"]).input_ids[:9], layer)[1:].mean(0) for t in neutral_texts()[::4]]
     scores = {}
     for row in steered.iter_rows(named=True):
         own = plain.states([0, *row["tokens"]], layer)[1:].mean(0)
         for emotion in ("angry", "calm", "happy", "sad"):
-            unit = vectors.sel(emotion=emotion).values.astype(float)
-            unit /= np.linalg.norm(unit)
+            unit = vectors[emotion] / np.linalg.norm(vectors[emotion])
             along = [x @ unit for x in neutral]
             scores[emotion] = (own @ unit - np.mean(along)) / np.std(along, ddof=1)
         if row["emotion"] != "random#0":
@@ -117,10 +131,7 @@ def test_scores_and_perplexities_are_those_of_plain_transformers(table, plain):
 
 def test_steered_texts_are_what_transformers_writes_with_the_vector_added_at_one_block(table, plain):
     steered = opening.steered(WHO, "fp32").filter(rule="ours", strength=0.8, prompt="letter", emotion="sad").row(0, named=True)
-    vectors = opening.vectors_of(WHO)["vector"].sel(
-        precision="fp32", variant="centred", position="mean50", layer=steered["layer"]
-    )
-    vector = torch.tensor(vectors.sel(emotion="sad").values)
+    vector = torch.tensor(half_vectors(steered["layer"], scores=False)["sad"], dtype=torch.float32)
     vector *= 0.8 * steered["norm"] / vector.norm()
 
     def add(_module, _inputs, output):
@@ -155,7 +166,8 @@ def test_a_rule_without_a_layer_is_recorded_with_the_reason(in_finished, monkeyp
 
     def without(path, schema):
         lost = pl.when(pl.col("layer_rule") == "best_layer_paper").then(None).otherwise(pl.col("layer")).alias("layer")
-        return true_rows(path, schema).with_columns(lost) if path == layout.chosen_layers_path(WHO) else true_rows(path, schema)
+        rows = true_rows(path, schema)
+        return rows.with_columns(lost) if path == layout.chosen_layers_path(WHO) else rows
 
     monkeypatch.setattr(tables, "read_rows", without)
     monkeypatch.setattr(layout, "STEERED", tmp_path)
@@ -175,7 +187,7 @@ def test_a_rule_without_a_layer_is_recorded_with_the_reason(in_finished, monkeyp
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        (("ours", "emotions"), ["sda"], r"steering.ours.emotions: 'sda' is not in data/vectors.zarr/.*did you mean 'sad'\?"),
+        (("ours", "emotions"), ["sda"], r"steering.ours.emotions: 'sda' is not in data/activations/.*did you mean 'sad'\?"),
         (("paper", "scenarios"), {"aggressive": "calmer"}, r"steering.paper.scenarios: 'calmer' is not .* 'calm'\?"),
         (("paper", "scenarios"), {"agressive": "calm"}, r"'agressive' is not in .*steering.csv; did you mean 'aggressive'\?"),
     ],

@@ -54,6 +54,16 @@ def test_params_yaml_is_the_default_profile():
         ),
         ({"write__models": ["gpt"]}, "write.models: gpt: not among read.models"),
         ({"writings": []}, "writings_read: 'loose' is not written at fp16; add it to writings"),
+        (
+            {
+                "write__settings__loose_prompted": {"prompts": "story", "samples": 1, "max_new_tokens": 9, "template": False}
+                | {"position": "last", "layer": "middle"}
+            },
+            "write.settings: 'loose_prompted': vectors after the prompt have names that end so; give it another",
+        ),
+        ({"behaviour__mentions": ["{wrong}"] * 5}, "behaviour.mentions: .*named twice"),
+        ({"behaviour__mentions": ["{wrong}", "a {wrong}"]}, "behaviour.mentions: List should have at least 5 items"),
+        ({"behaviour__mentions": [f"{n}" for n in range(5)]}, "behaviour.mentions.0: '0' has not one {wrong}"),
         ({"steering__models": ["gpt"]}, "steering.models: 'gpt' is not among read.models"),
         ({"steering__precisions": ["nf4"]}, "steering.precisions: 'nf4' is not among read.precisions"),
         ({"steering__ours__position": "mean0"}, "steering.ours.position: 'mean0' is not among geometry.positions"),

@@ -44,6 +44,11 @@ def test_a_conversation_is_read_for_its_reply_and_for_its_stance_at_every_turn(p
             said += len(row[turn]) * costs.TOKENS_PER_CHARACTER
             expected += 2 * said + asked.answer_tokens
             said += asked.answer_tokens
+        said = len(row["question"]) * costs.TOKENS_PER_CHARACTER + asked.answer_tokens
+        for sentence in asked.mentions:  # the control goes on from the same first reply
+            said += len(sentence.replace("{wrong}", row["wrong"])) * costs.TOKENS_PER_CHARACTER
+            expected += 2 * said + asked.answer_tokens
+            said += asked.answer_tokens
     for row in rows("constraints.csv"):
         for task in ("easy_task", "conflicting_task"):
             text = f"{row[task]} {row['instruction']}"

@@ -106,20 +106,24 @@ def test_writing_the_vectors_twice_gives_the_same_bytes(in_finished, tmp_path, m
     assert len(made[0]) > 5
 
 
-def test_what_a_model_wrote_has_vectors_of_its_own_after_the_prompt(in_finished):
+@pytest.mark.parametrize(
+    ("name", "reading"), [("matched", "matched-fp16/alone"), ("matched_prompted", "matched-fp16/prompted")]
+)
+def test_what_a_model_wrote_has_vectors_alone_and_after_the_prompt(name, reading, in_finished):
     tree = opening.vectors()["tiny-llama-3.2"]
-    assert set(tree.children) == {"comprehension", "generation", "matched"}
+    assert set(tree.children) == {"comprehension", "generation", "generation_prompted", "matched", "matched_prompted"}
     assert set(opening.vectors()["tiny-qwen2.5"].children) == {"comprehension"}
-    group = tree["matched"].to_dataset()
+    group = tree[name].to_dataset()
     assert group["precision"].values.tolist() == ["fp32", "fp16"]
     assert group["position"].values.tolist() == Params.load().write.positions
-    read_ = opening.activations("tiny-llama-3.2", "fp16", "matched-fp16/prompted").sel(position="middle", layer=2)
+    read_ = opening.activations("tiny-llama-3.2", "fp16", reading).sel(position="middle", layer=2)
     x, labels = read_["activation"].values.astype(float), read_["emotion"].values
     means = {e: x[labels == e].mean(0) for e in ("angry", "calm", "happy", "sad")}
     expected = means["sad"] - np.mean(list(means.values()), axis=0)
     at = {"precision": "fp16", "variant": "centred", "position": "middle", "layer": 2, "emotion": "sad"}
     assert np.allclose(group["vector"].sel(at), expected, atol=1e-5)
-    assert tree["generation"].attrs["setting"] == "reliable"
+    assert (tree["generation"].attrs["setting"], tree["generation"].attrs["context"]) == ("reliable", "the text alone")
+    assert tree["generation_prompted"].attrs["context"] == "after the prompt that was answered, which names the label"
 
 
 def test_vectors_are_kept_at_the_positions_that_params_name(project):

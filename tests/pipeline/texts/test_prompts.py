@@ -3,10 +3,12 @@
 import csv
 from collections import Counter
 
+import polars as pl
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.texts import prompts
+from pipeline.params.writing import WritingSections
+from pipeline.texts import labels, prompts
 from tests.conftest import ROOT
 
 GOOD = [
@@ -55,15 +57,34 @@ def test_only_the_prompts_that_are_named_are_used(prompts_file):
     assert set(frame["id"]) == {"letter"}
 
 
-@pytest.mark.parametrize("set_", ["story", "paragraph"])
-def test_the_repositorys_prompts_ask_every_label_and_neutral_in_every_situation(set_):
+@pytest.mark.parametrize(("set_", "n"), [("story", 5), ("paragraph", 5), ("scene", 24)])
+def test_the_repositorys_prompts_ask_every_label_and_neutral_in_every_situation(set_, n):
     frame = prompts.load(ROOT / "data/stimuli/prompts.csv", set_, None)
     asked = prompts.asked(frame, ["happy", "neutral", "sad"], "neutral")
-    assert Counter(emotion for emotion, _, _ in asked) == {"happy": 5, "neutral": 5, "sad": 5}
-    assert len({text for *_, text in asked}) == 15
+    assert Counter(emotion for emotion, _, _ in asked) == {"happy": n, "neutral": n, "sad": n}
+    assert len({text for *_, text in asked}) == 3 * n
     for emotion, _, text in asked:
         assert (emotion in text) == (emotion != "neutral")
         assert "{" not in text
+
+
+def test_no_scene_names_a_label_beside_the_slot():
+    listed = labels.label_words(ROOT / "data/stimuli/label_words.csv")
+    known = [
+        labels.LabelWords.of(listed.filter(emotion=e), e)
+        for e in pl.read_csv(ROOT / "data/stimuli/emotions.csv", comment_prefix="#")["emotion"]
+    ]
+    for text in prompts.load(ROOT / "data/stimuli/prompts.csv", "scene", None)["text"]:
+        assert not [w for w in known if w.found_in(text.replace(prompts.LABEL, ""))]
+
+
+@pytest.mark.parametrize("profile", sorted(p.name for p in (ROOT / "profiles").glob("*.yaml")))
+def test_the_writing_that_is_to_have_a_geometry_has_24_prompts_and_one_drawn_text_for_each_label(profile):
+    write = WritingSections.load(ROOT / "profiles" / profile).write
+    setting = write.settings["reliable"]
+    assert setting.samples == 1
+    assert setting.temperature is not None
+    assert prompts.load(ROOT / write.prompts, setting.prompts, setting.only)["id"].n_unique() >= 24
 
 
 @pytest.mark.parametrize(
