@@ -26,7 +26,7 @@ from pipeline.params.reading import STORIES
 from pipeline.params.vectors import VectorsSections
 from pipeline.params.writing import Setting, WritingSections
 from pipeline.schemas.written import WRITING, WRITTEN
-from pipeline.store import layout
+from pipeline.store import layout, tables
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import prompts, stimuli
 from pipeline.texts.stimuli import content_hash
@@ -168,9 +168,7 @@ def main(arguments: list[str]) -> None:
     if words := said_of(frame, path, precision):
         print(f"{name} {precision} {setting_name}: {words}", file=sys.stderr)
     with layout.whole_or_nothing(path) as out:
-        frame.write_parquet(
-            out, compression="zstd", metadata=WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
-        )
+        tables.write_rows(frame, out, WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
     shutil.rmtree(scratch)
 
 
