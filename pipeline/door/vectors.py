@@ -123,6 +123,7 @@ def _is_as_written(tree: xr.DataTree, where: str, metadata: Mapping[str, bytes],
             said = json.loads(metadata[f"{name}/zarr.json"]).get("attributes", {})
             faults = list(integrity.faults_of_files(folder / name) if folder else integrity.faults_of_attributes(said))
             faults = faults or [*integrity.faults_of_names(own), *integrity.faults_of_values(own)]
+            faults += integrity.faults_of_place(own.attrs, model=name) if node.parent is tree else ()
         except Exception as error:  # Zarr and its codecs meet broken files with errors of every kind
             faults = [f"not readable: {one_line(error)}"]
         bad += [f"{name}: {fault}" for fault in faults]

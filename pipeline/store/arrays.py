@@ -33,7 +33,19 @@ def activations_at(path: Path, **only: Sequence[Any]) -> xr.Dataset:
         _as_written(path, lazy)
         dataset: xr.Dataset = lazy.isel({dim: _run(lazy, dim, wanted, path) for dim, wanted in only.items()}).load()
     check_activations(dataset, path)
+    _is_of(dataset.attrs, path, **_place(path))
     return _without_seal(dataset)
+
+
+def _place(path: Path) -> dict[str, str]:
+    """What the path of a reading says that it is; nothing where it lies elsewhere."""
+    _, found, name = path.as_posix().removesuffix(".zarr").rpartition(f"{layout.ACTIVATIONS.as_posix()}/")
+    return dict(zip(("model", "precision", "reading"), name.split("/", 2), strict=True)) if found else {}
+
+
+def _is_of(attributes: dict[Any, Any], path: Path, **place: str) -> None:
+    if bad := list(integrity.faults_of_place(attributes, **place)):
+        raise InputError(f"{path}: {'; '.join(bad)}; {MEND}")
 
 
 def _as_written(path: Path, lazy: xr.Dataset) -> None:
@@ -69,6 +81,7 @@ def finite_at(path: Path) -> xr.DataArray:
     """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
         _as_written(path, lazy)
+        _is_of(lazy.attrs, path, **_place(path))
         found: xr.DataArray = lazy["finite"].load()
     return found
 
@@ -108,6 +121,8 @@ def vectors(path: Path = layout.VECTORS) -> xr.DataTree:
         tree = xr.open_datatree(path, engine="zarr", consolidated=False)
         for node in tree.descendants:
             _as_written(path / node.path.strip("/"), node.to_dataset(inherit=False))
+        for model, node in tree.children.items():
+            _is_of(node.attrs, path / model, model=model)
     if not tree.children:
         raise InputError(f"{path}: holds no model; run `dvc repro vectors`")
     return tree
@@ -121,4 +136,5 @@ def vectors_of(model: str, group: str = "comprehension") -> xr.Dataset:
         dataset: xr.Dataset = xr.open_zarr(path, consolidated=False)
         _as_written(path, dataset)
         dataset.load()
+        _is_of(xr.open_zarr(path.parent, consolidated=False).attrs, path.parent, model=model)
     return _without_seal(dataset)

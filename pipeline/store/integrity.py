@@ -103,6 +103,13 @@ def faults_of_files(group: Path) -> Iterator[str]:
             yield f"'{name}' is not what was written"
 
 
+def faults_of_place(attributes: Mapping[str, Any], **place: str) -> Iterator[str]:
+    """Where a group's attributes name something else than its place does: it was moved, or is a link to another."""
+    yield from (
+        f"is of {key} '{attributes.get(key)}', not '{name}'" for key, name in place.items() if attributes.get(key) != name
+    )
+
+
 def faults_of_names(dataset: xr.Dataset) -> Iterator[str]:
     """Arrays and coordinates that a group lacks, or has beside those that were written."""
     written = dataset.attrs[SEAL]["values"].keys()

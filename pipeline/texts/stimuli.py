@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -55,6 +57,13 @@ def digest(stimuli: pl.DataFrame) -> str:
     """SHA-256 over ids, labels and texts, in order: what was read, whatever file it came in."""
     rows = ("\x1f".join(row) for row in stimuli.select(SCHEMA.names()).iter_rows())
     return hashlib.sha256("\x1e".join(rows).encode()).hexdigest()
+
+
+def were_read(frame: pl.DataFrame, path: Path, attributes: Mapping[Any, Any]) -> None:
+    """Raise InputError unless a reading, by its `attributes`, is of the stimuli of a file as they are now."""
+    if attributes["stimuli_sha256"] != digest(frame):
+        where = "/".join(str(attributes[key]) for key in ("model", "precision", "reading"))
+        raise InputError(f"{path}: its texts are not those that {where} has read; run `dvc repro`")
 
 
 def _read(path: Path) -> pl.DataFrame:

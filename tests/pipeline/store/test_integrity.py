@@ -159,6 +159,33 @@ def test_digests_are_of_values_not_of_how_they_are_encoded(data):
     assert integrity.of_values(nan) == integrity.of_values(other) != integrity.of_values(nan[::-1])
 
 
+# --- what its place says ---------------------------------------------------------------------------------------------------
+
+
+def test_readings_that_are_exchanged_or_links_to_another_are_refused(data, finished):
+    shutil.rmtree(READING)
+    source = finished.folder / layout.activations_path(A, "fp16", "stories")
+    for put in (shutil.copytree, lambda a, b: b.symlink_to(a)):
+        put(source, READING)
+        for opened in (activations, lambda: arrays.finite(A, "fp32", "stories"), lambda: opening.finite(A, "fp32", "stories")):
+            with pytest.raises(
+                InputError, match=r"stories.zarr: is of precision 'fp16', not 'fp32'; remove it and run `dvc repro`"
+            ):
+                opened()
+        shutil.rmtree(READING) if not READING.is_symlink() else READING.unlink()
+    shutil.copytree(finished.folder / layout.activations_path(B, "fp32", "neutral"), READING)
+    with pytest.raises(InputError, match=f"is of model '{B}', not '{A}'; is of reading 'neutral', not 'stories'"):
+        activations()
+
+
+def test_vectors_of_another_model_are_refused_by_every_door(data):
+    shutil.rmtree(layout.VECTORS / A)
+    shutil.copytree(layout.VECTORS / B, layout.VECTORS / A)
+    for opened in (lambda: arrays.vectors_of(A), arrays.vectors, opening.vectors, lambda: opening.vectors_of(A)):
+        with pytest.raises(InputError, match=f"is of model '{B}', not '{A}'"):
+            opened()
+
+
 # --- tables --------------------------------------------------------------------------------------------------------------
 
 
