@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, note_file, one_line
 from pipeline.store import integrity, layout
 
 MEND = "remove it and run `dvc repro`"
@@ -51,6 +51,7 @@ def _is_of(attributes: dict[Any, Any], path: Path, **place: str) -> None:
 def _as_written(path: Path, lazy: xr.Dataset) -> None:
     """Raise InputError unless a group on disk is what was written: attributes, the small arrays, which this loads, and the
     checksums of the large ones, which Zarr holds against each chunk that it reads."""
+    note_file(path / "zarr.json")  # whose digests stand for the whole
     faults = list(integrity.faults_of_files(path)) or list(integrity.faults_of_names(lazy))
     if bad := faults or list(integrity.faults_of_values(lazy)):
         raise InputError(f"{path}: {'; '.join(bad)}; {MEND}")

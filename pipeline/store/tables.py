@@ -14,7 +14,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, note_file, one_line
 from pipeline.schemas.table import Table
 from pipeline.store.layout import whole_or_nothing
 
@@ -81,6 +81,7 @@ def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
     other columns."""
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
+    note_file(path)
     try:
         content = path.read_bytes()
         if content[-4:] != b"PAR1":

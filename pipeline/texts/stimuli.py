@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError, nearest, one_line
+from pipeline.errors import InputError, nearest, note_file, one_line
 from pipeline.params.reading import Columns, Reading
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
@@ -69,6 +69,7 @@ def were_read(frame: pl.DataFrame, path: Path, attributes: Mapping[Any, Any]) ->
 def _read(path: Path) -> pl.DataFrame:
     if path.suffix not in {".csv", ".jsonl", ".ndjson"}:
         raise InputError(f"{path}: a text source is a .csv or .jsonl file")
+    note_file(path)
     try:
         if path.suffix == ".csv":
             return pl.read_csv(path, infer_schema=False, encoding="utf8")
