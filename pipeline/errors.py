@@ -1,10 +1,34 @@
-"""How a user's mistake is answered: in lines that name the file and the key, and say what to do; never by a traceback."""
+"""How a stage runs: a user's mistake is answered in lines that name the file and the key, and say what to do, never by a
+traceback; and what a stage reads holds still while it runs.
+
+DVC takes the digests of a stage's dependencies when it has ended. A file that changed meanwhile would be recorded as what the
+result was made of. So what is read is noted when it is read, and looked at again before an out is put in place.
+"""
 
 from __future__ import annotations
 
 import difflib
+import errno
+import hashlib
+import re
 import sys
 from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from pathlib import Path
+
+from pydantic import ValidationError
+
+MISTAKE = 2
+"""The exit status of a user's mistake; that of a fault of ours, which ends in a traceback, is 1."""
+
+PLACE = {
+    errno.ENOSPC: "the disk is full: free some space",
+    errno.EDQUOT: "the quota of this disk is used up: free some space",
+    errno.EROFS: "this place is read-only: put data/ and .scratch/ where they can be written",
+    errno.EACCES: "no permission: see who owns it",
+    errno.EPERM: "no permission: see who owns it",
+}
+"""What is wrong with the place of a file, and what to do."""
 
 
 class InputError(Exception):
@@ -23,11 +47,93 @@ def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
     return f"did you mean '{near[0]}'?" if near else otherwise
 
 
-def run_stage(main: Callable[[list[str]], None]) -> None:
-    """Run a stage's `main(arguments)`: a user's mistake ends in its message and exit status 1, never in a traceback."""
+# --- inputs that hold still ----------------------------------------------------------------------------------------------
+
+_noted: ContextVar[dict[tuple[str, str], Callable[[], bool]] | None] = ContextVar("noted", default=None)
+"""The inputs of the stage that runs, by file and part of it; None while none does."""
+
+
+def note(name: str, is_same: Callable[[], bool], part: str = "") -> None:
+    """Note an input of the stage that runs, a file or a part of it; `is_same` says later whether it is as it was."""
+    if (noted := _noted.get()) is not None:
+        noted.setdefault((name, part), is_same)
+
+
+def note_file(path: Path) -> None:
+    """Note a file that is about to be read, by its digest."""
+    if (noted := _noted.get()) is not None and (str(path), "") not in noted:
+        before = _digest(path)
+        note(str(path), lambda: _digest(path) == before)
+
+
+def note_folder(path: Path) -> None:
+    """Note a folder of large files, by their names, sizes and times of change."""
+
+    def found() -> list[tuple[str, int, int]]:
+        files = [(str(p.relative_to(path)), p.stat()) for p in sorted(path.rglob("*")) if p.is_file()]
+        return [(name, s.st_size, s.st_mtime_ns) for name, s in files]
+
+    if _noted.get() is not None:
+        before = found()
+        note(str(path), lambda: found() == before)
+
+
+def check_noted() -> None:
+    """Raise InputError, naming them, for inputs that changed since they were noted."""
+    if changed := {name for (name, _), is_same in (_noted.get() or {}).items() if not is_same()}:
+        raise InputError(
+            f"{', '.join(sorted(changed))}: changed while this stage ran, so that nobody could say what its result was made of."
+            " Run `dvc repro` again"
+        )
+
+
+def _digest(path: Path) -> str | None:
     try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+# --- running -------------------------------------------------------------------------------------------------------------
+
+
+def _arguments_are_as_asked(arguments: list[str], asked: str | None) -> None:
+    """Raise InputError for too few or too many; `asked` is the docstring of what runs, with a line `python -m module NAME ...`.
+    What has another form than names in capitals checks its arguments itself."""
+    lines = re.findall(r"^ *(python -m [\w.]+((?: [A-Z]+)*)((?: \[[A-Z]+(?: \.\.\.)?\])*)) *$", asked or "", re.M)
+    if len(lines) == 1:
+        usage, names, optional = lines[0]
+        fewest, most = len(names.split()), len(names.split()) + optional.count("[")
+        if not fewest <= len(arguments) <= (sys.maxsize if "..." in optional else most):
+            raise InputError(f"{len(arguments)} arguments: {' '.join(arguments) or 'none'}; write {usage}")
+
+
+def run_stage(main: Callable[[list[str]], None]) -> None:
+    """Run a stage's `main(arguments)`: a user's mistake, and a place that cannot be written, end in a message and exit status
+    2, never in a traceback. Code and inputs that change while it runs are such a mistake."""
+    before = _noted.set({})
+    try:
+        _arguments_are_as_asked(sys.argv[1:], sys.modules["__main__"].__doc__)
+        for name, module in list(sys.modules.items()):
+            if name.split(".")[0] in ("pipeline", "analysis") and (file := getattr(module, "__file__", None)):
+                note_file(Path(file))
         main(sys.argv[1:])
-    except InputError as error:
-        sys.exit(f"error: {error}")
+        check_noted()
+    except (InputError, ValidationError, OSError) as error:
+        print(f"error: {_in_words(error)}", file=sys.stderr)
+        sys.exit(MISTAKE)
     except KeyboardInterrupt:
         sys.exit("stopped; what was finished is kept and the next run goes on from there")
+    finally:
+        _noted.reset(before)
+
+
+def _in_words(error: InputError | ValidationError | OSError) -> str:
+    """What to tell the user. Raises an OSError that is not of a place but a fault of ours."""
+    if isinstance(error, ValidationError):
+        return "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']} ({e['input']})" for e in error.errors())
+    if isinstance(error, InputError):
+        return str(error)
+    if error.errno not in PLACE:
+        raise error
+    return f"{error.filename or 'a file'}: {PLACE[error.errno]}, then run `dvc repro` again; what was finished is kept"

@@ -215,9 +215,8 @@ def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
     with layout.whole_or_nothing(layout.CHOSEN_LAYERS) as folder:
         folder.mkdir()
         for model in models:
-            chosen.filter(pl.col("halving").is_null(), model=model).write_parquet(
-                folder / layout.chosen_layers_path(model).name
-            )
+            rows = chosen.filter(pl.col("halving").is_null(), model=model)
+            tables.write_rows(rows, folder / layout.chosen_layers_path(model).name)
 
 
 def main(arguments: list[str]) -> None:

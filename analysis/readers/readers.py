@@ -111,9 +111,12 @@ def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: s
     """Every reader that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
     embeddings of the trained ones, then the readers of words."""
     positions = params.geometry.positions if position is None else [position]
+    texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
     for model, precision in params.cells:
         stories = arrays.activations(model, precision, STORIES, position=positions)
         neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
+        for frame, read in zip(texts, (stories, neutral), strict=True):
+            stimuli.were_read(frame, params.readings[read.attrs["reading"]].path, read.attrs)
         for seed in entries[model].draws:
             for here in positions:
                 yield readout(Reader(model, seed, precision), stories, neutral, here)
@@ -123,7 +126,6 @@ def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: s
         neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
         for here in positions:
             yield readout(Reader(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
-    texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
     yield from _word_readouts(params, positions, STORIES, *texts)
 
 

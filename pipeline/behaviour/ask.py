@@ -35,7 +35,7 @@ from pipeline.params.base import PARAMS
 from pipeline.params.behaviour import Behaviour, BehaviourSections
 from pipeline.params.reading import ReadingSections
 from pipeline.schemas.transcripts import TRANSCRIPT, TRANSCRIPTS
-from pipeline.store import layout
+from pipeline.store import layout, tables
 from pipeline.store.provenance import code_digest, versions
 from pipeline.writing.generation import Written, conversation_ids, end_tokens, generate
 from pipeline.writing.sampling import Decoding
@@ -194,9 +194,7 @@ def main(arguments: list[str]) -> None:
     }
     frame = pl.DataFrame(rows, schema=TRANSCRIPT, orient="row")
     with layout.whole_or_nothing(layout.transcripts_path(name, precision)) as out:
-        frame.write_parquet(
-            out, compression="zstd", metadata=TRANSCRIPTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
-        )
+        tables.write_rows(frame, out, TRANSCRIPTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.behaviour import constraints
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, note_file, one_line
 from pipeline.models.entries import ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.behaviour import N_PUSHES, WRONG
@@ -87,6 +87,7 @@ def only_instruct(names: Iterable[str], entries: Mapping[str, ModelEntry]) -> No
 
 def _rows(path: Path, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> list[dict[str, str]]:
     try:
+        note_file(path)
         frame = pl.read_csv(path, infer_schema=False, encoding="utf8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `behaviour` in params.yaml says where it is") from None

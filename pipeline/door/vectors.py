@@ -1,4 +1,4 @@
-"""Emotion vectors, lazily, from a folder or from a git revision; what is not whole is refused."""
+"""Emotion vectors, lazily, from a folder or from a git revision; what is not whole, or not what was written, is refused."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from zarr.storage import LocalStore
 from pipeline.door import whole
 from pipeline.door.home import home, is_known, missing, recorded
 from pipeline.errors import InputError, one_line
-from pipeline.store import layout
+from pipeline.store import integrity, layout
 
 MEND = "remove it and run `dvc pull --allow-missing` again, or make it with `dvc repro`"
 SHOWN = 5
@@ -32,8 +32,9 @@ def open_vectors(
     of an address, nothing is pulled: what is used is fetched from the repository's DVC remote, over local paths, https or S3.
     `models`: only these.
 
-    Everything is refused that is not whole: InputError for a chunk that is missing, cut off or changed in length, an object
-    that the remote lacks, a model that was not pulled, and an unknown model, repository or revision.
+    Everything is refused that is not whole, or not what was written: InputError for a chunk that is missing, cut off or
+    changed, a coordinate or an attribute of other values, an object that the remote lacks, a model that was not pulled, and an
+    unknown model, repository or revision. A chunk of a remote that is changed within is found when it is loaded (ValueError).
     """
     from pipeline.door import revision
 
@@ -48,6 +49,7 @@ def open_vectors(
         found.measure(found.entries)
         files, where = {key: found.size(key) for key in found.entries}, f"{found.what}: {found.out}"
         store: Store = found.store()
+        local = None
 
         tail: whole.Read = found.tail
         named = sorted({key.split("/")[0] for key in files if "/" in key})
@@ -55,7 +57,7 @@ def open_vectors(
         folder, named = _folder(Path(place))
         files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
         metadata = {key: (folder / key).read_bytes() for key in files if whole.is_metadata(key)}
-        store, where = LocalStore(folder, read_only=True), str(folder)
+        store, where, local = LocalStore(folder, read_only=True), str(folder), folder
 
         def tail(key: str, n: int) -> bytes | None:
             with (folder / key).open("rb") as file:
@@ -63,7 +65,9 @@ def open_vectors(
                 return file.read()
 
     wanted = named if models is None else [is_known(m, named, "model") for m in models]
-    return _opened(store, wanted, where, files, metadata, tail)
+    tree = _opened(store, wanted, where, files, metadata, tail)
+    _is_as_written(tree, where, metadata, local)
+    return tree
 
 
 def _folder(place: Path) -> tuple[Path, list[str]]:
@@ -103,14 +107,36 @@ def _opened(
             else:  # a node of attributes alone
                 made[f"/{name}"] = xr.Dataset(attrs=nodes[name].get("attributes", {}))
         return xr.DataTree.from_dict(made)
-    except (OSError, ValueError, KeyError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Zarr and its codecs meet broken files with errors of every kind
         raise InputError(f"{where}: not readable: {one_line(error)}") from error
+
+
+def _is_as_written(tree: xr.DataTree, where: str, metadata: Mapping[str, bytes], folder: Path | None) -> None:
+    """Raise InputError unless every node of the tree is what was written: its attributes and small arrays, which this loads; of
+    a `folder` here, the checksums of what stays lazy, too."""
+    bad = []
+    for node in tree.descendants:
+        name, own = node.path.strip("/"), node.to_dataset(inherit=False)
+        try:
+            said = json.loads(metadata[f"{name}/zarr.json"]).get("attributes", {})
+            faults = list(integrity.faults_of_files(folder / name) if folder else integrity.faults_of_attributes(said))
+            faults = faults or [*integrity.faults_of_names(own), *integrity.faults_of_values(own)]
+            faults += integrity.faults_of_place(own.attrs, model=name) if node.parent is tree else ()
+        except Exception as error:  # Zarr and its codecs meet broken files with errors of every kind
+            faults = [f"not readable: {one_line(error)}"]
+        bad += [f"{name}: {fault}" for fault in faults]
+    if bad:
+        more = f", and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
+        raise InputError(f"{where}: {'; '.join(bad[:SHOWN])}{more}; {MEND}")
 
 
 def validate(tree: xr.DataTree) -> xr.DataTree:
     """Return a tree of emotion vectors when it is one, whoever made it: every group below a model has `vector` with the store's
-    dimensions, float, of label names and layers that are named once, NaN only where `finite` says so. Everything is loaded and
-    looked at. Raises InputError, a line for each fault."""
+    dimensions, float, of label names and layers that are named once, NaN only where `finite` says so; and where it carries
+    digests (`pipeline.store.integrity`), its values are those. Everything is loaded and looked at. Raises InputError, a line
+    for each fault."""
     bad = [f"{node.path}: {fault}" for node in tree.subtree if "vector" in node.to_dataset() for fault in _of_group(node)]
     if not any("vector" in node.to_dataset() for node in tree.subtree):
         bad = ["no group has an array 'vector'"]
@@ -121,6 +147,10 @@ def validate(tree: xr.DataTree) -> xr.DataTree:
 
 def _of_group(node: xr.DataTree) -> list[str]:
     dataset = node.to_dataset()
+    try:
+        dataset.load()
+    except Exception as error:  # Zarr and its codecs meet broken files with errors of every kind
+        return [f"not readable: {one_line(error)}"]
     vector = dataset["vector"]
     lead = ("seed",) if "seed" in vector.dims else ()
     if vector.dims != (*lead, *layout.VECTOR_DIMS):
@@ -141,6 +171,8 @@ def _of_group(node: xr.DataTree) -> list[str]:
         bad.append(f"variant {', '.join(unknown)} is not among {', '.join(layout.VARIANTS)}")
     if bad:
         return bad
+    if integrity.SEAL in dataset.attrs:
+        bad += integrity.faults_of_values(dataset, large_too=True)
     finite = np.isfinite(vector.values).all(axis=-1)
     promised = dataset["finite"] if "finite" in dataset else xr.ones_like(vector.isel(hidden=0, drop=True), dtype=bool)
     promised = promised.broadcast_like(vector.isel(hidden=0, drop=True)).transpose(*vector.dims[:-1])

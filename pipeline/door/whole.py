@@ -13,6 +13,8 @@ from typing import Any
 import google_crc32c
 import numpy as np
 
+from pipeline.errors import one_line
+
 NOTHING = 2**64 - 1  # offset and length of an inner chunk that a shard does not hold
 Read = Callable[[str, int], bytes | None]
 """The last bytes of a file by its key; None where they cost as much as the file, which is then checked when it is read."""
@@ -38,8 +40,11 @@ def faults(files: Mapping[str, int], metadata: Mapping[str, bytes], tail: Read) 
         except ValueError:
             yield f"{key}: not readable as JSON"
             continue
-        if array.get("node_type") == "array":
-            yield from _of_array(node, array, files, tail)
+        try:
+            if array.get("node_type") == "array":
+                yield from _of_array(node, array, files, tail)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            yield f"{key}: says nothing that can be understood ({one_line(error)})"
     nodes = {key.rpartition("/")[0] for key in metadata}
     for node in sorted({key.partition("/c/")[0] if "/c/" in key else key.rpartition("/")[0] for key in files}):
         for n in range(1, node.count("/") + 2):

@@ -14,7 +14,7 @@ from pydantic_core import PydanticCustomError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import InputError, nearest
+from pipeline.errors import InputError, nearest, note
 
 PARAMS = Path("params.yaml")
 
@@ -53,12 +53,26 @@ _Schema = TypeVar("_Schema", bound=BaseModel)
 
 
 def load_yaml(path: Path, schema: type[_Schema]) -> _Schema:
-    """Read a YAML file and check it against a schema; raises InputError, one line per mistake."""
+    """Read a YAML file and check it against a schema; raises InputError, one line per mistake. A stage that runs fails where
+    what it was given is not there any more when it ends; a change elsewhere in the file concerns it not."""
+    found = _loaded(path, schema)
+    note(str(path), lambda: _is_still(found, path), f"{schema.__module__} {schema.__name__}")
+    return found
+
+
+def _is_still(found: BaseModel, path: Path) -> bool:
+    try:
+        return _loaded(path, type(found)) == found
+    except InputError:
+        return False
+
+
+def _loaded(path: Path, schema: type[_Schema]) -> _Schema:
     try:
         data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(f"{path}: not readable as YAML: {' '.join(str(error).split())[:300]}") from None
     try:
         return schema.model_validate(data)

@@ -9,8 +9,6 @@ they depend on.
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from pipeline.models import int8, loading, workers
 from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
+from pipeline.reading import batches as kept_batches
 from pipeline.reading import residual
 from pipeline.reading.batches import BatchPlan, overlapped
 from pipeline.store import layout, writer
@@ -71,41 +70,35 @@ def read(
     def kept(number: int) -> Path:
         return scratch / f"{number:05}.npy"
 
+    def is_kept(number: int) -> bool:
+        return kept_batches.kept(kept(number)) is not None
+
     def keep(number: int, pending: residual.Pending) -> None:
         pooled = pending.result()
-        _keep(pooled, kept(number))
+        kept_batches.keep(pooled, kept(number))
         for arrays, part in zip(whole, pooled, strict=True):
             arrays[batches[number]] = part
         here.add(number)
 
     def work(numbers: Sequence[int]) -> Iterator[int]:
         for number in overlapped(numbers, start, keep) if model.device.type != "cpu" else numbers:
-            if not kept(number).exists():
-                _keep(residual.read_batch(*arguments(number)), kept(number))
+            if not is_kept(number):
+                kept_batches.keep(residual.read_batch(*arguments(number)), kept(number))
             yield sum(len(ids[i]) for i in batches[number])
 
     def arguments(number: int) -> tuple[Any, list[list[int]], Sequence[Position], list[int]]:
         return model.body, [ids[i] for i in batches[number]], positions, [skip[i] for i in batches[number]]
 
     def start(number: int) -> residual.Pending | None:
-        return None if kept(number).exists() else residual.start_batch(*arguments(number))
+        return None if is_kept(number) else residual.start_batch(*arguments(number))
 
     for tokens in workers.share(work, len(batches), model.device):
         progress.update(tokens)
     for number in set(range(len(batches))) - here:
-        with kept(number).open("rb") as file:
-            for arrays in whole:
-                arrays[batches[number]] = np.load(file)
+        found = kept_batches.kept(kept(number)) or residual.read_batch(*arguments(number))
+        for arrays, part in zip(whole, found, strict=True):
+            arrays[batches[number]] = part
     return whole
-
-
-def _keep(pooled: residual.Pooled, path: Path) -> None:
-    """The arrays one after the other in one file: of a GPU they come faster than an archive's checksums are computed."""
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        for part in pooled:
-            np.save(file, part)
-    os.replace(unfinished, path)
 
 
 def dataset(
@@ -231,7 +224,8 @@ def read_tokens(
     scratch = layout.SCRATCH / "read" / fingerprint[:24]
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
     # tqdm stays quiet (disable=None) where the output is not a terminal.
-    with tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None) as progress:
+    bar = tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None)
+    with layout.taken(scratch), bar as progress:
         pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress)
     return Part(pooled, lengths, attributes, scratch)
 
@@ -249,7 +243,7 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
     result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
     writer.write_activations(result, layout.activations_path(name, precision, source.name))
     for part in parts:
-        shutil.rmtree(part.scratch)
+        layout.discard(part.scratch)
 
 
 def main(arguments: list[str]) -> None:

@@ -10,7 +10,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError, nearest, one_line
+from pipeline.errors import InputError, nearest, note_file, one_line
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.steering import Steering
@@ -44,6 +44,7 @@ def load_prompts(path: Path) -> dict[str, dict[str, str]]:
     Raises InputError, naming file and row, for an unreadable file, a missing column, an empty cell, an id that stands twice.
     """
     try:
+        note_file(path)
         raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; steering.prompts in {PARAMS} says where the prompts are") from None

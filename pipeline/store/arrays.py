@@ -1,4 +1,5 @@
-"""The arrays of the store, opened, and refused where they are not whole.
+"""The arrays of the store, opened, and refused where they are not whole, not what was written (`integrity`), or not what their
+place says.
 
 Local trees are opened without consolidated metadata: with it, a group that was never pulled reads as NaN without a word.
 """
@@ -13,8 +14,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from pipeline.errors import InputError, one_line
-from pipeline.store import layout
+from pipeline.errors import InputError, note_file, one_line
+from pipeline.store import integrity, layout
+
+MEND = "remove it and run `dvc repro`"
 
 
 def activations(model: str, precision: str, reading: str, **only: Sequence[Any]) -> xr.Dataset:
@@ -27,8 +30,36 @@ def activations(model: str, precision: str, reading: str, **only: Sequence[Any])
 def activations_at(path: Path, **only: Sequence[Any]) -> xr.Dataset:
     """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
+        _as_written(path, lazy)
         dataset: xr.Dataset = lazy.isel({dim: _run(lazy, dim, wanted, path) for dim, wanted in only.items()}).load()
     check_activations(dataset, path)
+    _is_of(dataset.attrs, path, **_place(path))
+    return _without_seal(dataset)
+
+
+def _place(path: Path) -> dict[str, str]:
+    """What the path of a reading says that it is; nothing where it lies elsewhere."""
+    _, found, name = path.as_posix().removesuffix(".zarr").rpartition(f"{layout.ACTIVATIONS.as_posix()}/")
+    return dict(zip(("model", "precision", "reading"), name.split("/", 2), strict=True)) if found else {}
+
+
+def _is_of(attributes: dict[Any, Any], path: Path, **place: str) -> None:
+    if bad := list(integrity.faults_of_place(attributes, **place)):
+        raise InputError(f"{path}: {'; '.join(bad)}; {MEND}")
+
+
+def _as_written(path: Path, lazy: xr.Dataset) -> None:
+    """Raise InputError unless a group on disk is what was written: attributes, the small arrays, which this loads, and the
+    checksums of the large ones, which Zarr holds against each chunk that it reads."""
+    note_file(path / "zarr.json")  # whose digests stand for the whole
+    faults = list(integrity.faults_of_files(path)) or list(integrity.faults_of_names(lazy))
+    if bad := faults or list(integrity.faults_of_values(lazy)):
+        raise InputError(f"{path}: {'; '.join(bad)}; {MEND}")
+
+
+def _without_seal(dataset: xr.Dataset) -> xr.Dataset:
+    """A part of what was written, or what is made of it, must not carry the digests of the whole."""
+    dataset.attrs.pop(integrity.SEAL)
     return dataset
 
 
@@ -50,6 +81,8 @@ def finite(model: str, precision: str, reading: str) -> xr.DataArray:
 def finite_at(path: Path) -> xr.DataArray:
     """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
+        _as_written(path, lazy)
+        _is_of(lazy.attrs, path, **_place(path))
         found: xr.DataArray = lazy["finite"].load()
     return found
 
@@ -60,12 +93,14 @@ def _readable(path: Path) -> Iterator[None]:
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     try:
         yield
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
+    except InputError:
+        raise
+    except Exception as error:  # Zarr and its codecs meet broken files with errors of every kind
+        raise InputError(f"{path}: not readable: {one_line(error)}; {MEND}") from error
 
 
 def check_activations(dataset: xr.Dataset, path: Path) -> None:
-    """Raise InputError unless the Dataset has the store's dimensions and is NaN exactly where `finite` says so."""
+    """Raise InputError unless the Dataset has the store's arrays, dimensions and types."""
     lead = ("seed",) if "seed" in dataset.dims else ()
     for name, dims, dtype in (
         ("activation", layout.ACTIVATION_DIMS, np.float32),
@@ -73,30 +108,34 @@ def check_activations(dataset: xr.Dataset, path: Path) -> None:
         ("embedding", layout.EMBEDDING_DIMS, np.float32),
     ):
         if name not in dataset:
-            raise InputError(f"{path}: has no array '{name}'; remove it and run `dvc repro`")
+            raise InputError(f"{path}: has no array '{name}'; {MEND}")
         if dataset[name].dims != (*lead, *dims) or dataset[name].dtype != dtype:
             found = f"{dataset[name].dims} {dataset[name].dtype}"
             raise InputError(f"{path}: '{name}' has {found}, not {(*lead, *dims)} {np.dtype(dtype)}")
-    finite = np.isfinite(dataset["activation"].values).all(axis=-1)
-    if not np.array_equal(finite, dataset["finite"].values) or not np.isfinite(dataset["embedding"].values).all():
-        raise InputError(f"{path}: NaN where none was measured: a chunk is missing or broken; remove it and run `dvc repro`")
 
 
 def vectors(path: Path = layout.VECTORS) -> xr.DataTree:
     """All emotion vectors, lazily. Raises InputError where the store is not there or holds no model."""
     if not (path / "zarr.json").is_file():
         raise InputError(f"{path}: no vectors here; make them with `dvc repro`")
-    tree = xr.open_datatree(path, engine="zarr", consolidated=False)
+    with _readable(path):
+        tree = xr.open_datatree(path, engine="zarr", consolidated=False)
+        for node in tree.descendants:
+            _as_written(path / node.path.strip("/"), node.to_dataset(inherit=False))
+        for model, node in tree.children.items():
+            _is_of(node.attrs, path / model, model=model)
     if not tree.children:
         raise InputError(f"{path}: holds no model; run `dvc repro vectors`")
     return tree
 
 
 def vectors_of(model: str, group: str = "comprehension") -> xr.Dataset:
-    """One group of a model's emotion vectors, lazily. Raises InputError where it is not there."""
-    path = layout.VECTORS / model
-    try:
-        dataset: xr.Dataset = xr.open_zarr(path, group=group, consolidated=False)
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{path}: no vectors of {group} here ({one_line(error)}); make them with `dvc repro`") from error
-    return dataset
+    """One group of a model's emotion vectors, loaded. Raises InputError for what is missing, not whole or not what was
+    written."""
+    path = layout.VECTORS / model / group
+    with _readable(path):
+        dataset: xr.Dataset = xr.open_zarr(path, consolidated=False)
+        _as_written(path, dataset)
+        dataset.load()
+        _is_of(xr.open_zarr(path.parent, consolidated=False).attrs, path.parent, model=model)
+    return _without_seal(dataset)

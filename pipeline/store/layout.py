@@ -1,20 +1,24 @@
 """The store: where every out lies, and the dimensions of its arrays. One place knows each of these; tables have theirs in
 `pipeline.schemas`.
 
-An out is written whole or not at all: it is built under `.scratch/` and moved into place.
+An out is written whole or not at all: it is built under `.scratch/` and moved into place, and the old one stays until then.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
 import os
 import shutil
-import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.errors import InputError, check_noted
 from pipeline.params.reading import STORIES
 
 WRITINGS = Path("data/writings")
@@ -100,16 +104,99 @@ def chosen_layers_path(model: str) -> Path:
 # --- writing -------------------------------------------------------------------------------------------------------
 
 
+UNFINISHED = ".out-"
+
+
 @contextmanager
 def whole_or_nothing(path: Path) -> Iterator[Path]:
-    """Yields a scratch path to build an out at; it takes the place of `path` only when the block ends well."""
-    SCRATCH.mkdir(exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="out-", dir=SCRATCH))
-    try:
+    """Yields a scratch path to build an out at; it takes the place of `path` only when the block ends well, and what was there
+    is removed only then. Raises InputError where an input of the stage changed meanwhile."""
+    with _unfinished(SCRATCH) as folder:
         yield folder / path.name
+        check_noted()
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(folder / path.name, path)
-    finally:
+        try:
+            _put(folder / path.name, path, folder)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            # on another file system nothing is moved in one step: a copy is made beside the target, and moved from there
+            with _unfinished(path.parent) as beside:
+                copy = shutil.copytree if (folder / path.name).is_dir() else shutil.copyfile
+                copy(folder / path.name, beside / path.name)
+                _put(beside / path.name, path, beside)
+
+
+def _put(made: Path, path: Path, folder: Path) -> None:
+    """Move what was made into its place. What stood there, a folder or a link, goes to `folder`, and back if the move fails."""
+    if not os.path.lexists(path) or (made.is_file() and not path.is_dir()):
+        os.replace(made, path)
+        return
+    old = folder / "before"
+    os.rename(path, old)
+    try:
+        os.replace(made, path)
+    except OSError:
+        os.rename(old, path)
+        raise
+
+
+@contextmanager
+def _unfinished(place: Path) -> Iterator[Path]:
+    """A new folder in a place, removed at the end; those that a kill left there are removed before."""
+    place.mkdir(parents=True, exist_ok=True)
+    for lock in sorted(place.glob(f"{UNFINISHED}*.lock")):
+        discard(lock.with_suffix(""))
+    with _locked(place / f"{UNFINISHED}{uuid.uuid4().hex}") as folder:
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def taken(folder: Path) -> Iterator[Path]:
+    """A folder of scratch that no other process uses meanwhile; raises InputError where one does. What is in it stays."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(folder):
+            folder.mkdir(exist_ok=True)
+            yield folder
+    except BlockingIOError:
+        raise InputError(f"{folder}: another process does the same work now; wait for it, or stop it") from None
+
+
+def discard(folder: Path) -> None:
+    """Remove a folder of scratch, unless another process uses it."""
+    with contextlib.suppress(BlockingIOError, FileNotFoundError), _locked(folder):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[Path]:
+    """Hold the lock of a folder, a file beside it that says while it is locked that a process lives. Raises BlockingIOError
+    where another process holds it."""
+    lock = folder.with_name(f"{folder.name}.lock")
+    while True:
+        file = lock.open("wb")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_at(file.fileno(), lock):  # and was not removed by the process that held it before
+                break
+        except BaseException:
+            file.close()
+            raise
+        file.close()
+    try:
+        yield folder
+    finally:
+        lock.unlink(missing_ok=True)
+        file.close()
+
+
+def _is_at(handle: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(handle), path.stat())
+    except FileNotFoundError:
+        return False

@@ -1,18 +1,26 @@
 """The tables: Parquet files of `data/tables/`, long, one row per measurement, keys first. Their columns stand in
-`pipeline.schemas`."""
+`pipeline.schemas`.
+
+A file carries the SHA-256 of all its other bytes before its footer, where no reader of Parquet looks: what was changed is found
+before a parser sees it.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import io
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, note_file, one_line
 from pipeline.schemas.table import Table
 from pipeline.store.layout import whole_or_nothing
 
 TABLES = Path("data/tables")
+DIGEST = hashlib.sha256().digest_size
+END = 8  # bytes: the length of the footer, and PAR1
 
 
 def table_path(name: str) -> Path:
@@ -24,8 +32,29 @@ def write_table(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
     itself what its columns are (`polars.read_parquet_metadata`)."""
     frame = assembled(table, rows)
     with whole_or_nothing(table_path(table.name)) as scratch:
-        frame.write_parquet(scratch, compression="zstd", statistics=True, metadata=table.metadata)
+        write_rows(frame, scratch, table.metadata)
     return frame
+
+
+def write_rows(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
+    """Rows as a Parquet file, with the digest that `read_rows` asks for."""
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer, compression="zstd", statistics=True, metadata=metadata)
+    content = buffer.getvalue()
+    footer = _footer(content)
+    path.write_bytes(content[:footer] + hashlib.sha256(content).digest() + content[footer:])
+
+
+def _footer(content: bytes) -> int:
+    """Where the footer of a Parquet file begins."""
+    return len(content) - END - int.from_bytes(content[-END:-4], "little")
+
+
+def _is_as_written(content: bytes) -> bool:
+    """Whether the bytes of a Parquet file are those that `write_rows` wrote."""
+    footer = _footer(content)
+    digest = content[max(footer - DIGEST, 0) : max(footer, 0)]
+    return digest == hashlib.sha256(content[: max(footer - DIGEST, 0)] + content[max(footer, 0) :]).digest()
 
 
 def assembled(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
@@ -48,13 +77,20 @@ def read_table(table: Table) -> pl.DataFrame:
 
 
 def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    """The rows of a Parquet file of a schema. Raises InputError for what is missing, not readable, or of other columns."""
+    """The rows of a Parquet file of a schema. Raises InputError for what is missing, not readable, not what was written, or of
+    other columns."""
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
+    note_file(path)
     try:
-        frame = pl.read_parquet(path)
+        content = path.read_bytes()
+        if content[-4:] != b"PAR1":
+            raise InputError(f"{path}: not readable: no whole Parquet file; remove it and run `dvc repro`")
+        if not _is_as_written(content):
+            raise InputError(f"{path}: not what was written, or by another version; remove it and run `dvc repro`")
+        frame = pl.read_parquet(content)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
     if frame.schema != schema:
-        raise InputError(f"{path}: its columns are not those of this version; run `dvc repro`")
+        raise InputError(f"{path}: its columns are not those of this version; remove it and run `dvc repro`")
     return frame

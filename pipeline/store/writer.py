@@ -1,18 +1,23 @@
-"""Write the arrays of the store: Zarr format 3, whole or not at all."""
+"""Write the arrays of the store: Zarr format 3, whole or not at all, with digests of what is written (`integrity`)."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import xarray as xr
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
-from pipeline.store import layout
+from pipeline.store import integrity, layout
 
 
 def write_activations(dataset: xr.Dataset, path: Path) -> None:
-    """One reading's Dataset as one Zarr group; a chunk holds one layer of one position, for all stimuli."""
+    """One reading's Dataset as one Zarr group; a chunk holds one layer of one position, for all stimuli. Raises ValueError
+    unless it is NaN exactly where `finite` says so."""
+    finite = np.isfinite(dataset["activation"].values).all(axis=-1)
+    if not np.array_equal(finite, dataset["finite"].values) or not np.isfinite(dataset["embedding"].values).all():
+        raise ValueError(f"{path}: not finite elsewhere than `finite` says")
     dataset = with_meaning(dataset)
     dataset.attrs = {"title": "Activations of a language model", **layout.ABOUT, **dataset.attrs}
     with layout.whole_or_nothing(path) as scratch:
@@ -24,6 +29,7 @@ def write_activations(dataset: xr.Dataset, path: Path) -> None:
             encoding=_encoding(dataset, ("stimulus", "hidden")),
             write_empty_chunks=True,
         )
+        integrity.seal(scratch, integrity.values_of(dataset))
 
 
 def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], model: str) -> None:
@@ -35,6 +41,9 @@ def write_vectors(groups: dict[str, xr.Dataset], attributes: dict[str, Any], mod
     with layout.whole_or_nothing(layout.VECTORS / model) as scratch:
         # what is NaN throughout is written, too: a chunk that is not there is then always one that was lost
         tree.to_zarr(scratch, mode="w", consolidated=False, zarr_format=3, encoding=encoding, write_empty_chunks=True)
+        integrity.seal(scratch, {})
+        for name, dataset in groups.items():
+            integrity.seal(scratch / name, integrity.values_of(dataset))
 
 
 def with_meaning(dataset: xr.Dataset) -> xr.Dataset:
@@ -56,7 +65,7 @@ def _encoding(dataset: xr.Dataset, whole: tuple[str, ...]) -> dict[str, dict[str
         str(name): {
             "shards": array.shape,
             "chunks": tuple(n if dim in whole else 1 for dim, n in zip(array.dims, array.shape, strict=True)),
-            "compressors": (codec,),
+            "compressors": (codec, Crc32cCodec()),
         }
         for name, array in dataset.data_vars.items()
         if "hidden" in array.dims and array.size

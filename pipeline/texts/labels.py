@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import snowballstemmer
 
-from pipeline.errors import InputError, one_line
+from pipeline.errors import InputError, note_file, one_line
 
 NORMS = ("valence", "arousal", "dominance")
 SIGNS = ("positive", "negative", "neutral")
@@ -92,6 +92,7 @@ def label_words(path: Path) -> pl.DataFrame:
 
 def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
     try:
+        note_file(path)
         raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import InputError, nearest, one_line
+from pipeline.errors import InputError, nearest, note_file, one_line
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "text": pl.String})
 LABEL = "{emotion}"
@@ -60,6 +60,7 @@ def asked(frame: pl.DataFrame, labels: Sequence[str], neutral_label: str | None)
 
 def _read(path: Path) -> pl.DataFrame:
     try:
+        note_file(path)
         raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; write.prompts in params.yaml says where the prompts are") from None

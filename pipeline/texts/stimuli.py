@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError, nearest, one_line
+from pipeline.errors import InputError, nearest, note_file, one_line
 from pipeline.params.reading import Columns, Reading
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
@@ -57,9 +59,17 @@ def digest(stimuli: pl.DataFrame) -> str:
     return hashlib.sha256("\x1e".join(rows).encode()).hexdigest()
 
 
+def were_read(frame: pl.DataFrame, path: Path, attributes: Mapping[Any, Any]) -> None:
+    """Raise InputError unless a reading, by its `attributes`, is of the stimuli of a file as they are now."""
+    if attributes["stimuli_sha256"] != digest(frame):
+        where = "/".join(str(attributes[key]) for key in ("model", "precision", "reading"))
+        raise InputError(f"{path}: its texts are not those that {where} has read; run `dvc repro`")
+
+
 def _read(path: Path) -> pl.DataFrame:
     if path.suffix not in {".csv", ".jsonl", ".ndjson"}:
         raise InputError(f"{path}: a text source is a .csv or .jsonl file")
+    note_file(path)
     try:
         if path.suffix == ".csv":
             return pl.read_csv(path, infer_schema=False, encoding="utf8")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from pipeline.params.reading import STORIES
 from pipeline.params.vectors import VectorsSections
 from pipeline.params.writing import Setting, WritingSections
 from pipeline.schemas.written import WRITING, WRITTEN
-from pipeline.store import layout
+from pipeline.store import layout, tables
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import prompts, stimuli
 from pipeline.texts.stimuli import content_hash
@@ -59,15 +59,23 @@ def requests(params: Params, name: str, setting: Setting) -> list[Row]:
 
 
 def finished_in(kept: Path) -> dict[int, Written]:
-    """Texts that a stopped run kept, by their place; one whose line a kill cut short is written again."""
+    """Texts that a stopped run kept, by their place; one whose line a kill cut short, or that is not what was kept, is written
+    again."""
     found = {}
-    for line in kept.read_text().splitlines() if kept.exists() else []:
+    for line in kept.read_text(errors="replace").splitlines() if kept.exists() else []:
         try:
-            place, finish, tokens = json.loads(line)
-        except json.JSONDecodeError:
+            place, finish, tokens, _ = json.loads(line)
+        except (ValueError, TypeError):
             continue
-        found[place] = Written(tokens, finish)
+        if line == line_of(place, Written(tokens, finish), kept):
+            found[place] = Written(tokens, finish)
     return found
+
+
+def line_of(place: int, written: Written, kept: Path) -> str:
+    """A text as it is kept, with a checksum of it and of the folder, which is named by all that it depends on."""
+    said = [place, written.finish, written.tokens]
+    return json.dumps([*said, zlib.crc32(json.dumps([kept.parent.name, *said]).encode())])
 
 
 def write(
@@ -85,7 +93,7 @@ def write(
         file.write("\n")  # after a line that a kill cut short
 
         def keep(n: int, written: Written) -> None:
-            file.write(json.dumps([left[n], written.finish, written.tokens]) + "\n")
+            file.write(line_of(left[n], written, kept) + "\n")
             file.flush()
             progress.update()
 
@@ -162,16 +170,15 @@ def main(arguments: list[str]) -> None:
     }
     seeds = [r["seed"] for r in asked]
     scratch = layout.SCRATCH / "write" / digest_of({"ids": ids, "seeds": seeds, "attributes": attributes})[:24]
-    written = write(model, ids, seeds, decoding, batch_texts, scratch)
+    with layout.taken(scratch):
+        written = write(model, ids, seeds, decoding, batch_texts, scratch)
     frame = described(asked, ids, written, model.tokenizer, params.write.fewest_tokens)
     path = layout.writings_path(name, precision, setting_name)
     if words := said_of(frame, path, precision):
         print(f"{name} {precision} {setting_name}: {words}", file=sys.stderr)
     with layout.whole_or_nothing(path) as out:
-        frame.write_parquet(
-            out, compression="zstd", metadata=WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)}
-        )
-    shutil.rmtree(scratch)
+        tables.write_rows(frame, out, WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
+    layout.discard(scratch)
 
 
 if __name__ == "__main__":

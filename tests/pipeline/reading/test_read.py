@@ -145,6 +145,72 @@ def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
     assert not any((layout.SCRATCH / "read").iterdir())
 
 
+def truncated(path):
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+def altered(path):
+    """Other values, in a file that NumPy reads."""
+    with path.open("rb") as file:
+        arrays = [np.load(file) for _ in range(4)]
+    arrays[0][0] += 1
+    with path.open("wb") as file:
+        for array in arrays:
+            np.save(file, array)
+
+
+def exchanged(path):
+    """A whole batch, of another place."""
+    first, second = sorted(path.parent.glob("*.npy"))[:2]
+    assert path == first
+    shutil.copy(second, first)
+
+
+@pytest.mark.parametrize("spoil", [truncated, emptied, altered, exchanged])
+def test_a_kept_batch_that_is_not_what_was_kept_is_read_again(project, monkeypatch, spoil):
+    project.params["read"]["batch_texts"] = 8
+    project.save()
+    read.main(["tiny-llama-3.2", "fp32", "stories"])
+    path = layout.activations_path("tiny-llama-3.2", "fp32", "stories")
+    whole = files_of(path)
+    true_read = residual.read_batch
+    monkeypatch.setattr(residual, "read_batch", stopping_after(2))
+    with pytest.raises(KeyboardInterrupt):
+        read.main(["tiny-llama-3.2", "fp32", "stories"])
+    kept = sorted((layout.SCRATCH / "read").rglob("*.npy"))
+    assert len(kept) == 2
+    spoil(kept[0])
+    read_now = []
+    monkeypatch.setattr(residual, "read_batch", lambda *a: (read_now.append(1), true_read(*a))[1])
+    read.main(["tiny-llama-3.2", "fp32", "stories"])
+    lengths = opening.activations("tiny-llama-3.2", "fp32", "stories")["n_tokens"].values + 1
+    assert len(read_now) == len(BatchPlan(1024, 8).batches(lengths.tolist())) - 1
+    assert files_of(path) == whole
+
+
+def test_two_runs_of_one_cell_at_once_share_no_scratch(project, monkeypatch):
+    true_read, said = residual.read_batch, []
+
+    def read_batch(*arguments):
+        if not said:
+            said.append("")
+            with pytest.raises(InputError, match="another process does the same work now; wait for it, or stop it") as error:
+                read.main(["tiny-llama-3.2", "fp32", "stories"])
+            said.append(str(error.value))
+        return true_read(*arguments)
+
+    monkeypatch.setattr(residual, "read_batch", read_batch)
+    read.main(["tiny-llama-3.2", "fp32", "stories"])
+    assert len(said) == 2
+    once = files_of(layout.activations_path("tiny-llama-3.2", "fp32", "stories"))
+    read.main(["tiny-llama-3.2", "fp32", "stories"])
+    assert files_of(layout.activations_path("tiny-llama-3.2", "fp32", "stories")) == once
+
+
 def test_what_a_stopped_run_left_is_not_used_for_other_settings(project, monkeypatch):
     true_read = residual.read_batch
     monkeypatch.setattr(residual, "read_batch", stopping_after(1))

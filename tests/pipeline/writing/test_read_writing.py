@@ -12,7 +12,7 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.params.writing import CONTEXTS, WritingRead
-from pipeline.store import layout
+from pipeline.store import layout, tables
 from pipeline.writing import read_writing, write
 from tests.conftest import FAMILIES
 
@@ -107,7 +107,7 @@ def test_tokens_are_those_that_were_written_whatever_the_text_says(writers):
     _, before = read_back(LLAMA)
     path = layout.writings_path(LLAMA, "fp32", "reliable")
     frame = pl.read_parquet(path)
-    frame.with_columns(pl.lit("Other words.").alias("text"), pl.lit("Other.").alias("prompt")).write_parquet(path)
+    tables.write_rows(frame.with_columns(pl.lit("Other words.").alias("text"), pl.lit("Other.").alias("prompt")), path)
     _, after = read_back(LLAMA)
     for context in CONTEXTS:
         assert np.array_equal(before[context]["activation"], after[context]["activation"])
@@ -132,7 +132,7 @@ def test_what_was_never_written_says_how_to_get_it(writers):
 def test_a_writing_of_other_columns_is_refused(writers):
     path = layout.writings_path(LLAMA, "fp32", "reliable")
     path.parent.mkdir(parents=True)
-    pl.DataFrame({"id": ["a"]}).write_parquet(path, metadata={"provenance": json.dumps({})})
+    tables.write_rows(pl.DataFrame({"id": ["a"]}), path, {"provenance": json.dumps({})})
     with pytest.raises(InputError, match="its columns are not those of this version"):
         read_writing.main([LLAMA, "reliable", "fp32", "fp32", "both"])
     path.write_bytes(b"no parquet")

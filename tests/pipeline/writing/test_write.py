@@ -98,6 +98,19 @@ def test_a_stopped_run_goes_on_where_it_stood(writer, monkeypatch):
     assert not list((layout.SCRATCH / "write").iterdir())
 
 
+def test_kept_texts_that_are_not_what_was_kept_are_written_again(tmp_path):
+    kept = tmp_path / "abc/texts.jsonl"
+    kept.parent.mkdir()
+    texts = {n: Written([1, 2, n], "eos") for n in range(5)}
+    lines = [write.line_of(n, text, kept) for n, text in texts.items()]
+    kept.write_text("\n".join(["", lines[0], lines[1].replace("[1, 2, 1]", "[1, 3, 1]"), lines[2][:-3], "[7]", "3", lines[3]]))
+    assert write.finished_in(kept) == {0: texts[0], 3: texts[3]}
+    other = kept.parent.rename(tmp_path / "def") / "texts.jsonl"
+    assert write.finished_in(other) == {}
+    other.write_bytes(b"\xff\n" + write.line_of(4, texts[4], other).encode())
+    assert write.finished_in(other) == {4: texts[4]}
+
+
 ASKED = [{"emotion": "sad", "topic": "letter", "sample": k, "seed": k, "prompt": "Write."} for k in range(4)]
 
 
@@ -159,7 +172,7 @@ def test_writings_that_params_no_longer_name_are_removed(writer):
 
 def test_a_kept_line_that_a_kill_cut_short_is_a_text_to_write_again(tmp_path):
     kept = tmp_path / "texts.jsonl"
-    lines = [json.dumps([place, "eos", list(range(place))]) for place in range(4)]
+    lines = [write.line_of(place, Written(list(range(place)), "eos"), kept) for place in range(4)]
     for cut in range(len(lines[2])):
         kept.write_text("\n".join([lines[0], lines[1], lines[2][:cut], lines[3]]) + "\n")
         assert write.finished_in(kept) == {place: Written(list(range(place)), "eos") for place in (0, 1, 3)}

@@ -1,0 +1,44 @@
+"""Stages that know both the stories' file and what was read hold one against the other."""
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+
+from analysis.readers import readers
+from analysis.readers.sections import ReaderSections
+from pipeline.errors import InputError
+from pipeline.models.entries import load_entries
+from tests.conftest import Project
+
+
+def first_readout():
+    params = ReaderSections.load()
+    return next(readers.readouts(params, load_entries(params)))
+
+
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("stories", lambda rows: [rows[0] | {"emotion": rows[-1]["emotion"]}, *rows[1:]]),
+        ("stories", lambda rows: [r for r in rows if r["emotion"] != "calm"]),
+        ("neutral", lambda rows: rows[:-1]),
+    ],
+)
+def test_texts_that_are_not_those_that_were_read_are_refused(finished, tmp_path, monkeypatch, name, how):
+    for path in ("data/activations", "data/models", "data/stimuli"):
+        shutil.copytree(finished.folder / path, tmp_path / path)
+    shutil.copy(finished.folder / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    assert first_readout().reader.model == "tiny-llama-3.2"
+    path = Path(f"data/stimuli/{name}.csv")
+    with path.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    here = Project.__new__(Project)
+    here.folder = tmp_path
+    here.write_csv(f"{name}.csv", how(rows))
+    with pytest.raises(
+        InputError, match=f"{path}: its texts are not those that tiny-llama-3.2/fp32/{name} has read; run `dvc repro`"
+    ):
+        first_readout()
