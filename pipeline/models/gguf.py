@@ -9,8 +9,13 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
+import gguf as library
+import numpy as np
 import torch
 from gguf import GGUFReader, LlamaFileType
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
@@ -34,18 +39,33 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
         print(f"dequantising {gguf.name}, once", file=sys.stderr)
         try:
             # transformers draws a progress bar here that no setting turns off
-            with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()):
+            with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()), _parsed_once():
                 model = AutoModelForCausalLM.from_pretrained(
                     path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
                 )
                 model.save_pretrained(scratch)
                 AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
-                kind = LlamaFileType(GGUFReader(path).fields["general.file_type"].contents()).name
+                kind = LlamaFileType(library.GGUFReader(str(path)).fields["general.file_type"].contents()).name
                 words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.name}), dequantised to fp32"
                 (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": gguf.sha256}))
         except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
             raise InputError(f"{where}: cannot read the GGUF file {gguf.name}: {one_line(error)}") from error
     return copy
+
+
+class _Reader(GGUFReader):
+    """The library's reader, which makes a numpy memmap of every token of a vocabulary; here it is a plain array, ten times as
+    fast."""
+
+    def _get(self, offset: int, dtype: Any, count: int = 1, override_order: Any = None) -> np.ndarray:
+        order = self.byte_order if override_order is None else override_order
+        return np.frombuffer(self.data, np.dtype(dtype).newbyteorder(order), int(count), int(offset))
+
+
+def _parsed_once() -> contextlib.AbstractContextManager[Any]:
+    """Within, a GGUF file is parsed once: transformers opens it for the config, the weights and the tokenizer, and makes the
+    names of all tensors anew for every module."""
+    return patch.multiple(library, GGUFReader=cache(_Reader), get_tensor_name_map=cache(library.get_tensor_name_map))
 
 
 @contextlib.contextmanager

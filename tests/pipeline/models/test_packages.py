@@ -3,9 +3,11 @@
 import hashlib
 import sys
 
+import gguf as library
+import numpy as np
 import pytest
 import torch
-from gguf import GGUFReader
+from gguf import GGUFReader, GGUFWriter
 from pydantic import ValidationError
 
 from pipeline.errors import InputError
@@ -124,6 +126,34 @@ def test_what_has_been_dequantised_needs_its_packages_no_more(site):
     packages.copy_of(gguf).mkdir(parents=True)
     packages.check({WHERE: gguf})
     assert gguf_module.dequantised(gguf, WHERE) == packages.copy_of(gguf)
+
+
+def test_a_file_is_parsed_once_and_as_the_library_parses_it(tmp_path):
+    path, weights = tmp_path / "m.gguf", np.arange(64, dtype=np.float32).reshape(2, 32)
+    writer = GGUFWriter(path, "llama")
+    writer.add_token_list(["a", "caf\u00e9", "", "\u2581b"])
+    writer.add_token_scores([0.5, -1.0, 0.0, 3e4])
+    writer.add_token_types([1, 2, 3, 4])
+    writer.add_bool("some.flag", True)
+    writer.add_tensor("whole", weights)
+    writer.add_tensor("packed", library.quantize(weights, library.GGMLQuantizationType.Q8_0), raw_dtype=8)
+    for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
+        write()
+    true, own = GGUFReader(path), library.get_tensor_name_map
+    with gguf_module._parsed_once():
+        found = library.GGUFReader(str(path))
+        assert library.GGUFReader(str(path)) is found
+    assert (library.GGUFReader, library.get_tensor_name_map) == (GGUFReader, own)
+    assert list(found.fields) == list(true.fields)
+    for name, field in true.fields.items():
+        assert found.fields[name].contents() == field.contents()
+        assert [part.tobytes() for part in found.fields[name].parts] == [part.tobytes() for part in field.parts]
+        assert [part.dtype for part in found.fields[name].parts] == [part.dtype for part in field.parts]
+    for mine, theirs in zip(found.tensors, true.tensors, strict=True):
+        assert mine.name == theirs.name
+        assert np.array_equal(
+            library.dequantize(mine.data, mine.tensor_type), library.dequantize(theirs.data, theirs.tensor_type)
+        )
 
 
 @pytest.mark.parametrize(
