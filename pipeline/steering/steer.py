@@ -32,7 +32,7 @@ from pipeline.reading.batches import BatchPlan
 from pipeline.schemas.steered import STEERED, STEERED_TEXTS
 from pipeline.steering import directions, hooks, scoring
 from pipeline.steering.directions import Targets
-from pipeline.store import layout
+from pipeline.store import layout, tables
 from pipeline.store.provenance import code_digest, versions
 from pipeline.texts import stimuli
 from pipeline.writing.generation import Written, end_tokens, generate, prompt_ids, texts_together
