@@ -8,11 +8,11 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from analysis.claims import pair_evidence, reference, rules, single_evidence, text_evidence
+from analysis.claims import pair_evidence, power, reference, rules, single_evidence, text_evidence
 from analysis.claims.known import ClaimSections, Judged, Known
 from analysis.claims.protocols import OTHER
 from analysis.claims.reference import Claim
-from analysis.claims.rules import NOT_TESTABLE, Side
+from analysis.claims.rules import NOT_TESTABLE, UNDECIDED, Side
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.schemas.claims import CLAIMS
@@ -59,13 +59,16 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
 
 def rows(known: Known, claims: list[Claim]) -> list[Row]:
     """Rows of `claims`: of every claim, one for each protocol under which it has a number; one for all, where it has none."""
-    digest = digest_of(known.params, claims)
+    digest, simulated = digest_of(known.params, claims), power.load()
     made = []
     for claim in claims:
         judged = EVIDENCE[claim.name](known, claim)
         has_number = [j for j in judged if j.verdict.verdict != NOT_TESTABLE]
         # what cannot be judged under any protocol lacks one thing, and is said once
         made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
+    for row in made:
+        if row["verdict"] == UNDECIDED:
+            row["if_true"] = power.chances(simulated, row["claim"], known.reliability)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]
 
@@ -90,6 +93,7 @@ def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
         "ci_high": number.high if has_ends else None,
         "verdict": verdict.verdict,
         "why": (verdict.why if verdict.why != number.about else "") or None,
+        "if_true": None,
         "rules": digest,
     }
 

@@ -77,6 +77,12 @@ class Known:
         """Rows of `pairs` between stories that models read; input embeddings and readers of words are controls."""
         return self.tables["pairs"].to_dicts()
 
+    @property
+    def reliability(self) -> float | None:
+        """The median reliability of the trained models' geometries."""
+        found = self.tables["maturity"]["reliability"].median()
+        return found if isinstance(found, float) else None
+
     def family(self, model: str) -> str:
         return self.entries[model].family
 

@@ -37,6 +37,11 @@ CLAIMS = Table(
         **interval("the estimate", "topics"),
         "verdict": Column(pl.String, "holds, does not hold, undecided, explained by <control>, or not testable."),
         "why": Column(pl.String, "What the verdict rests on; of what is not testable, what it lacks."),
+        "if_true": Column(
+            pl.String,
+            "Of what is undecided: the chance of each verdict if the published effect is true, simulated at this run's"
+            " reliability (data/reference/power.csv).",
+        ),
         "rules": Column(pl.String, "Digest of the rules and sides that gave the verdict, fixed before any model was run."),
     },
     keys=["claim", "protocol"],
