@@ -59,7 +59,7 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
 
 def rows(known: Known, claims: list[Claim]) -> list[Row]:
     """Rows of `claims`: of every claim, one for each protocol under which it has a number; one for all, where it has none."""
-    digest, simulated = digest_of(known.params, claims), power.load()
+    digest, chances = digest_of(known.params, claims), power.simulated()
     made = []
     for claim in claims:
         judged = EVIDENCE[claim.name](known, claim)
@@ -68,7 +68,7 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
         made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
     for row in made:
         if row["verdict"] == UNDECIDED:
-            row["if_true"] = power.chances(simulated, row["claim"], known.reliability)
+            row["if_true"] = power.chances(chances, row["claim"], known.reliability)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]
 

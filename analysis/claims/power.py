@@ -17,7 +17,7 @@ SIMULATED = {
 VERDICTS = ("holds", "does_not_hold", "undecided", "explained")
 
 
-def load(path: Path = POWER) -> pl.DataFrame:
+def simulated(path: Path = POWER) -> pl.DataFrame:
     """The simulated chances: `claim`, the `world` that was planted, `reliability` (null where it plays no part), verdicts."""
     named = pl.col("claim").str.split_exact(": ", 1).struct
     return pl.read_csv(path).with_columns(named[0].alias("claim"), named[1].alias("world"))

@@ -34,6 +34,6 @@ def test_the_row_of_the_nearest_reliability_is_said(claim, reliability, said):
 
 
 def test_the_reference_has_the_claims_that_are_simulated():
-    names = set(power.load(ROOT / "data/reference/power.csv")["claim"])
+    names = set(power.simulated(ROOT / "data/reference/power.csv")["claim"])
     assert set(power.SIMULATED.values()) <= names
     assert names - {"published protocol", "beyond words"} <= set(claims.EVIDENCE)
