@@ -81,6 +81,8 @@ def main(arguments: list[str]) -> None:
         texts[second.name] = (
             stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
         )
+    for name, reading in {**params.readings, **{second.name: second for second in params.second}}.items():
+        stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
