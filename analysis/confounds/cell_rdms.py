@@ -11,6 +11,7 @@ import xarray as xr
 
 from analysis.confounds import factorial
 from analysis.confounds.factorial import STORIES, Cell
+from analysis.readers import counted
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import floor, gate, gram, names, rdm, split_half
 from analysis.rsa.gram import Design, Floats
@@ -21,7 +22,6 @@ from pipeline.params.confounds import Experiment
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.writing import WritingSections, reading_name
-from pipeline.store import arrays
 
 MIDDLE = "middle"
 """The rule that takes the layer in the middle, as the published generation does."""
@@ -86,7 +86,7 @@ class Measuring:
         reading = STORIES if source == STORIES else reading_name(source, written, context)
         if reading not in self.params.readings_of(self.model, precision):
             return None
-        return arrays.activations(self.model, precision, reading)
+        return counted.activations(self.params.vectors, self.model, precision, reading)
 
     def layer(self, rule: str, precision: str, n_layers: int) -> int | None:
         """The layer of a rule: of the comprehension of the stories at this precision; the published rule at its position."""

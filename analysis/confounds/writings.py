@@ -38,7 +38,7 @@ def writing_rows(measuring: Measuring, params: Params) -> list[Row]:
     without the texts that hold their label's word."""
     rows = []
     for read in params.writings_read:
-        texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING)
+        texts = texts_of(measuring, read)
         counted = written.counted(texts)
         telling = with_label(counted, params.corpus)
         sets = {ALL: counted, WITHOUT_LABEL: counted.filter(~pl.col("id").is_in(telling))}
@@ -61,6 +61,12 @@ def writing_rows(measuring: Measuring, params: Params) -> list[Row]:
                 own = {"context": context, "position": position, "layer_rule": rule, "texts": which, "layer": found.layer}
                 rows.append(asked | own | _of_texts(some) | _reliability(found))
     return rows
+
+
+def texts_of(measuring: Measuring, read: WritingRead) -> pl.DataFrame:
+    """What was written (columns of the schema `written`), of the emotions that count."""
+    texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING)
+    return texts.filter([measuring.params.vectors.counts(e) for e in texts["emotion"]])
 
 
 def _of_texts(texts: pl.DataFrame) -> Row:
@@ -107,7 +113,7 @@ def sample_rows(measuring: Measuring) -> list[Row]:
     rows: list[Row] = []
     for read in measuring.params.writings_read:
         setting = measuring.params.write.settings[read.setting]
-        texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING)
+        texts = texts_of(measuring, read)
         counted = written.counted(texts)
         for context, n in product(read.readings, range(1, setting.samples + 1)):
             cell = Cell(read.setting, read.written, context, setting.position, setting.layer, "emotions", read.read)

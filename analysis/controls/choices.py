@@ -13,6 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analysis.controls import layer_map, robustness, second_corpus
+from analysis.readers import counted
 from analysis.readers.readers import Headline, Reader, Readout, readout, readouts, second_words, states_of
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram, names, pairwise, parallel, split_half
@@ -25,8 +26,7 @@ from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.geometry import LAYERS
-from pipeline.store import arrays, tables
-from pipeline.texts import stimuli
+from pipeline.store import tables
 
 Row = dict[str, Any]
 VARIANT = "centred"
@@ -75,7 +75,7 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
     if c.precision is None:
         return
     only: dict[str, list[int]] = {"layer": [layer]} if c.seed is None else {"layer": [layer], "seed": [c.seed]}
-    stories = arrays.activations(c.model, c.precision, STORIES, **only)
+    stories = counted.activations(params.vectors, c.model, c.precision, STORIES, **only)
     for position in params.readings[STORIES].positions:
         if position != here.position:
             yield f"{POSITION}{position}", states_of(c, stories, position)
@@ -83,7 +83,7 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
         return
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
-            read = arrays.activations(c.model, c.precision, varied.name, position=[here.position], **only)
+            read = counted.activations(params.vectors, c.model, c.precision, varied.name, position=[here.position], **only)
             yield f"{READING}{varied.name}", states_of(c, read, here.position)
 
 
@@ -139,7 +139,7 @@ def _numbers(
 def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], params: Params, keys: Row) -> list[Row]:
     """Rows of `second` for one source: every reader on our stories against every one on theirs. Readers of words have no
     precision: of a source that is read at several, the first has their rows."""
-    position, emotions = keys["position"], set(stimuli.load(of)["emotion"])
+    position, emotions = keys["position"], set(counted.texts(params.vectors, of)["emotion"])
     absent = f"second.{of.name}.positions: '{position}', the report's position, is not read there"
     theirs: list[tuple[Reader, int, Readout | str]] = []
     for side in ours:
@@ -148,7 +148,10 @@ def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], pa
             there = Reader(c.model, None, c.precision, of.name)
             found: Readout | str = absent
             if position in of.positions:
-                read, neutral = (arrays.activations(c.model, of.precision, r, position=[position]) for r in (of.name, NEUTRAL))
+                read, neutral = (
+                    counted.activations(params.vectors, c.model, of.precision, r, position=[position])
+                    for r in (of.name, NEUTRAL)
+                )
                 found = readout(there, read, neutral, position)
             theirs.append((there, side.layer, found))
     theirs += [(r.reader, 0, r) for r in second_words(of, params, position)]

@@ -63,7 +63,7 @@ def of_model(model: str, reading: str, params: Params) -> Patterns:
     read = arrays.activations(model, precision, reading, position=[params.report.position]).isel(position=0)
     states, emotion = read["activation"].values, np.array(read["emotion"].values.tolist())
     good = np.flatnonzero(read["finite"].values.all(axis=0))
-    names = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label]
+    names = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label and params.vectors.counts(e)]
     means = {int(n): {e: states[emotion == e, n].mean(axis=0, dtype=np.float64) for e in names} for n in good}
     return Patterns(model, False, precision, states.shape[1], reading, means)
 

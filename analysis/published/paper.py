@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from analysis.published import across, protocol
+from analysis.readers import counted
 from analysis.readers.readers import Reader, Readout, mean_cosine, readout
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import floor, gram, layers, rdm, split_half
@@ -25,7 +26,7 @@ from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.rsa import RsaSections
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
-from pipeline.store import arrays, tables
+from pipeline.store import tables
 
 Row = dict[str, Any]
 
@@ -172,12 +173,16 @@ def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]
     here = last_position(params, f"readings.{STORIES}", params.readings[STORIES].positions)
     places = {(s.name, s.precision): last_position(params, f"second.{s.name}", s.positions) for s in params.second}
     for model, precision in params.cells:
-        stories, neutral = (arrays.activations(model, precision, name, position=[here]) for name in (STORIES, NEUTRAL))
+        stories, neutral = (
+            counted.activations(params.vectors, model, precision, name, position=[here]) for name in (STORIES, NEUTRAL)
+        )
         for seed in entries[model].draws:
             yield readout(Reader(model, seed, precision), stories, neutral, here)
     for (name, precision), place in places.items():
         for model in params.read.models:
-            texts, neutral = (arrays.activations(model, precision, reading, position=[place]) for reading in (name, NEUTRAL))
+            texts, neutral = (
+                counted.activations(params.vectors, model, precision, reading, position=[place]) for reading in (name, NEUTRAL)
+            )
             yield readout(Reader(model, None, precision, name), texts, neutral, place)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
-from analysis.readers import words
+from analysis.readers import counted, words
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram
 from analysis.rsa.gram import Design, Floats
@@ -19,9 +19,7 @@ from pipeline.models.entries import ModelEntry
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import NEUTRAL, STORIES, Second
 from pipeline.reading.components import neutral_components
-from pipeline.store import arrays
 from pipeline.store.layout import METHODS, VARIANTS
-from pipeline.texts import stimuli
 
 
 @dataclass(frozen=True)
@@ -111,32 +109,33 @@ def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: s
     """Every reader that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
     embeddings of the trained ones, then the readers of words."""
     positions = params.geometry.positions if position is None else [position]
-    texts = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
+    whole = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
     for model, precision in params.cells:
-        stories = arrays.activations(model, precision, STORIES, position=positions)
-        neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
-        for frame, read in zip(texts, (stories, neutral), strict=True):
+        stories = counted.activations(params.vectors, model, precision, STORIES, position=positions)
+        neutral = counted.activations(params.vectors, model, precision, NEUTRAL, position=positions)
+        for frame, read in zip(whole, (stories, neutral), strict=True):
             stimuli.were_read(frame, params.readings[read.attrs["reading"]].path, read.attrs)
         for seed in entries[model].draws:
             for here in positions:
                 yield readout(Reader(model, seed, precision), stories, neutral, here)
     for model in params.read.models:
         precision = params.reference_of(model)
-        stories = arrays.activations(model, precision, STORIES, position=positions)
-        neutral = arrays.activations(model, precision, NEUTRAL, position=positions)
+        stories = counted.activations(params.vectors, model, precision, STORIES, position=positions)
+        neutral = counted.activations(params.vectors, model, precision, NEUTRAL, position=positions)
         for here in positions:
             yield readout(Reader(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
+    texts = [counted.texts(params.vectors, params.readings[name]) for name in (STORIES, NEUTRAL)]
     yield from _word_readouts(params, positions, STORIES, *texts)
 
 
 def second_words(source: Second, params: ReaderSections, position: str) -> list[Readout]:
     """The readers of words alone on a second source's stories; vocabulary and frequencies are that source's own."""
-    texts = stimuli.load(source), stimuli.load(params.readings[NEUTRAL])
+    texts = [counted.texts(params.vectors, r) for r in (source, params.readings[NEUTRAL])]
     return list(_word_readouts(params, [position], source.name, *texts))
 
 
 def states_of(reader: Reader, read: xr.Dataset, position: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """States (S, L, H) at one position, and where they are finite (S, L), from what `arrays.activations` gives."""
+    """States (S, L, H) at one position, and where they are finite (S, L), from what `counted.activations` gives."""
     at: dict[str, Any] = {"position": position} if reader.seed is None else {"position": position, "seed": reader.seed}
     of = read.sel(at)
     if reader.reading != INPUT_EMBEDDINGS:
@@ -145,7 +144,7 @@ def states_of(reader: Reader, read: xr.Dataset, position: str) -> tuple[NDArray[
 
 
 def readout(reader: Reader, stories: xr.Dataset, neutral: xr.Dataset, position: str) -> Readout:
-    """One reader at one position, from the Datasets that `arrays.activations` gives."""
+    """One reader at one position, from the Datasets that `counted.activations` gives."""
     own, calm = states_of(reader, stories, position), states_of(reader, neutral, position)
     return Readout(
         reader=reader,

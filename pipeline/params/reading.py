@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
@@ -21,28 +22,47 @@ Bos = Literal["native", "other", "always", "as_published", "never"]
 
 
 class Position(Strict):
-    """Which tokens of a text are read. Tokens are counted from 0 at the first token of the text itself."""
+    """Which tokens of a text are read. Tokens are counted from 0 at the first token of the text itself; words, which are what
+    stands between blanks, from 1, so that every tokenizer is read from the same place."""
 
-    rule: Literal["last", "middle", "mean"]
+    rule: Literal["last", "middle", "mean", "word"]
     start: int = Field(default=0, ge=0, description="mean: the first token counted")
+    word: int | None = Field(default=None, ge=1, description="word: the word whose last token counts; mean: the first counted")
 
     @model_validator(mode="after")
-    def _start_belongs_to_mean(self) -> Position:
+    def _what_belongs_to_the_rule(self) -> Position:
         if self.rule != "mean" and self.start:
             raise PydanticCustomError("start", "'start' belongs to the rule 'mean'")
+        if self.rule == "word" and self.word is None:
+            raise PydanticCustomError("word", "the rule 'word' needs a 'word': the number of one, from 1")
+        if self.rule not in ("mean", "word") and self.word is not None:
+            raise PydanticCustomError("word", "'word' belongs to the rules 'word' and 'mean'")
+        if self.word is not None and self.start:
+            raise PydanticCustomError("word", "'start' counts tokens and 'word' words: one of the two")
         return self
 
     @property
     def tokens_needed(self) -> int:
-        return self.start + 1
+        """At least: of a word that a tokenizer breaks up there are more."""
+        return self.word or self.start + 1
 
-    def span(self, length: int) -> tuple[int, int]:
-        """The first token that counts and the one after the last, in a text of `length` tokens."""
-        first = {"last": length - 1, "middle": length // 2, "mean": self.start}[self.rule]
-        return first, length if self.rule == "mean" else first + 1
+    def span(self, length: int, word_ends: Sequence[int] = ()) -> tuple[int, int]:
+        """The first token that counts and the one after the last, in a text of `length` tokens; `word_ends`: of each word, the
+        token that ends it (`pipeline.reading.words`), for a position that counts words."""
+        if self.rule == "mean":
+            return self.start if self.word is None else word_ends[self.word - 2] + 1 if self.word > 1 else 0, length
+        first = {"last": length - 1, "middle": length // 2}.get(self.rule)
+        if first is None:
+            assert self.word is not None
+            first = word_ends[self.word - 1]
+        return first, first + 1
 
     def in_words(self) -> str:
-        return f"mean over the tokens from {self.start} on" if self.rule == "mean" else f"{self.rule} token"
+        if self.rule == "word":
+            return f"token that ends word {self.word}"
+        if self.rule == "mean":
+            return f"mean over the tokens from {'' if self.word is None else 'word '}{self.word or self.start} on"
+        return f"{self.rule} token"
 
 
 class Columns(Strict):

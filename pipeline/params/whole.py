@@ -83,6 +83,12 @@ class Params(
                     {"position": position},
                 )
         for position in self.write.positions:
+            if self.positions[position].word is not None:
+                raise PydanticCustomError(
+                    "position",
+                    "write.positions: '{position}' counts words, and what a model wrote is read as its tokens; take another",
+                    {"position": position},
+                )
             if (needed := self.positions[position].tokens_needed) > self.write.fewest_tokens:
                 raise PydanticCustomError(
                     "position",

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from math import comb, factorial, sqrt
 from pathlib import Path
 
 import polars as pl
@@ -30,6 +31,7 @@ from pipeline.params.whole import Params
 from pipeline.plan import costs, stages, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import positions_of
+from pipeline.steering import directions
 from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
@@ -81,7 +83,10 @@ def main(arguments: list[str]) -> None:
         texts[second.name] = (
             stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
         )
+    for name, reading in {**params.readings, **{second.name: second for second in params.second}}.items():
+        stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
+    check_labels(params, texts[STORIES]["emotion"].unique().sort().to_list())
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
@@ -93,6 +98,7 @@ def main(arguments: list[str]) -> None:
         f"Profile [bold]{params.profile}[/]: {stories.height} stories ({n_labels} labels,"
         f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
+    out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
     for name in missing:
@@ -108,6 +114,27 @@ def main(arguments: list[str]) -> None:
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
     hub.check_access(wanted)
+
+
+def check_labels(params: Params, labels: list[str]) -> None:
+    """Raise InputError for an emotion that is to count, or a target of steering, that has no stories."""
+    path, steering = params.readings[STORIES].path, params.steering
+    params.vectors.are_there(labels, path)
+    if steering.models:
+        directions.known([*steering.paper.scenarios.values()], labels, "steering.paper.scenarios", path)
+        directions.known(steering.ours.emotions, labels, "steering.ours.emotions", path)
+
+
+def pairs_in_words(params: Params, labels: list[str]) -> str:
+    """How many emotions count, and what can be seen with so many: RDMs are compared over their pairs."""
+    emotions = [e for e in labels if params.vectors.counts(e) and e != params.vectors.neutral_label]
+    n, n_pairs, orders = len(emotions), comb(len(emotions), 2), factorial(len(emotions))
+    said = f"{n} emotions count, {n_pairs} pairs of them"
+    if n_pairs > 1:
+        said += f": rank correlations of unrelated geometries have a standard deviation of {1 / sqrt(n_pairs - 1):.2f}"
+    if orders <= params.rsa.permutations:
+        said += f", and no p from permuted labels is below 1/{orders}"
+    return said
 
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:

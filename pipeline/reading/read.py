@@ -26,7 +26,7 @@ from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
 from pipeline.reading import batches as kept_batches
-from pipeline.reading import residual
+from pipeline.reading import residual, words
 from pipeline.reading.batches import BatchPlan, overlapped
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
@@ -57,9 +57,10 @@ def read(
     plan: BatchPlan,
     scratch: Path,
     progress: tqdm[Any],
+    word_ends: Sequence[Sequence[int]] | None = None,
 ) -> residual.Pooled:
-    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. The first
-    `skip` tokens of each text never count."""
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. `skip` and
+    `word_ends` as `skip` and `words` of `residual.read_batch`"""
     scratch.mkdir(parents=True, exist_ok=True)
     if not ids:
         return residual.room_for(model.body, 0, len(positions))  # as where a model could write nothing at a precision
@@ -86,8 +87,10 @@ def read(
                 kept_batches.keep(residual.read_batch(*arguments(number)), kept(number))
             yield sum(len(ids[i]) for i in batches[number])
 
-    def arguments(number: int) -> tuple[Any, list[list[int]], Sequence[Position], list[int]]:
-        return model.body, [ids[i] for i in batches[number]], positions, [skip[i] for i in batches[number]]
+    def arguments(number: int) -> tuple[Any, list[list[int]], Sequence[Position], list[int], list[Sequence[int]] | None]:
+        own = batches[number]
+        ends = None if word_ends is None else [word_ends[i] for i in own]
+        return model.body, [ids[i] for i in own], positions, [skip[i] for i in own], ends
 
     def start(number: int) -> residual.Pending | None:
         return None if is_kept(number) else residual.start_batch(*arguments(number))
@@ -167,7 +170,13 @@ class Source:
         if reading is None:
             known = ", ".join(params.readings_of(params.read.models[0], precision)) if params.read.models else "none"
             raise InputError(f"{PARAMS}: no reading '{name}' at {precision}; there are {known}")
-        return cls(name, reading, stimuli.load(reading), {p: params.positions[p] for p in reading.positions})
+        frame, positions = stimuli.load(reading), {p: params.positions[p] for p in reading.positions}
+        stimuli.have_words(frame, positions, reading.path)
+        return cls(name, reading, frame, positions)
+
+    @property
+    def counts_words(self) -> bool:
+        return any(position.word is not None for position in self.positions.values())
 
 
 def attributes_of(source: Source, model: loading.Model, precision: str, bos: bool, plan: BatchPlan) -> dict[str, Any]:
@@ -201,9 +210,11 @@ def read_source(
     source: Source, model: loading.Model, entry: ModelEntry, precision: str, seed: int | None, plan: BatchPlan
 ) -> Part:
     """Read one source with a model in memory; raises InputError for a text that is shorter than a position needs."""
-    ids, bos = residual.tokenise(source.frame["text"].to_list(), model.tokenizer, entry.bos, source.reading.bos)
+    texts = source.frame["text"].to_list()
+    ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, source.reading.bos)
+    ends = words.word_ends(texts, model.tokenizer) if source.counts_words else None
     attributes = attributes_of(source, model, precision, bos, plan)
-    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan)
+    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan, ends)
 
 
 def read_tokens(
@@ -215,18 +226,22 @@ def read_tokens(
     precision: str,
     seed: int | None,
     plan: BatchPlan,
+    word_ends: Sequence[Sequence[int]] | None = None,
 ) -> Part:
-    """Read a source's texts as the tokens `ids`, of which the first `skip` of each text never count."""
+    """Read a source's texts as the tokens `ids`, of which the first `skip` of each text never count; `word_ends`, for positions
+    that count words, as `words.word_ends`."""
     lengths = [len(text) - first for text, first in zip(ids, skip, strict=True)]
     texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
     rules = {k: v.model_dump() for k, v in source.positions.items()}
-    fingerprint = digest_of({"seed": seed, "ids": ids, "skip": list(skip), "positions": rules, "attributes": attributes})
+    fingerprint = digest_of(
+        {"seed": seed, "ids": ids, "skip": list(skip), "positions": rules, "attributes": attributes, "words": word_ends}
+    )
     scratch = layout.SCRATCH / "read" / fingerprint[:24]
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
     # tqdm stays quiet (disable=None) where the output is not a terminal.
     bar = tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None)
     with layout.taken(scratch), bar as progress:
-        pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress)
+        pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress, word_ends)
     return Part(pooled, lengths, attributes, scratch)
 
 

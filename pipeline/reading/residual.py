@@ -53,15 +53,17 @@ def tokenise(
     return [[first, *text] for text in ids], True
 
 
-def pooling_weights(lengths: Sequence[int], positions: Sequence[Position], skip: Sequence[int]) -> Tensor:
+def pooling_weights(
+    lengths: Sequence[int], positions: Sequence[Position], skip: Sequence[int], words: Sequence[Sequence[int]] | None = None
+) -> Tensor:
     """Weights (text, position, token), float32, each row summing to 1; padding and the first `skip` tokens weigh nothing.
 
-    `lengths` count all tokens of each text, those of `skip` included.
+    `lengths` count all tokens of each text, those of `skip` included; `words` as `read_batch`.
     """
     weights = torch.zeros(len(lengths), len(positions), max(lengths))
     for i, (length, first) in enumerate(zip(lengths, skip, strict=True)):
         for p, position in enumerate(positions):
-            start, end = position.span(length - first)
+            start, end = position.span(length - first, words[i] if words is not None else ())
             weights[i, p, first + start : first + end] = 1.0 / (end - start)
     return weights
 
@@ -153,18 +155,27 @@ class Pending:
 
 
 def read_batch(
-    body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], skip: int | Sequence[int]
+    body: nn.Module,
+    ids: Sequence[Sequence[int]],
+    positions: Sequence[Position],
+    skip: int | Sequence[int],
+    words: Sequence[Sequence[int]] | None = None,
 ) -> Pooled:
     """Read one batch of token ids: one forward pass, right padding, no attention mask.
 
-    `skip` is how many tokens at the beginning of each text never count (BOS, a prompt), one number for all or one each.
+    `skip` is how many tokens at the beginning of each text never count (BOS, a prompt), one number for all or one each;
+    `words`, for positions that count them, the tokens that end each text's words (`pipeline.reading.words`), after these.
     A causal model's states never depend on what stands to their right, so right padding needs no mask.
     """
-    return start_batch(body, ids, positions, skip).result()
+    return start_batch(body, ids, positions, skip, words).result()
 
 
 def start_batch(
-    body: nn.Module, ids: Sequence[Sequence[int]], positions: Sequence[Position], skip: int | Sequence[int]
+    body: nn.Module,
+    ids: Sequence[Sequence[int]],
+    positions: Sequence[Position],
+    skip: int | Sequence[int],
+    words: Sequence[Sequence[int]] | None = None,
 ) -> Pending:
     """`read_batch` up to where a GPU has been told what to do: it computes, and copies what is pooled into page-locked memory,
     while the host prepares the next batch and keeps the last one. On a CPU the batch is read when this returns."""
@@ -173,7 +184,8 @@ def start_batch(
     batch = torch.zeros(len(ids), max(lengths), dtype=torch.long)
     for i, text in enumerate(ids):
         batch[i, : len(text)] = torch.tensor(text)
-    weights = _sent(pooling_weights(lengths, positions, [skip] * len(ids) if isinstance(skip, int) else skip), device)
+    each_skips = [skip] * len(ids) if isinstance(skip, int) else skip
+    weights = _sent(pooling_weights(lengths, positions, each_skips, words), device)
     stream = [body.get_input_embeddings(), *blocks(body)]  # type: ignore[operator]
     pooled: list[Tensor] = [torch.empty(0)] * len(stream)
     finite: list[Tensor] = [torch.empty(0)] * len(stream)

@@ -105,10 +105,15 @@ class Texts:
         return one["seed"].values.tolist() if "seed" in one.dims else [None]
 
 
-def texts_of(model: str, group: Group) -> Texts | None:
+def counted(read: xr.Dataset, vectors: Vectors) -> xr.Dataset:
+    """The texts of the emotions that count, and the neutral ones."""
+    return read.isel(stimulus=[i for i, e in enumerate(read["emotion"].values) if vectors.counts(str(e))])
+
+
+def texts_of(model: str, group: Group, vectors: Vectors) -> Texts | None:
     """The readings of a group; None where no precision has texts of every label. A precision that lacks some (none was
     written there that can be read) is left out."""
-    read = {p: arrays.activations(model, p, reading) for p, reading in group.readings.items()}
+    read = {p: counted(arrays.activations(model, p, reading), vectors) for p, reading in group.readings.items()}
     labels = np.unique([e for t in read.values() for e in t["emotion"].values.tolist()])
     lacking = {p: sorted(set(labels) - set(t["emotion"].values.tolist())) for p, t in read.items()}
     left_out = {p: f"no text of {', '.join(names[:5])}" for p, names in lacking.items() if names}
@@ -147,7 +152,7 @@ def vectors_of(
 def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
     """The Dataset of one group (see `pipeline.store.layout`); None where there are no texts of every label. Raises InputError
     where there is nothing to compare."""
-    texts = texts_of(model, group)
+    texts = texts_of(model, group, params.vectors)
     if texts is None:
         return None
     baseline = texts.labels != params.vectors.neutral_label

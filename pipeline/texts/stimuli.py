@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from pipeline.errors import InputError, nearest, note_file, one_line
-from pipeline.params.reading import Columns, Reading
+from pipeline.params.reading import Columns, Position, Reading
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
 
@@ -51,6 +51,20 @@ def load(reading: Reading) -> pl.DataFrame:
     _no_repeats(frame, "text", path)
     _no_repeats(frame, "id", path)
     return frame.select(SCHEMA.names()).cast(SCHEMA)
+
+
+def have_words(stimuli: pl.DataFrame, positions: Mapping[str, Position], path: Path) -> None:
+    """Raise InputError, naming them, if texts have fewer words, between blanks, than a position counts."""
+    counts = [len(text.split()) for text in stimuli["text"]]
+    for name, position in positions.items():
+        short = [i for i, n in enumerate(counts) if position.word is not None and n < position.word]
+        if short:
+            shown = ", ".join(f"{stimuli['id'][i]} ({counts[i]} words)" for i in short[:5])
+            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+            raise InputError(
+                f"{path}: position '{name}' needs {position.word} words, and these texts have fewer: {shown}{more}."
+                f" Lengthen them, or take '{name}' out of the reading's positions in params.yaml"
+            )
 
 
 def digest(stimuli: pl.DataFrame) -> str:

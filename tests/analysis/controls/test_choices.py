@@ -34,7 +34,7 @@ def test_every_choice_is_made_otherwise_for_everyone_who_can(table):
     assert by_choice == {
         **dict.fromkeys((robustness.LAST_LAYER, robustness.LAST_QUARTER), models),
         **dict.fromkeys((robustness.UNIT_NORM, robustness.LENGTH, robustness.TOPIC), models + 4),
-        **dict.fromkeys(("position:mean0", "position:mean25", "position:mean75", "position:middle"), models + 2),
+        **dict.fromkeys((f"position:{p}" for p in ("mean0", "mean25", "mean75", "middle", "word40")), models + 2),
         "position:last": by_choice["position:last"],  # input embeddings of the last token may all be one
         "reading:stories_bos": 2,
         "reading:stories_batched": 2,

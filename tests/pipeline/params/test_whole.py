@@ -42,6 +42,13 @@ def test_params_yaml_is_the_default_profile():
         ({"readings__neutral__positions": ["last"]}, "readings.neutral.positions: 'mean50' is read in the stories"),
         ({"report__position": "middle"}, "report.position: 'middle' is not among"),
         ({"positions__last": {"rule": "last", "start": 3}}, "'start' belongs to the rule 'mean'"),
+        ({"positions__last": {"rule": "word"}}, "the rule 'word' needs a 'word'"),
+        ({"positions__last": {"rule": "last", "word": 3}}, "'word' belongs to the rules 'word' and 'mean'"),
+        (
+            {"positions__last": {"rule": "mean", "start": 2, "word": 3}},
+            "'start' counts tokens and 'word' words: one of the two",
+        ),
+        ({"write__positions": ["last", "middle", "mean0", "word40"]}, "write.positions: 'word40' counts words"),
         ({"read__models": ["a/b"]}, "'a/b' may hold letters"),
         ({"read__models": ["smollm2-135m-untrained"]}, "in read.models and in read_untrained.models"),
         (

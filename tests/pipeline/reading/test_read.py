@@ -228,10 +228,10 @@ def test_what_a_stopped_run_left_is_not_used_for_other_settings(project, monkeyp
 
 def test_a_text_shorter_than_a_position_needs_is_named(project):
     rows = [s for s in stories() if s["emotion"] in project.emotions]
-    rows[4] |= {"text": "Far too short.", "id": "tiny"}
+    rows[4] |= {"text": " ".join(["go"] * 41), "id": "tiny"}
     project.write_csv("stories.csv", rows)
     with pytest.raises(
-        InputError, match=r"position 'mean50' needs 51 tokens or more, and in tiny-qwen2.5 .*shorter: tiny \(angry, 7 tokens\)"
+        InputError, match=r"position 'mean50' needs 51 tokens or more, and in tiny-qwen2.5 .*shorter: tiny \(angry, 42 tokens\)"
     ):
         read.main(["tiny-qwen2.5", "fp32", "stories"])
     assert not layout.activations_path("tiny-qwen2.5", "fp32", "stories").exists()

@@ -1,10 +1,12 @@
 import hashlib
 import json
+from pathlib import Path
 
+import polars as pl
 import pytest
 
 from pipeline.errors import InputError
-from pipeline.params.reading import Columns, Reading
+from pipeline.params.reading import Columns, Position, Reading
 from pipeline.texts import stimuli
 
 
@@ -102,3 +104,11 @@ def test_the_digest_sees_every_cell_and_the_order(tmp_path):
     frame = load(write(tmp_path, GOOD))
     other = load(write(tmp_path, GOOD.replace("Three", "3")))
     assert len({stimuli.digest(frame), stimuli.digest(frame.reverse()), stimuli.digest(other)}) == 3
+
+
+def test_texts_of_fewer_words_than_a_position_counts_are_named(tmp_path):
+    frame = pl.DataFrame({"id": ["a", "b"], "text": ["One two  three\nfour", "One two"]})
+    at = {"last": Position(rule="last"), "word3": Position(rule="word", word=3)}
+    with pytest.raises(InputError, match=r"own.csv: position 'word3' needs 3 words, and these texts have fewer: b \(2 words\)"):
+        stimuli.have_words(frame, at, Path("own.csv"))
+    stimuli.have_words(frame, {"last": at["last"], "word2": Position(rule="mean", word=2)}, Path("own.csv"))

@@ -18,6 +18,8 @@ WHO = "tiny-llama-3.2"
 @pytest.fixture
 def writer(project):
     project.writes(WHO)
+    project.params["write"]["settings"]["reliable"] |= {"prompts": "story", "samples": 4}  # drawn samples of one prompt
+    project.save()
     return project
 
 
