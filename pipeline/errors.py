@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import gc
 import sys
 from collections.abc import Callable, Iterable
+
+# Of ours every stage imports this module first, and by then `python -m` has named the stage. Until it runs the collector
+# sleeps: while torch and transformers are imported it would go through all their objects again and again, a third of that time.
+_main = getattr(sys.modules["__main__"], "__spec__", None)
+if _main is not None and _main.name.split(".")[0] in ("pipeline", "analysis"):
+    gc.disable()
 
 
 class InputError(Exception):
@@ -25,6 +32,8 @@ def nearest(word: str, known: Iterable[str], otherwise: str) -> str:
 
 def run_stage(main: Callable[[list[str]], None]) -> None:
     """Run a stage's `main(arguments)`: a user's mistake ends in its message and exit status 1, never in a traceback."""
+    gc.freeze()  # what has been imported stays
+    gc.enable()
     try:
         main(sys.argv[1:])
     except InputError as error:
