@@ -40,7 +40,7 @@ repro: .venv/ready
 	@python -m analysis.report.sections
 
 test: .venv/ready
-	@python -m pytest
+	@python -m pytest -n logical --maxprocesses 4
 
 gpu-check: .venv/ready
 	@python -m benchmarks.gpu_check

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import errno
+import gc
 import hashlib
 import re
 import sys
@@ -29,6 +30,12 @@ PLACE = {
     errno.EPERM: "no permission: see who owns it",
 }
 """What is wrong with the place of a file, and what to do."""
+
+# Of ours every stage imports this module first, and by then `python -m` has named the stage. Until it runs the collector
+# sleeps: while torch and transformers are imported it would go through all their objects again and again, a third of that time.
+_main = getattr(sys.modules["__main__"], "__spec__", None)
+if _main is not None and _main.name.split(".")[0] in ("pipeline", "analysis"):
+    gc.disable()
 
 
 class InputError(Exception):
@@ -111,6 +118,8 @@ def _arguments_are_as_asked(arguments: list[str], asked: str | None) -> None:
 def run_stage(main: Callable[[list[str]], None]) -> None:
     """Run a stage's `main(arguments)`: a user's mistake, and a place that cannot be written, end in a message and exit status
     2, never in a traceback. Code and inputs that change while it runs are such a mistake."""
+    gc.freeze()  # what has been imported stays
+    gc.enable()
     before = _noted.set({})
     try:
         _arguments_are_as_asked(sys.argv[1:], sys.modules["__main__"].__doc__)

@@ -18,6 +18,7 @@ from benchmarks.gpu import tiny
 from benchmarks.gpu.tiny import FAMILIES
 from pipeline.models.entries import load_entry
 from pipeline.params.whole import Params
+from tests.spread import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401  (hooks of pytest)
 
 ROOT = Path(__file__).resolve().parent.parent
 

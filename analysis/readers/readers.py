@@ -20,6 +20,7 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import NEUTRAL, STORIES, Second
 from pipeline.reading.components import neutral_components
 from pipeline.store.layout import METHODS, VARIANTS
+from pipeline.texts import stimuli
 
 
 @dataclass(frozen=True)

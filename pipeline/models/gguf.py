@@ -39,7 +39,7 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
         print(f"dequantising {gguf.name}, once", file=sys.stderr)
         try:
             # transformers draws a progress bar here that no setting turns off
-            with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()), _parsed_once():
+            with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()), parsed_once():
                 model = AutoModelForCausalLM.from_pretrained(
                     path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
                 )
@@ -62,7 +62,7 @@ class _Reader(GGUFReader):
         return np.frombuffer(self.data, np.dtype(dtype).newbyteorder(order), int(count), int(offset))
 
 
-def _parsed_once() -> contextlib.AbstractContextManager[Any]:
+def parsed_once() -> contextlib.AbstractContextManager[Any]:
     """Within, a GGUF file is parsed once: transformers opens it for the config, the weights and the tokenizer, and makes the
     names of all tensors anew for every module."""
     return patch.multiple(library, GGUFReader=cache(_Reader), get_tensor_name_map=cache(library.get_tensor_name_map))

@@ -58,16 +58,19 @@ def of_gguf(path: Path) -> Found:
     """What a GGUF file's header and tokenizer say."""
     if not path.is_file():
         raise InputError(f"{path}: no such file")
-    from gguf import GGUFReader
+    import gguf
 
-    try:
-        reader = GGUFReader(path)
-        n = sum(prod(map(int, tensor.shape)) for tensor in reader.tensors)
-        licence = reader.fields.get("general.license")
-    except Exception as error:  # the parser meets a broken file with errors of every kind
-        raise InputError(f"{path}: not readable as GGUF: {one_line(error)}") from None
-    options = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
-    return _found(options, n, None if licence is None else str(licence.contents()))
+    from pipeline.models.gguf import parsed_once
+
+    with parsed_once():
+        try:
+            reader = gguf.GGUFReader(str(path))
+            n = sum(prod(map(int, tensor.shape)) for tensor in reader.tensors)
+            licence = reader.fields.get("general.license")
+        except Exception as error:  # the parser meets a broken file with errors of every kind
+            raise InputError(f"{path}: not readable as GGUF: {one_line(error)}") from None
+        options = {"pretrained_model_name_or_path": path.parent, "gguf_file": path.name}
+        return _found(options, n, None if licence is None else str(licence.contents()))
 
 
 def _found(options: dict[str, Any], parameters: int, licence: str | None = None) -> Found:

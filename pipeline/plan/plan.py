@@ -63,7 +63,7 @@ def gpu_present() -> str | None:
 
 def changed_stages() -> list[str]:
     """Names of the stages that DVC finds changed; [] when all is up to date."""
-    asked = subprocess.run(["dvc", "status", "--json"], capture_output=True, text=True, check=False)
+    asked = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
     return list(json.loads(asked.stdout or "{}"))

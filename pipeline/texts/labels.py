@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -37,7 +38,12 @@ def words_of(text: str) -> list[str]:
 
 def stems(words: list[str]) -> list[str]:
     """Snowball stems (English) of words."""
-    return [str(stem) for stem in _stemmer.stemWords(words)]
+    return [_stem(word) for word in words]
+
+
+@lru_cache(2**16)  # a corpus says the same words again and again
+def _stem(word: str) -> str:
+    return str(_stemmer.stemWord(word))
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ from __future__ import annotations
 import heapq
 from itertools import pairwise
 
+import gguf as library
 import numpy as np
 import pytest
 import regex
 import torch
-from gguf import GGUFReader
 from transformers import AutoModelForCausalLM
 
 from pipeline.models import gguf, loading, packages
@@ -107,8 +107,8 @@ def merged(symbols, rank):
 
 def vocabulary(entry):
     """Tokens, scores and merges as the GGUF file itself has them."""
-    with gguf._whole_file(entry.gguf, MODELS / "m.yaml") as path:
-        fields = GGUFReader(path).fields
+    with gguf._whole_file(entry.gguf, MODELS / "m.yaml") as path, gguf.parsed_once():
+        fields = library.GGUFReader(str(path)).fields
         return {key.rpartition(".")[2]: fields[key].contents() for key in fields if key.startswith("tokenizer.ggml.")}
 
 

@@ -128,7 +128,7 @@ def test_what_has_been_dequantised_needs_its_packages_no_more(site):
     assert gguf_module.dequantised(gguf, WHERE) == packages.copy_of(gguf)
 
 
-def test_a_file_is_parsed_once_and_as_the_library_parses_it(tmp_path):
+def test_a_file_isparsed_once_and_as_the_library_parses_it(tmp_path):
     path, weights = tmp_path / "m.gguf", np.arange(64, dtype=np.float32).reshape(2, 32)
     writer = GGUFWriter(path, "llama")
     writer.add_token_list(["a", "caf\u00e9", "", "\u2581b"])
@@ -140,7 +140,7 @@ def test_a_file_is_parsed_once_and_as_the_library_parses_it(tmp_path):
     for write in (writer.write_header_to_file, writer.write_kv_data_to_file, writer.write_tensors_to_file, writer.close):
         write()
     true, own = GGUFReader(path), library.get_tensor_name_map
-    with gguf_module._parsed_once():
+    with gguf_module.parsed_once():
         found = library.GGUFReader(str(path))
         assert library.GGUFReader(str(path)) is found
     assert (library.GGUFReader, library.get_tensor_name_map) == (GGUFReader, own)
