@@ -27,7 +27,7 @@ from pipeline.params.base import PARAMS
 from pipeline.params.fetch import fetched_path
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import costs, stages, workload
+from pipeline.plan import costs, names, stages, trial, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import positions_of
 from pipeline.texts import stimuli
@@ -82,7 +82,10 @@ def main(arguments: list[str]) -> None:
             stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
         )
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
+    names.check(params, texts)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
+    if changed:
+        trial.check(entries, {model: _precisions(model, params) for model in entries})
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")
@@ -108,6 +111,18 @@ def main(arguments: list[str]) -> None:
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
     hub.check_access(wanted)
+
+
+def _precisions(model: str, params: Params) -> list[str]:
+    """All that a model is loaded at."""
+    found = params.precisions_of(model)
+    for listed, more in (
+        (params.write.models, [w.precision for w in params.writings]),
+        (params.steering.models, params.steering.precisions),
+        (params.behaviour.models, params.behaviour.precisions),
+    ):
+        found += more if model in listed else []
+    return found
 
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
