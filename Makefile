@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test gpu-check plan profile model docs release pull lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test gpu-check plan profile model docs release pull verify lint-corpus peers lint locks image repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -72,6 +72,10 @@ docs: .venv/ready
 # What is published, from the DVC remote of this checkout
 pull: .venv/ready
 	@python -m pipeline.publish.pull
+
+# Whether everything here is what was made: DVC's cache, activations, vectors, tables
+verify: .venv/ready
+	@python -m pipeline.publish.verify
 
 # The data under a git tag, in the DVC remote inside the repository: make release VERSION=1.0.0
 release: .venv/ready

@@ -94,15 +94,19 @@ class Readout:
             return Layer(index, None, None, None, f"not finite in {lost[0]} stories and {lost[1]} neutral texts")
         components = neutral_components(self.neutral[:, index], neutral_variance)
         made = {v: gram.gram(self.states[:, index], components if v == "denoised" else None) for v in variants}
-        return Layer(index, made, mean_cosine(self.neutral[:, index]), len(components), None)
+        anisotropy = mean_cosine(self.neutral[:, index])
+        return Layer(index, made, None if np.isnan(anisotropy) else anisotropy, len(components), None)
 
 
 def mean_cosine(vectors: NDArray[np.floating]) -> float:
-    """Mean cosine over all pairs of rows (N, H): (|sum of unit vectors|^2 - N) / (N (N - 1)). Of raw states: anisotropy."""
+    """Mean cosine over all pairs of rows (N, H): (|sum of unit vectors|^2 - N) / (N (N - 1)). Of raw states: anisotropy. NaN
+    where fewer than two rows have a direction."""
     x = np.asarray(vectors, dtype=np.float64)
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     units = (x / np.where(norms > 0, norms, 1.0))[norms[:, 0] > 0]  # a text without a known word has no direction
     n = len(units)
+    if n < 2:
+        return float("nan")
     return float((np.square(units.sum(axis=0)).sum() - n) / (n * (n - 1)))
 
 

@@ -23,11 +23,16 @@ class Hub(Strict):
     gated: bool = False
 
 
-class Folder(Strict):
-    path: Path
-
-
 Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Folder(Strict):
+    """A folder of safetensors. With a digest of its files, one that changed is refused; DVC itself does not look into it."""
+
+    path: Path
+    sha256: Digest | None = None
+
+
 # Without dots: a package inside another could be found only by importing that one.
 Package = Annotated[str, Field(pattern="^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$")]
 

@@ -21,7 +21,7 @@ from gguf import GGUFReader, LlamaFileType
 from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
 from pipeline.errors import InputError, one_line
-from pipeline.models import packages
+from pipeline.models import inspection, packages
 from pipeline.models.entries import Gguf
 from pipeline.store.layout import whole_or_nothing
 
@@ -34,7 +34,9 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
     """
     copy = packages.copy_of(gguf)
     if copy.is_dir():
-        return copy
+        if inspection.is_as_sealed(copy):
+            return copy
+        print(f"{copy}: not what was made of {gguf.name}; it is made again", file=sys.stderr)
     with _whole_file(gguf, where) as path:
         print(f"dequantising {gguf.name}, once", file=sys.stderr)
         try:
@@ -48,6 +50,7 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
                 kind = LlamaFileType(library.GGUFReader(str(path)).fields["general.file_type"].contents()).name
                 words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.name}), dequantised to fp32"
                 (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": gguf.sha256}))
+                inspection.seal(scratch)
         except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
             raise InputError(f"{where}: cannot read the GGUF file {gguf.name}: {one_line(error)}") from error
     return copy

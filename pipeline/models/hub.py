@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
-from huggingface_hub import HfApi, get_token, snapshot_download, try_to_load_from_cache
+from huggingface_hub import HfApi, get_token, hf_hub_url, snapshot_download, try_to_load_from_cache
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -15,12 +15,15 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
 
 from pipeline.errors import InputError, one_line
 from pipeline.models.entries import Hub
+from pipeline.store.layout import SCRATCH, whole_or_nothing
 
-FILES = ["*.json", "*.safetensors", "tokenizer.model", "*.jinja"]
+FILES = ["*.json", "*.safetensors", "tokenizer.model", "merges.txt", "vocab.txt", "*.jinja"]
 # The same weights once more, in the form of the maker's own code: Mistral's, Llama's.
+CONFIG_SECONDS = 5
 OTHERWISE = ["consolidated*", "original/*"]
 
 
@@ -41,6 +44,24 @@ def snapshot(hub: Hub, where: Path) -> Path:
         raise InputError(f"{where}: {hub.id} is not in the local cache and the hub cannot be reached") from None
     except (HfHubHTTPError, OSError) as error:
         raise InputError(f"{where}: {hub.id} could not be fetched: {one_line(error)}") from None
+
+
+def config_folder(hub: Hub) -> Path | None:
+    """A folder that has the config of a model: that of the local cache, or one of scratch into which it alone is fetched (some
+    kilobytes, asked for once and not waited for); None where the hub does not give it, which a stage would explain."""
+    if (held := _held(hub, "config.json")) is not None:
+        return Path(held).parent
+    kept = SCRATCH / "configs" / hub.revision / "config.json"
+    if not kept.exists():
+        url = hf_hub_url(hub.id, "config.json", revision=hub.revision)
+        try:
+            answer = get_session().get(url, headers=build_hf_headers(), timeout=CONFIG_SECONDS, follow_redirects=True)
+            answer.raise_for_status()
+        except Exception:  # each version of the hub's library has errors of its own
+            return None
+        with whole_or_nothing(kept) as scratch:
+            scratch.write_bytes(answer.content)
+    return kept.parent
 
 
 def revision_of(id_: str, wanted: str | None) -> str:

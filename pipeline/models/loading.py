@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import warnings
 from dataclasses import dataclass
@@ -29,8 +28,8 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from pipeline.errors import InputError, one_line
-from pipeline.models import cpu_arithmetic, gguf, hub, int8
+from pipeline.errors import InputError, note_folder, one_line
+from pipeline.models import cpu_arithmetic, gguf, hub, inspection, int8
 from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.params.reading import QUANTISED
 from pipeline.store.provenance import digest_of
@@ -86,6 +85,10 @@ def load(
     if writes and entry.untrained:
         raise InputError(f"{where}: an untrained twin (seeds) does not write; take {name} out of write.models")
     folder = locate(entry, where)
+    note_folder(folder)
+    inspection.check(folder, where, [precision])
+    if entry.folder is not None:
+        inspection.is_noted(folder, entry.folder.sha256, where)
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         _config_is_readable(config, where)
@@ -96,6 +99,8 @@ def load(
         whole = _untrained(config, dtype, seed) if untrained else _trained(folder, precision, dtype, device, where, writes)
     except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
         raise InputError(f"{where}: cannot load the model from {folder}: {one_line(error)}") from error
+    if not untrained and getattr(config, "text_config", None) is not None and not writes:
+        whole = whole.get_decoder()  # of a model with other senses, the part that reads
     _bos_is_as_declared(tokenizer, entry, where)
     if precision not in QUANTISED:
         whole = whole.to(device)  # type: ignore[arg-type]
@@ -109,15 +114,16 @@ def load(
         "tuning": entry.tuning,
         "source": _source_in_words(entry),
         "licence": "unstated" if entry.licence is None else f"{entry.licence.name}: {entry.licence.text}",
-        "weights": "random, one draw per seed" if entry.untrained else _true_precision(folder, config),
+        "weights": "random, one draw per seed" if entry.untrained else _true_precision(folder),
         "config_sha256": config_digest(config),
         "weights_sha256": "" if entry.untrained else weights_digest(folder),
+        "files_sha256": inspection.digest(folder),
         "compute_dtype": str(dtype).removeprefix("torch."),
         "quantisation": {"int8": "bitsandbytes LLM.int8, threshold 6.0", "nf4": "bitsandbytes NF4"}.get(precision, "none"),
     }
     if not writes:
         return Model(name, whole, tokenizer, device, attributes)
-    blocks, head = cast(PreTrainedModel, whole.base_model), whole.get_output_embeddings()
+    blocks, head = cast(PreTrainedModel, whole.get_decoder()), whole.get_output_embeddings()
     return Model(name, blocks, tokenizer, device, attributes, head, whole.generation_config)
 
 
@@ -159,6 +165,11 @@ def _trained(
         if info[what]:
             first = sorted(map(str, info[what]))[0]
             raise InputError(f"{where}: {folder} lacks weights of the model ({what}: {len(info[what])}, first {first})")
+    if extra := inspection.unexpected(map(str, info["unexpected_keys"])):
+        raise InputError(
+            f"{where}: {folder} holds weights that its config has no place for ({len(extra)}, first {extra[0]}): it would be"
+            " another model without them"
+        )
     return cast(PreTrainedModel, model)
 
 
@@ -200,11 +211,9 @@ def _source_in_words(entry: ModelEntry) -> str:
     return f"folder {entry.folder.path.name}"
 
 
-def _true_precision(folder: Path, config: Any) -> str:
+def _true_precision(folder: Path) -> str:
     note = folder / "gguf.json"
-    if note.exists():
-        return str(json.loads(note.read_text())["weights"])
-    return str(config.dtype or "unstated").removeprefix("torch.")
+    return str(json.loads(note.read_text())["weights"]) if note.exists() else inspection.true_precision(folder)
 
 
 def config_digest(config: Any) -> str:
@@ -216,9 +225,5 @@ def weights_digest(folder: Path) -> str:
     """SHA-256 over the SHA-256 of a folder's safetensors files, by name. The hub's cache names its files by theirs."""
     whole = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
-        name = os.path.basename(os.path.realpath(path))
-        if not re.fullmatch("[0-9a-f]{64}", name):
-            with path.open("rb") as file:
-                name = hashlib.file_digest(file, "sha256").hexdigest()
-        whole.update(f"{path.name} {name}\n".encode())
+        whole.update(f"{path.name} {inspection.digest_of_file(path)}\n".encode())
     return whole.hexdigest()

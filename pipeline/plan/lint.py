@@ -111,15 +111,16 @@ def lengths(stories: pl.DataFrame, allowed: tuple[int, int] | None) -> Iterator[
 
 def duplicates(stories: pl.DataFrame) -> Iterator[Problem]:
     """Pairs of stories that share words in a row, whichever cells they are in."""
-    counts = CountVectorizer(ngram_range=(5, 5), binary=True, token_pattern=r"[a-z']+")
+    counts = CountVectorizer(ngram_range=(5, 5), binary=True, token_pattern=r"(?:[^\W\d_]|')+")
     try:
         grams = counts.fit_transform(stories["text"].to_list())
     except ValueError:  # no story has five words
         return
-    shared = (grams @ grams.T).toarray()
-    own = shared.diagonal()
-    for i, j in np.argwhere(np.triu(shared > 0, k=1)):
-        if (share := shared[i, j] / max(min(own[i], own[j]), 1)) >= NEAR_DUPLICATE:
+    shared = (grams @ grams.T).tocoo()  # sparse: of all pairs few share five words in a row
+    own = np.asarray(grams.sum(axis=1)).ravel()
+    pairs = sorted((int(i), int(j), int(n)) for i, j, n in zip(shared.row, shared.col, shared.data, strict=True) if i < j)
+    for i, j, n in pairs:
+        if (share := n / max(min(own[i], own[j]), 1)) >= NEAR_DUPLICATE:
             a, b = stories.row(i, named=True), stories.row(j, named=True)
             yield Problem("near duplicates", f"{_cell(a)} and {_cell(b)}", f"share {share:.0%} of their runs of five words")
 
@@ -181,6 +182,8 @@ def log_odds(own: Counter[str], rest: Counter[str]) -> dict[str, float]:
     Monroe, Colaresi & Quinn (2008), Fightin' Words, eq. 16 and 22; the prior is all counts, as heavy as `own`.
     """
     n_own, n_rest = own.total(), rest.total()
+    if not (n_own and n_rest):
+        return {}
     weight = n_own / (n_own + n_rest)
     z = {}
     for word, y in own.items():
@@ -200,7 +203,7 @@ def overused(stories: pl.DataFrame) -> Iterator[Problem]:
     everything: Counter[str] = sum(held.values(), Counter())
     for emotion, own in held.items():
         z = log_odds(own, everything - own)
-        over = [w for w, n in own.most_common() if n / size[emotion] > OVERUSED and n >= FEWEST and z[w] > OVERUSED_Z]
+        over = [w for w, n in own.most_common() if n / size[emotion] > OVERUSED and n >= FEWEST and z.get(w, 0.0) > OVERUSED_Z]
         if over:
             counts = ", ".join(f"{w} ({own[w]} of {size[emotion]}, z {z[w]:.1f})" for w in over)
             yield Problem("overused words", emotion, counts)

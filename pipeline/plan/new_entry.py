@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import json
 import re
-import struct
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import InputError, one_line, run_stage
-from pipeline.models import hub, packages
+from pipeline.models import hub, inspection, packages
 from pipeline.models.entries import MODELS, Gguf, Hub, load_entry
 from pipeline.params.base import is_a_name
 
@@ -38,12 +37,7 @@ class Found:
 
 def safetensors_parameters(path: Path) -> int:
     """Numbers in a safetensors file, from its header alone. Raises InputError for what has none."""
-    try:
-        with path.open("rb") as file:
-            header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-    except (struct.error, ValueError, MemoryError, OverflowError):
-        raise InputError(f"{path}: not readable as safetensors: its header is broken") from None
-    return sum(prod(tensor["shape"]) for name, tensor in header.items() if name != "__metadata__")
+    return sum(prod(tensor["shape"]) for tensor in inspection.header_of(path).values())
 
 
 def of_folder(folder: Path) -> Found:
@@ -105,7 +99,9 @@ def text_of(name: str, found: Found, source: str) -> str:
 def entry_text(name: str, kind: str, value: str) -> str:
     """The entry of a model that `kind` (HUB, GGUF, FOLDER) says where to find. Raises InputError for what is not there."""
     if kind == "FOLDER":
-        return text_of(name, of_folder(Path(value)), f"folder: {{path: {json.dumps(value)}}}")
+        return text_of(
+            name, of_folder(Path(value)), f"folder: {{path: {json.dumps(value)}, sha256: {inspection.digest(Path(value))}}}"
+        )
     if kind == "GGUF":
         found = of_gguf(Path(value))
         known = Gguf(file=value, sha256=packages.digest_of_file(Path(value)))

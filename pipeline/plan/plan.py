@@ -28,10 +28,9 @@ from pipeline.params.base import PARAMS
 from pipeline.params.fetch import fetched_path
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import costs, stages, workload
+from pipeline.plan import costs, names, stages, trial, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import positions_of
-from pipeline.steering import directions
 from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
@@ -86,8 +85,11 @@ def main(arguments: list[str]) -> None:
     for name, reading in {**params.readings, **{second.name: second for second in params.second}}.items():
         stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
-    check_labels(params, texts[STORIES]["emotion"].unique().sort().to_list())
+    params.vectors.are_there(texts[STORIES]["emotion"].unique().sort().to_list(), params.readings[STORIES].path)
+    names.check(params, texts)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
+    if changed:
+        trial.check(entries, {model: _precisions(model, params) for model in entries})
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")
@@ -116,15 +118,6 @@ def main(arguments: list[str]) -> None:
     hub.check_access(wanted)
 
 
-def check_labels(params: Params, labels: list[str]) -> None:
-    """Raise InputError for an emotion that is to count, or a target of steering, that has no stories."""
-    path, steering = params.readings[STORIES].path, params.steering
-    params.vectors.are_there(labels, path)
-    if steering.models:
-        directions.known([*steering.paper.scenarios.values()], labels, "steering.paper.scenarios", path)
-        directions.known(steering.ours.emotions, labels, "steering.ours.emotions", path)
-
-
 def pairs_in_words(params: Params, labels: list[str]) -> str:
     """How many emotions count, and what can be seen with so many: RDMs are compared over their pairs."""
     emotions = [e for e in labels if params.vectors.counts(e) and e != params.vectors.neutral_label]
@@ -135,6 +128,18 @@ def pairs_in_words(params: Params, labels: list[str]) -> str:
     if orders <= params.rsa.permutations:
         said += f", and no p from permuted labels is below 1/{orders}"
     return said
+
+
+def _precisions(model: str, params: Params) -> list[str]:
+    """All that a model is loaded at."""
+    found = params.precisions_of(model)
+    for listed, more in (
+        (params.write.models, [w.precision for w in params.writings]),
+        (params.steering.models, params.steering.precisions),
+        (params.behaviour.models, params.behaviour.precisions),
+    ):
+        found += more if model in listed else []
+    return found
 
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:

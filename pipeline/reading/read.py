@@ -9,6 +9,7 @@ they depend on.
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
 
+CONTROL = r"<\|?[^<>\s]+\|?>|\[[A-Z_]+\]"
+"""What tokens look like that steer a model, though their tokenizer may not call them special: <think>, [INST]."""
+
 
 def texts_long_enough(
     lengths: Sequence[int], frame: pl.DataFrame, positions: dict[str, Position], model: str, path: Path
@@ -46,6 +50,22 @@ def texts_long_enough(
                 f"{path}: position '{name}' needs {position.tokens_needed} tokens or more, and in {model} these texts are"
                 f" shorter: {shown}{more}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
                 f" {PARAMS}"
+            )
+
+
+def texts_are_text(ids: list[list[int]], frame: pl.DataFrame, model: loading.Model, path: Path) -> None:
+    """Raise InputError for a text that holds what the model's tokenizer takes for a control token."""
+    tokenizer: Any = model.tokenizer
+    control = {
+        i: token.content
+        for i, token in tokenizer.added_tokens_decoder.items()
+        if (token.special or re.fullmatch(CONTROL, token.content)) and i != tokenizer.unk_token_id
+    }
+    for row, text in enumerate(ids):
+        if found := control.keys() & set(text):
+            raise InputError(
+                f"{path}: text {frame['id'][row]} ({frame['emotion'][row] or 'no label'}) holds"
+                f" '{control[min(found)]}', which {model.name} takes for a control token; write it otherwise"
             )
 
 
@@ -213,6 +233,7 @@ def read_source(
     texts = source.frame["text"].to_list()
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, source.reading.bos)
     ends = words.word_ends(texts, model.tokenizer) if source.counts_words else None
+    texts_are_text([text[int(bos) :] for text in ids], source.frame, model, source.reading.path)
     attributes = attributes_of(source, model, precision, bos, plan)
     return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan, ends)
 

@@ -32,8 +32,8 @@ _stemmer = snowballstemmer.stemmer("english")
 
 
 def words_of(text: str) -> list[str]:
-    """The words of a text, lower case, with apostrophes."""
-    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower())
+    """The words of a text in any script, lower case, with apostrophes. Where words are not parted, a run of letters is one."""
+    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
 
 
 def stems(words: list[str]) -> list[str]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import hashlib
+import io
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,10 @@ import polars as pl
 
 from pipeline.errors import InputError, nearest, note_file, one_line
 from pipeline.params.reading import Columns, Position, Reading
+
+CONTROL = frozenset({"Cc", "Cs"})
+INVISIBLE = frozenset({"Cf", "Zs", "Zl", "Zp"})
+"""Unicode categories."""
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "topic": pl.String, "text": pl.String})
 
@@ -38,6 +45,9 @@ def load(reading: Reading) -> pl.DataFrame:
     for target, name in (("text", columns.text), ("emotion", columns.emotion), ("topic", columns.topic)):
         if name is not None:
             _no_empty_cells(frame, target, name, path)
+            _can_be_read(frame, target, name, path)
+    for target in ("emotion", "topic"):
+        _differ_to_the_eye(frame, target, path)
     ids = pl.Series("id", [content_hash(text) for text in frame["text"]], dtype=pl.String)
     if columns.id is not None and columns.id in raw.columns:
         ids = raw[columns.id].fill_null("").str.strip_chars().alias("id")
@@ -67,6 +77,12 @@ def have_words(stimuli: pl.DataFrame, positions: Mapping[str, Position], path: P
             )
 
 
+def alike(label: str) -> str:
+    """A label as people read it: without case, width of letters, and what cannot be seen."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", label).casefold())
+    return "".join(c for c in folded if unicodedata.category(c) not in INVISIBLE).strip()
+
+
 def digest(stimuli: pl.DataFrame) -> str:
     """SHA-256 over ids, labels and texts, in order: what was read, whatever file it came in."""
     rows = ("\x1f".join(row) for row in stimuli.select(SCHEMA.names()).iter_rows())
@@ -87,7 +103,8 @@ def _read(path: Path) -> pl.DataFrame:
     try:
         if path.suffix == ".csv":
             return pl.read_csv(path, infer_schema=False, encoding="utf8")
-        return pl.read_ndjson(path, infer_schema_length=None).cast(pl.String)
+        content = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # as of CSV
+        return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None).cast(pl.String)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:
@@ -111,6 +128,22 @@ def _no_empty_cells(frame: pl.DataFrame, target: str, name: str, path: Path) -> 
     rows = frame.filter(pl.col(target) == "")["row"].to_list()
     if rows:
         raise InputError(f"{path}: '{name}' is empty in {_rows(rows)}; fill it or delete the row")
+
+
+def _can_be_read(frame: pl.DataFrame, target: str, name: str, path: Path) -> None:
+    """No control characters; in labels, which are compared, nothing invisible either (in a text it may join letters)."""
+    bad = CONTROL if target == "text" else CONTROL | INVISIBLE
+    for row, value in frame.select("row", target).iter_rows():
+        for c in value:
+            if c not in "\n\r\t" and unicodedata.category(c) in bad and (target == "text" or c != " "):
+                raise InputError(f"{path}: row {row}: '{name}' holds U+{ord(c):04X}, which cannot be seen; take it out")
+
+
+def _differ_to_the_eye(frame: pl.DataFrame, target: str, path: Path) -> None:
+    known: dict[str, str] = {}
+    for label in frame[target].unique(maintain_order=True):
+        if (other := known.setdefault(alike(label), label)) != label:
+            raise InputError(f"{path}: {target} '{label}' and '{other}' look the same; write them alike, or tell them apart")
 
 
 def _no_repeats(frame: pl.DataFrame, target: str, path: Path) -> None:

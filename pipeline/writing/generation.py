@@ -76,13 +76,16 @@ def conversation_ids(turns: Sequence[str], tokenizer: PreTrainedTokenizerBase) -
     said = [{"role": "assistant" if n % 2 else "user", "content": turn} for n, turn in enumerate(turns)]
     try:
         ids = tokenizer.apply_chat_template(
-            said, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE
+            said, add_generation_prompt=True, tokenize=True, return_dict=False, date_string=DATE, enable_thinking=False
         )
     except TemplateError as error:
         raise InputError(
             f"this model's chat template fails on a user's turn ({one_line(error)}); set template: false"
         ) from None
     _bos_once(cast(list[int], ids), turns[0], tokenizer, "the chat template writes it twice")
+    begin = str(tokenizer.decode(cast(list[int], ids)))
+    if begin.rfind("<think>") > begin.rfind("</think>"):
+        raise InputError("this model's chat template opens a thought, which would be taken for its text; set template: false")
     return cast(list[int], ids)
 
 

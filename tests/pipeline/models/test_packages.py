@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.models import gguf as gguf_module
-from pipeline.models import loading, packages
+from pipeline.models import inspection, loading, packages
 from pipeline.models.entries import MODELS, Gguf, load_entry
 from tests.conftest import ROOT
 
@@ -124,6 +124,7 @@ def test_a_file_that_is_whole_but_no_gguf_is_refused_and_leaves_nothing(site):
 def test_what_has_been_dequantised_needs_its_packages_no_more(site):
     gguf = carried([b"of packages", b"that are gone"], version="9.9.9")
     packages.copy_of(gguf).mkdir(parents=True)
+    inspection.seal(packages.copy_of(gguf))
     packages.check({WHERE: gguf})
     assert gguf_module.dequantised(gguf, WHERE) == packages.copy_of(gguf)
 

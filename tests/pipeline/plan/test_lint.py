@@ -194,3 +194,33 @@ def test_a_users_corpus_gets_warnings_and_no_refusal(project, capsys):
     assert stop.value.code == 1
     with pytest.raises(InputError, match="FILE"):
         lint.main(["--strct"])
+
+
+# --- texts of every kind -------------------------------------------------------------------------------------------------
+
+CYRILLIC = ["Он долго смотрел в окно и молчал", "Она тихо закрыла дверь и вышла на улицу", "Мы шли домой под дождём и смеялись"]
+CHINESE = ["他在窗前站了很久没有说话", "她轻轻关上门走到街上去了", "我们在雨中走回家一路笑着"]
+
+
+def own(texts, emotions):
+    rows = [{"id": str(n), "emotion": e, "topic": "", "text": t} for n, (t, e) in enumerate(zip(texts, emotions, strict=True))]
+    return pl.DataFrame(rows, schema=stimuli.SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "texts", [CYRILLIC, CHINESE, ["...", "!!", "123"], ["", "a", "🙂"], ["שלום עולם", "أهلا بالعالم", "नमस्ते"]]
+)
+@pytest.mark.parametrize("emotions", [["a", "b", "c"], ["a", "a", "b"], ["a", "a", "a"]])
+def test_the_lint_never_raises_whatever_the_script(corpus, texts, emotions):
+    lint.lint(own(texts, emotions), corpus[1])
+
+
+def test_words_are_words_of_any_script():
+    assert labels.words_of("Она не пришла, l'été 42") == ["она", "не", "пришла", "l'été"]
+
+
+def test_copied_passages_are_found_in_any_script(corpus):
+    texts = [CYRILLIC[1], CYRILLIC[0], f"{CYRILLIC[1]} снова"]
+    assert found(own(texts, ["a", "b", "c"]), corpus[1], "near duplicates") == [
+        "a and c: share 100% of their runs of five words"
+    ]

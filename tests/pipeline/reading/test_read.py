@@ -294,3 +294,33 @@ def test_a_users_own_jsonl_with_other_labels_runs_unchanged(project):
     assert set(opening.table("geometry")["n_emotions"]) == {3}
     vectors = opening.vectors()["tiny-qwen2.5/comprehension"]["vector"]
     assert vectors["emotion"].values.tolist() == ["gezellig", "hygge", "saudade"]
+
+
+@pytest.mark.parametrize("token", ["</s>", "<s>"])
+def test_a_story_that_holds_a_control_token_is_named_and_nothing_is_read(project, token):
+    rows = [s for s in stories() if s["emotion"] in project.emotions]
+    rows[3] |= {"text": rows[3]["text"] + token, "id": "odd"}
+    project.write_csv("stories.csv", rows)
+    with pytest.raises(
+        InputError,
+        match=rf"stories.csv: text odd \({rows[3]['emotion']}\) holds '{token}', which tiny-llama-3.2 takes for a control",
+    ):
+        read.main(["tiny-llama-3.2", "fp32", "stories"])
+    assert not layout.ACTIVATIONS.exists()
+
+
+def test_what_looks_like_a_control_token_and_is_added_as_a_plain_one_is_one_too():
+    class Tokenizer:
+        unk_token_id = 0
+        added_tokens_decoder = {  # noqa: RUF012
+            n: type("Added", (), {"content": c, "special": c == "<unk>"})
+            for n, c in enumerate(["<unk>", "<think>", "<|im_end|>", "[INST]", "   ", "\n\n", "word"])
+        }
+
+    model = type("Model", (), {"tokenizer": Tokenizer, "name": "m"})
+    frame = pl.DataFrame({"id": ["a"], "emotion": [""]})
+    for good in (0, 4, 5, 6):
+        read.texts_are_text([[good]], frame, model, "f")
+    for bad in (1, 2, 3):
+        with pytest.raises(InputError, match="which m takes for a control token"):
+            read.texts_are_text([[good, bad]], frame, model, "f")

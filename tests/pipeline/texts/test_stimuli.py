@@ -112,3 +112,45 @@ def test_texts_of_fewer_words_than_a_position_counts_are_named(tmp_path):
     with pytest.raises(InputError, match=r"own.csv: position 'word3' needs 3 words, and these texts have fewer: b \(2 words\)"):
         stimuli.have_words(frame, at, Path("own.csv"))
     stimuli.have_words(frame, {"last": at["last"], "word2": Position(rule="mean", word=2)}, Path("own.csv"))
+
+
+# --- what the eye does not see -------------------------------------------------------------------------------------------
+
+
+def test_a_byte_order_mark_is_no_text_in_jsonl_either(tmp_path):
+    rows = [{"text": "One.", "emotion": "calm", "topic": "bus"}, {"text": "Two.", "emotion": "sad", "topic": "bus"}]
+    path = tmp_path / "own.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + "\n".join(map(json.dumps, rows)).encode())
+    assert load(path)["text"].to_list() == ["One.", "Two."]
+
+
+@pytest.mark.parametrize("bad", ["\x00", "\x07", "\x7f", "\x9f"])
+def test_control_characters_are_named_with_their_row(tmp_path, bad):
+    path = write(tmp_path, json.dumps({"text": "One."}) + "\n" + json.dumps({"text": f"Tw{bad}o."}), "own.jsonl")
+    with pytest.raises(InputError, match=rf"own.jsonl: row 2: 'text' holds U\+{ord(bad):04X}, which cannot be seen"):
+        load(path, emotion=None, topic=None)
+
+
+@pytest.mark.parametrize("bad", ["\u200b", "\u00ad", "\ufeff", "\u00a0", "\u202e", "\u2028"])
+def test_what_is_invisible_in_a_label_is_named_and_in_a_text_may_join_letters(tmp_path, bad):
+    def rows(label, text):
+        return json.dumps({"text": text, "emotion": label, "topic": "bus"}, ensure_ascii=True)
+
+    assert load(write(tmp_path, rows("calm", f"On{bad}e."), "own.jsonl")).height == 1
+    with pytest.raises(InputError, match=rf"row 1: 'emotion' holds U\+{ord(bad):04X}"):
+        load(write(tmp_path, rows(f"ca{bad}lm", "One."), "own.jsonl"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Joy", "joy"), ("caf\u00e9", "cafe\u0301"), ("\uff4a\uff4f\uff59", "joy"), ("STRASSE", "stra\u00dfe")]
+)
+def test_labels_that_look_the_same_are_refused(tmp_path, one, other):
+    with pytest.raises(InputError, match=f"emotion '{other}' and '{one}' look the same; write them alike"):
+        load(write(tmp_path, f"text,emotion,topic\nOne.,{one},bus\nTwo.,{other},bus\n"))
+    with pytest.raises(InputError, match="topic .* look the same"):
+        load(write(tmp_path, f"text,emotion,topic\nOne.,calm,{one}\nTwo.,calm,{other}\n"))
+
+
+def test_labels_of_two_words_and_other_scripts_are_labels(tmp_path):
+    frame = load(write(tmp_path, "text,emotion,topic\nOne.,at ease,bus\nTwo.,радость,bus\nThree.,喜び,bus\n"))
+    assert frame["emotion"].to_list() == ["at ease", "радость", "喜び"]

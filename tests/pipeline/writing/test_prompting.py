@@ -76,3 +76,15 @@ def test_end_tokens_are_those_of_the_tokenizer_and_of_the_generation_config(mode
     assert end_tokens(tokenizer, GenerationConfig(eos_token_id=9)) == {1, 9}
     tokenizer.eos_token = None
     assert end_tokens(tokenizer, GenerationConfig()) == frozenset()
+
+
+def test_a_template_that_thinks_is_told_not_to_and_one_that_cannot_be_is_refused(model_folders):
+    tokenizer = AutoTokenizer.from_pretrained(model_folders["smollm2"])
+    turn = tokenizer.chat_template
+    tokenizer.chat_template = (
+        turn + "{% if enable_thinking is defined and enable_thinking is false %}<think></think>{% else %}<think>{% endif %}"
+    )
+    assert tokenizer.decode(prompt_ids("Write.", tokenizer, True, True)).endswith("<think></think>")
+    tokenizer.chat_template = turn + "{% if add_generation_prompt %}[assistant]<think>{% endif %}"
+    with pytest.raises(InputError, match="opens a thought, which would be taken for its text; set template: false"):
+        prompt_ids("Write.", tokenizer, True, True)

@@ -1,0 +1,110 @@
+"""Every name in params leads somewhere, and the texts can carry what is asked of them: what a stage would meet after hours is
+said before anything starts."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+
+import polars as pl
+
+from pipeline.errors import InputError, nearest
+from pipeline.params.base import PARAMS
+from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.params.whole import Params
+from pipeline.steering import directions
+from pipeline.store.layout import METHODS
+from pipeline.texts.stimuli import alike
+
+GRAMS = 4
+"""Arrays of stories x stories, float64, that an analysis holds at once."""
+
+
+def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
+    """Raise InputError, a line for each, for names that lead nowhere. `texts`: by the name of their reading."""
+    labels = texts[STORIES]["emotion"].unique().sort().to_list()
+    found = [
+        *_settings(params),
+        *_experiments(params),
+        *_variance(params),
+        *_labels(params, labels),
+        *_steering(params, labels),
+    ]
+    found += _texts(texts)
+    if found:
+        raise InputError("\n".join(f"{PARAMS}: {line}" for line in found))
+
+
+def _settings(params: Params) -> Iterator[str]:
+    taken = {*METHODS, *METHODS.values(), *params.readings, *(r.name for r in params.more)} - {"reliable"}
+    for name in params.write.settings:
+        if name in taken:
+            yield f"write.settings.{name}: this name means a reading or a method already; take another"
+    for w in params.writings if params.write.models else ():
+        if w.precision not in params.read.precisions:
+            yield f"writings: {w.setting} at {w.precision}: not among read.precisions ({', '.join(params.read.precisions)})"
+
+
+def _experiments(params: Params) -> Iterator[str]:
+    settings, stories = params.write.settings, params.readings[STORIES].positions
+    read = {(r.setting, r.written, r.read, context) for r in params.writings_read for context in r.readings}
+    for name, e in params.confounds.experiments.items():
+        where = f"confounds.experiments.{name}"
+        known = stories if e.source == STORIES else params.write.positions
+        if e.position is not None and e.position not in known:
+            yield f"{where}.position: '{e.position}' is not read; there are {', '.join(known)}"
+        if e.source == STORIES:
+            if e.precision not in params.read.precisions:
+                yield f"{where}.precision: nobody reads stories at {e.precision}; there are {', '.join(params.read.precisions)}"
+        elif e.source not in settings:
+            yield f"{where}.source: no setting '{e.source}'; {nearest(e.source, settings, ', '.join([STORIES, *settings]))}"
+        elif params.write.models:
+            own = (e.source, e.written or e.precision, e.precision, e.context)
+            if own not in read:
+                what = f"nobody reads {own[0]} of {own[1]} at {own[2]}, {own[3]}"
+                yield f"{where}: {what}; add it to writings_read, or take the experiment out"
+
+
+def _variance(params: Params) -> Iterator[str]:
+    levels = params.confounds.variance
+    for factor, wanted, there in (
+        ("precision", levels.get("precision", []), [str(p) for p in params.read.precisions]),
+        ("position", levels.get("position", []), params.readings[STORIES].positions),
+    ):
+        for level in wanted:
+            if level not in there:
+                yield f"confounds.variance.{factor}: '{level}' is not read; there are {', '.join(there)}"
+
+
+def _labels(params: Params, labels: list[str]) -> Iterator[str]:
+    neutral = params.vectors.neutral_label
+    if neutral is not None and neutral not in labels and (near := [x for x in labels if alike(x) == alike(neutral)]):
+        yield f"vectors.neutral_label: '{neutral}' has no stories, but '{near[0]}' has; write it as the stories do"
+    if len([x for x in labels if x != neutral]) < 2:
+        yield f"readings.stories: fewer than two emotions beside the neutral label ({', '.join(labels)}): nothing to compare"
+
+
+def _steering(params: Params, labels: list[str]) -> Iterator[str]:
+    steering = params.steering
+    if not steering.models:
+        return
+    for key, wanted in (("ours.emotions", steering.ours.emotions), ("paper.scenarios", [*steering.paper.scenarios.values()])):
+        for label in wanted:
+            if label not in labels:
+                yield f"steering.{key}: '{label}' has no stories; {nearest(label, labels, 'there are ' + ', '.join(labels))}"
+    there = list(directions.load_prompts(steering.prompts).get("paper", {}))
+    for prompt in steering.paper.scenarios:
+        if prompt not in there:
+            hint = nearest(prompt, there, f"it has {', '.join(there)}")
+            yield f"steering.paper.scenarios: {steering.prompts} has no prompt '{prompt}'; {hint}"
+
+
+def _texts(texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    if texts[NEUTRAL].height < 2:
+        yield f"readings.neutral: {texts[NEUTRAL].height} text; two or more are needed for what neutral texts have in common"
+    n, memory = texts[STORIES].height, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if (needed := GRAMS * 8.0 * n * n) > memory:
+        yield (
+            f"readings.stories: {n} stories: analyses hold {GRAMS} arrays of {n} x {n}, {needed / 1e9:.0f} GB, and this machine"
+            f" has {memory / 1e9:.0f} GB; take fewer stories"
+        )

@@ -1,0 +1,89 @@
+"""Whether a model can be read, before anything is loaded or fetched but its config: by what the config says, by the headers of
+weights that are here, and by a pass of its architecture without numbers (torch's fake tensors take no memory)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from pipeline.errors import InputError, one_line
+from pipeline.models import hub, inspection, packages
+from pipeline.models.entries import MODELS, ModelEntry
+
+
+def folder_of(entry: ModelEntry) -> Path | None:
+    """Where the files of a model are as far as they are here: its folder, its dequantised copy, or what the hub's cache has of
+    its snapshot, for which its config alone is fetched; None where nothing is known yet."""
+    if entry.folder is not None:
+        return entry.folder.path
+    if entry.gguf is not None:
+        copy = packages.copy_of(entry.gguf)
+        return copy if copy.is_dir() else None
+    assert entry.hub is not None
+    return hub.config_folder(entry.hub)
+
+
+def check(entries: Mapping[str, ModelEntry], precisions: Mapping[str, Sequence[str]]) -> None:
+    """Raise InputError, a line for each, for models that a stage would refuse. `precisions`: by model."""
+    said = []
+    for model, entry in entries.items():
+        try:
+            _check(entry, MODELS / f"{model}.yaml", precisions[model])
+        except InputError as error:
+            said.append(str(error))
+    if said:
+        raise InputError("\n".join(said))
+
+
+def _check(entry: ModelEntry, where: Path, precisions: Sequence[str]) -> None:
+    folder = folder_of(entry)
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise InputError(f"{where}: folder.path: {folder} is not a folder")
+    inspection.check(folder, where, precisions)
+    if entry.folder is not None:
+        inspection.is_noted(folder, entry.folder.sha256, where)
+    if why := why_not(folder):
+        raise InputError(f"{where}: {why}")
+
+
+def why_not(folder: Path) -> str | None:
+    """Why a model of this config cannot be read; None where it can, or where a pass without numbers does not tell."""
+    import torch
+    from torch._subclasses.fake_tensor import FakeTensorMode
+    from transformers import AutoConfig, AutoModel
+
+    from pipeline.models.loading import quiet
+    from pipeline.reading import residual
+
+    quiet()
+    logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
+    shapes: list[tuple[int, ...]] = []
+
+    def see(_layer: int, states: Any) -> None:
+        shapes.append(tuple(states.shape))
+
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True)
+        kind, model = str(config.model_type), cast(Any, AutoModel)
+        with FakeTensorMode(allow_non_fake_inputs=True):
+            whole = model.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
+            body = whole if getattr(config, "text_config", None) is None else whole.get_decoder()
+            blocks = residual.blocks(body)
+            with torch.inference_mode(), residual.hooked([body.get_input_embeddings(), *blocks], see):
+                try:
+                    body(input_ids=torch.zeros(1, 3, dtype=torch.long), use_cache=False)
+                except Exception:  # the same
+                    return None
+    except InputError as error:
+        return str(error)
+    except RuntimeError:  # what a fake tensor cannot do, a true one may
+        return None
+    except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
+        return f"this architecture cannot be read: {one_line(error, 160)}"
+    if bad := [shape for shape in shapes if len(shape) != 3]:
+        return f"{kind}: its blocks put out states of {len(bad[0])} dimensions {bad[0]}; this architecture is not known"
+    return None

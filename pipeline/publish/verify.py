@@ -1,0 +1,48 @@
+"""Is everything here what was made: every object of DVC's cache, every table, all vectors and activations.
+
+python -m pipeline.publish.verify
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.door.home import home
+from pipeline.errors import InputError, run_stage
+from pipeline.publish import release
+from pipeline.store import arrays, layout
+
+CACHE = Path(".dvc/cache/files/md5")
+SHOWN = 3
+
+
+def spoilt(cache: Path) -> Iterator[Path]:
+    """Objects of a DVC cache whose contents are not those that their names say (MD5)."""
+    for path in sorted(cache.glob("??/*")):
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "md5").hexdigest() != path.parent.name + path.name.removesuffix(".dir"):
+                yield path
+
+
+def verify(root: Path) -> int:
+    """How many readings were opened beside all that is published. Raises InputError for what is not what was made; DVC would
+    check out a spoilt object of its cache without a word."""
+    if bad := list(spoilt(root / CACHE)):
+        some = " ".join(map(str, bad[:SHOWN])) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
+        raise InputError(f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {some}) and run `dvc repro`")
+    readings = sorted((root / layout.ACTIVATIONS).rglob("*.zarr"))
+    for path in readings:
+        arrays.activations_at(path)
+    release.verify(root)
+    return len(readings)
+
+
+def main(arguments: list[str]) -> None:
+    root = home()
+    print(f"{root}: whole: DVC's cache, {verify(root)} readings, all vectors and tables")
+
+
+if __name__ == "__main__":
+    run_stage(main)
