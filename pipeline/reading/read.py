@@ -9,7 +9,6 @@ they depend on.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,44 +28,10 @@ from pipeline.params.reading import Position, Reading, ReadingSections
 from pipeline.reading import batches as kept_batches
 from pipeline.reading import residual, words
 from pipeline.reading.batches import BatchPlan, overlapped
+from pipeline.reading.checks import texts_are_text, texts_long_enough
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
-
-CONTROL = r"<\|?[^<>\s]+\|?>|\[[A-Z_]+\]"
-"""What tokens look like that steer a model, though their tokenizer may not call them special: <think>, [INST]."""
-
-
-def texts_long_enough(
-    lengths: Sequence[int], frame: pl.DataFrame, positions: dict[str, Position], model: str, path: Path
-) -> None:
-    """Raise InputError, naming them, if texts have fewer tokens than a position needs. `lengths` are without BOS."""
-    for name, position in positions.items():
-        short = [i for i, length in enumerate(lengths) if length < position.tokens_needed]
-        if short:
-            shown = ", ".join(f"{frame['id'][i]} ({frame['emotion'][i] or 'no label'}, {lengths[i]} tokens)" for i in short[:5])
-            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
-            raise InputError(
-                f"{path}: position '{name}' needs {position.tokens_needed} tokens or more, and in {model} these texts are"
-                f" shorter: {shown}{more}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
-                f" {PARAMS}"
-            )
-
-
-def texts_are_text(ids: list[list[int]], frame: pl.DataFrame, model: loading.Model, path: Path) -> None:
-    """Raise InputError for a text that holds what the model's tokenizer takes for a control token."""
-    tokenizer: Any = model.tokenizer
-    control = {
-        i: token.content
-        for i, token in tokenizer.added_tokens_decoder.items()
-        if (token.special or re.fullmatch(CONTROL, token.content)) and i != tokenizer.unk_token_id
-    }
-    for row, text in enumerate(ids):
-        if found := control.keys() & set(text):
-            raise InputError(
-                f"{path}: text {frame['id'][row]} ({frame['emotion'][row] or 'no label'}) holds"
-                f" '{control[min(found)]}', which {model.name} takes for a control token; write it otherwise"
-            )
 
 
 def read(
