@@ -59,6 +59,15 @@ def lowest_number(known: Known, rows: Sequence[Row], name: str) -> Number:
     return rules.of_every(found, names, rules.DISATTENUATED, reasons[0] if reasons else None)
 
 
+def highest_number(known: Known, rows: Sequence[Row]) -> Number:
+    """The highest rho_dis of rows that have a jackknife, with its simultaneous interval: of a claim that no pair is alike."""
+    turned = np.array([-r["rho_dis"] for r in rows]), np.array([np.negative(r["rho_dis_jackknife"]) for r in rows]).T
+    found = simultaneous.lowest(*turned, known.seed)
+    assert found is not None
+    about = pair_name(rows[found.deciding]) + (f", the highest of {found.n}" if found.n > 1 else "")
+    return Number(about, -found.estimate, -found.high, -found.low, rules.DISATTENUATED, n=found.n)
+
+
 def beside(known: Known, rows: Sequence[Row]) -> Beside:
     """What else could make the rows' readers alike: the lowest of what is left beyond each control, and without valence."""
     left: dict[str, list[Row]] = {}
@@ -185,11 +194,7 @@ def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Ju
         there = [r for r in rows if r["rho_dis_jackknife"] is not None]
         if not there:
             return [*made, lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), why_not))]
-        turned = np.array([-r["rho_dis"] for r in there]), np.array([np.negative(r["rho_dis_jackknife"]) for r in there]).T
-        found = simultaneous.lowest(*turned, known.seed)
-        assert found is not None
-        about = pair_name(there[found.deciding]) + (f", the highest of {found.n}" if found.n > 1 else "")
-        number = Number(about, -found.estimate, -found.high, -found.low, rules.DISATTENUATED, n=found.n)
+        number = highest_number(known, there)
         made.append(Judged(OTHER, number, rules.judge(number, claim.other)))
     return made
 

@@ -9,7 +9,7 @@ import polars as pl
 from analysis.behaviour.behaviour import EPISTEMIC, first_flip
 from analysis.claims import comparisons, rules
 from analysis.claims.known import Judged, Known, Row, lacking
-from analysis.claims.pair_evidence import lowest_number
+from analysis.claims.pair_evidence import highest_number
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side, Verdict
@@ -18,7 +18,6 @@ from pipeline.params.reading import STORIES
 
 BIASED = ("qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct")
 NO_WRITING = "no model was asked to write in both ways"
-HALF_PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 def confound(known: Known, claim: Claim) -> list[Judged]:
@@ -57,23 +56,27 @@ def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
     there = [r for r in rows if r["share"] is not None and r["ci_low"] is not None]
     if not there:
         return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    row = min(there, key=lambda r: r["ci_high"])  # of a distance: the pair that is most alike
+    # of a distance; a model whose two experiments are alike is enough, else the one that may be
+    alike = [r for r in there if 1 - r["ci_high"] > side.at_most]
+    row = min(alike or there, key=lambda r: r["ci_high" if alike else "ci_low"])
     number = Number(row["model"], 1 - row["share"], 1 - row["ci_high"], 1 - row["ci_low"], rules.DISATTENUATED, n=len(there))
     return Judged(OTHER, number, rules.judge(number, side))
 
 
 def of_precision(known: Known, side: Side) -> Judged:
-    """The lowest rho_dis of int8 with another precision of one model that is not quantised."""
+    """The highest rho_dis of a model's int8 with its own reference precision: fp16 is no measure where it loses states."""
 
     def wanted(row: Row) -> bool:
         precisions = {row["precision_a"], row["precision_b"]}
         same = row["kind"] == ONE_MODEL and row["setting_a"] == row["setting_b"] == STORIES
-        return same and "int8" in precisions and len(precisions & set(HALF_PRECISIONS)) == 1
+        return same and precisions == {"int8", known.references[row["model_a"]]}
 
     rows = [r for r in known.pairs if wanted(r)]
-    if not rows:
-        return lacking(OTHER, "no model was read at int8 and at another precision")
-    number = lowest_number(known, rows, "rho_dis")
+    there = [r for r in rows if r["rho_dis_jackknife"] is not None]
+    if not there:
+        reason = next((r["reason"] for r in rows if r["reason"]), "no model was read at int8 and at another precision")
+        return lacking(OTHER, reason)
+    number = highest_number(known, there)
     return Judged(OTHER, number, rules.judge(number, replace(side, scale=rules.DISATTENUATED)))
 
 
