@@ -155,6 +155,7 @@ def cloned(tmp_path_factory, model_folders):
 
 def dvc(folder, *arguments, ok=True):
     environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as a user has it: what one stage has compiled the next one need not
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=540
     )
