@@ -19,7 +19,7 @@ import xarray as xr
 import zarr
 from numcodecs import BitRound
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, Crc32cCodec
 
 from analysis.readers.pattern_sets import PairSections, ReaderGrams
 from analysis.readers.readers import Reader, Readout, readouts
@@ -99,11 +99,11 @@ def rounded(values: Floats, bits: int) -> NDArray[np.float32]:
 
 def write(found: Iterator[xr.Dataset], params: Params, path: Path = GRAM) -> None:
     """The whole store: one group for a reader."""
-    codec = BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle")
+    codecs = (BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle"), Crc32cCodec())
     with layout.whole_or_nothing(path) as scratch:
         zarr.create_group(scratch, zarr_format=3, attributes=attributes(params))
         for one in found:
-            encoding = {str(n): {"compressors": (codec,), "chunks": a.shape} for n, a in one.data_vars.items() if a.size}
+            encoding = {str(n): {"compressors": codecs, "chunks": a.shape} for n, a in one.data_vars.items() if a.size}
             reader = Reader(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
             one.to_zarr(scratch, group=name_of(reader), mode="a", consolidated=False, zarr_format=3, encoding=encoding)
 

@@ -4,6 +4,7 @@ import csv
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.readers import readers
@@ -42,3 +43,25 @@ def test_texts_that_are_not_those_that_were_read_are_refused(finished, tmp_path,
         InputError, match=f"{path}: its texts are not those that tiny-llama-3.2/fp32/{name} has read; run `dvc repro`"
     ):
         first_readout()
+
+
+@pytest.mark.parametrize("neutral", [np.ones((1, 1, 4)), np.zeros((3, 1, 4)), np.eye(4)[:1, None].repeat(1, axis=0)])
+def test_neutral_texts_without_two_directions_have_no_anisotropy_and_raise_nothing(neutral, rng):
+    states = rng.standard_normal((6, 1, 4)).astype(np.float32)
+    finite = np.ones((6, 1), dtype=bool)
+    readout = readers.Readout(
+        reader=readers.Reader("tfidf", None, None),
+        position="last",
+        emotions=["a", "b"] * 3,
+        topics=[""] * 6,
+        stimuli=list("abcdef"),
+        n_tokens=np.ones(6, dtype=np.int64),
+        states=states,
+        finite=finite,
+        neutral=neutral.astype(np.float32),
+        neutral_finite=np.ones((len(neutral), 1), dtype=bool),
+    )
+    layer = readout.layer(0, 0.5)
+    assert layer.anisotropy is None
+    assert layer.n_neutral_components == 0
+    assert np.array_equal(layer.grams["centred"], layer.grams["denoised"])

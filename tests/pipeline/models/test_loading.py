@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM
 from pipeline.errors import InputError
 from pipeline.models import hub as hub_module
 from pipeline.models import loading
-from pipeline.models.entries import Folder, ModelEntry, load_entry
+from pipeline.models.entries import Folder, Hub, ModelEntry, load_entry
 from pipeline.params.reading import Position
 from pipeline.reading import residual
 from tests.conftest import FAMILIES, ROOT
@@ -327,3 +327,16 @@ def test_a_hub_that_cannot_be_reached_is_said_in_one_line(hub, monkeypatch):
     hub.server_close()
     with pytest.raises(InputError, match="not in the local cache and the hub cannot be reached|could not be fetched"):
         loading.load("m", entry(hub={"id": "tiny/llama", "revision": REVISION}), "fp32", CPU)
+
+
+def test_of_a_model_of_the_hub_the_config_alone_is_fetched_and_once(hub, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    known = Hub(id="tiny/llama", revision=REVISION)
+    folder = hub_module.config_folder(known)
+    assert [p.name for p in folder.iterdir()] == ["config.json"]
+    assert json.loads((folder / "config.json").read_text())["model_type"] == "llama"
+    assert hub_module.config_folder(Hub(id="tiny/gated", revision="1" * 40)) is None
+    hub.shutdown()
+    hub.server_close()
+    assert hub_module.config_folder(known) == folder
+    assert hub_module.config_folder(Hub(id="tiny/llama", revision="2" * 40)) is None
