@@ -1,4 +1,4 @@
-"""How a stage starts, and how a user's mistake ends it."""
+"""How a stage starts (`pipeline.errors`)."""
 
 import gc
 import runpy
@@ -22,18 +22,3 @@ def test_the_collector_sleeps_while_a_stage_is_imported_and_is_awake_when_it_run
         gc.unfreeze()
         gc.enable()
     assert awake == [True]
-
-
-def test_a_mistake_is_its_message_and_a_status_of_failure(capsys):
-    errors = runpy.run_path(str(ROOT / "pipeline/errors.py"))
-
-    def main(_):
-        raise errors["InputError"]("stories.csv: row 3: no label; name one")
-
-    try:
-        with pytest.raises(SystemExit, match="^error: stories.csv: row 3: no label; name one$") as ended:
-            errors["run_stage"](main)
-    finally:
-        gc.unfreeze()
-    assert ended.value.code
-    assert capsys.readouterr() == ("", "")
