@@ -1,11 +1,8 @@
 """How a stage ends: right, or in one line and exit status 2; and never with inputs that changed meanwhile."""
 
 import errno
-import gc
-import runpy
 import subprocess
 import sys
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 import polars as pl
@@ -166,17 +163,3 @@ def test_a_module_that_is_called_wrongly_says_how(module, arguments, said):
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert said in done.stderr
-
-
-@pytest.mark.parametrize(("started", "asleep"), [("pipeline.reading.read", True), ("pytest.__main__", False), (None, False)])
-def test_the_collector_sleeps_while_a_stage_is_imported_and_is_awake_when_it_runs(monkeypatch, started, asleep):
-    monkeypatch.setattr(sys.modules["__main__"], "__spec__", started and ModuleSpec(started, None))
-    awake = []
-    try:
-        errors = runpy.run_path(str(ROOT / "pipeline/errors.py"))
-        assert gc.isenabled() != asleep
-        errors["run_stage"](lambda _: awake.append(gc.isenabled()))
-    finally:
-        gc.unfreeze()
-        gc.enable()
-    assert awake == [True]
