@@ -11,6 +11,7 @@ from analysis.readers.kinds import ONE_MODEL
 from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
+from pipeline.params.behaviour import BehaviourSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import Precision
@@ -23,7 +24,7 @@ from pipeline.store import tables
 from pipeline.texts import labels
 
 
-class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, ReportSections):
+class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ReportSections):
     """The sections that the report shows."""
 
     profile: str
@@ -40,7 +41,9 @@ ABOUT_MODELS = (
     *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
     "compliance",
 )
-VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
+RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
+"""Tables that are shown as they stand."""
+VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,8 @@ class View:
     regimes: pl.DataFrame
     doses: pl.DataFrame
     compliance: pl.DataFrame
+    raw: dict[str, pl.DataFrame]
+    """Every table as it is published."""
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
@@ -93,10 +98,10 @@ class View:
             ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"reader{s}"))
 
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
-        rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS)}
+        rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS, *RAW)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
         paired["every_pair"] = paired.pop("pairs")
-        return cls(params, entries, **paired, **rest)
+        return cls(params, entries, **paired, **rest, raw=read)
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         report = self.params.report
@@ -157,6 +162,11 @@ class View:
     def word_readers(self) -> list[str]:
         """The readers of words alone: each trained model's input embeddings, then those of params."""
         return [*(m + EMBEDDINGS_OF for m in self.trained), *self.params.words]
+
+    @property
+    def lineages(self) -> list[str]:
+        """Lineages of the trained models, in the order of params."""
+        return list(dict.fromkeys(self.entries[m].lineage for m in self.trained))
 
     @property
     def trained(self) -> list[str]:
