@@ -18,7 +18,17 @@ from analysis.report.view import View
 
 Floats = npt.NDArray[np.float64]
 DRAWS, CORNERS, ROUNDS, SEED = 100, 24, 10, 0
-COLUMNS = ("model", "precision", "emotion_a", "emotion_b", "layer", "cosine_distance", "cos_cv", "cos_cv_se", "reason")
+COLUMNS: tuple[str, ...] = (
+    "model",
+    "precision",
+    "emotion_a",
+    "emotion_b",
+    "layer",
+    "cosine_distance",
+    "cos_cv",
+    "cos_cv_se",
+    "reason",
+)
 
 
 def layout(rdm: Floats) -> tuple[Floats, float]:
@@ -93,9 +103,10 @@ def section(view: View) -> Section:
     found = rdms(view)
     caption = (
         "Classical multidimensional scaling of each model's RDM at its best_layer_cv, the maps turned onto one another by"
-        " generalised Procrustes (turns and mirrors alone). Close together: emotions that a model tells apart little. Ellipses:"
-        " one standard deviation when every distance moves by its jackknife standard error over topics, each for itself. Click a"
-        " name to hide a model. A map of two dimensions leaves out the rest: compare models by the numbers, not by the eye."
+        " generalised Procrustes (turns and mirrors alone). Close together: emotions that a model tells apart little."
+        " Ellipses: one standard deviation when every distance moves by its jackknife standard error over topics, each for"
+        " itself. Click a name to hide a model. A map of two dimensions leaves out the rest: compare models by the numbers,"
+        " not by the eye."
     )
     question = "Where do the emotions lie? (aligned map)"
     report = view.params.report
@@ -123,7 +134,7 @@ def section(view: View) -> Section:
 
 
 def figure(view: View, dots: pl.DataFrame, rims: pl.DataFrame) -> Any:
-    axis = {"axis": None, "scale": alt.Scale(zero=False, nice=False, padding=24)}
+    axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(zero=False, nice=False, padding=24)}
     x, y = alt.X("x:Q", **axis), alt.Y("y:Q", **axis)
     detail = ["who:N", "emotion:N"]
     rim = (

@@ -20,9 +20,15 @@ TITLE = "Do small language models share one geometry of emotions?"
 PROTOCOLS = (PAPER, SAME, OTHER)
 """From the loosest to the strictest."""
 KINDS = {"paper": "The paper's claims", "test": "What they imply", "method": "What the method assumes"}
+BY_CONTROL = "explained by a control"
+ORDER = (HOLDS, FAILS, BY_CONTROL, UNDECIDED, NOT_TESTABLE)
+SEVERAL = {HOLDS: "hold", FAILS: "do not hold"}
 SAID = {HOLDS: "holds", FAILS: "does not hold", UNDECIDED: "is undecided"}
 ON = {PAPER: "under the published protocol", SAME: "on the same passages", OTHER: "on different passages"}
-HEADLINE = {"pairs": "The published similarity of mature families", "any_pair": "That models of different lineages are alike"}
+HEADLINE = {
+    "pairs": "The published similarity of mature families",
+    "any_pair": "The similarity of any two models of different lineages",
+}
 
 
 def said(verdict: str) -> str:
@@ -80,11 +86,14 @@ def _holds(view: View) -> str:
 def _verdict_on_similarity(view: View) -> str:
     for claim, subject in HEADLINE.items():
         rows = judged(view, claim)
+        if not rows:
+            continue
         verdicts = {said(row["verdict"]) for row in rows.values()}
-        if len(verdicts) == 1:
-            return f"{subject} {verdicts.pop()} {listed([ON[p] for p in rows])}"
-        if rows:
-            return f"{subject} " + listed([f"{said(row['verdict'])} {ON[p]}" for p, row in rows.items()])
+        parts = [f"{said(row['verdict'])} {ON[p]}" for p, row in rows.items()]
+        found = f"{verdicts.pop()} {listed([ON[p] for p in rows])}" if len(verdicts) == 1 else listed(parts)
+        strictest = list(rows.values())[-1]
+        because = f" ({strictest['why'].replace('words:', '')})" if strictest["verdict"] != HOLDS and strictest["why"] else ""
+        return f"{subject} {found}{because}"
     return "No verdict on the similarity was possible"
 
 
@@ -155,11 +164,10 @@ def counts(view: View) -> dict[str, str]:
     for kind, title in KINDS.items():
         claims = view.claims.filter(kind=kind)["claim"].unique(maintain_order=True).to_list()
         found = Counter(_plain(verdict(view, c) or NOT_TESTABLE) for c in claims)
-        order = [HOLDS, FAILS, "explained by a control", UNDECIDED, NOT_TESTABLE]
         if claims:
-            made[title] = ", ".join(f"{found[v]} {v}" for v in order if found[v])
+            made[title] = ", ".join(f"{found[v]} {SEVERAL.get(v, v) if found[v] > 1 else v}" for v in ORDER if found[v])
     return made
 
 
 def _plain(found: str) -> str:
-    return "explained by a control" if found.startswith(EXPLAINED) else found
+    return BY_CONTROL if found.startswith(EXPLAINED) else found

@@ -6,7 +6,7 @@ import altair as alt
 import polars as pl
 
 from analysis.report.colours import colours, legend
-from analysis.report.figures import WIDE, points
+from analysis.report.figures import WIDE, points, tall
 from analysis.report.numbers import NOT_ESTIMABLE, interval
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
@@ -28,10 +28,10 @@ def section(view: View) -> Section:
     known = view.compliance.drop_nulls("rate")
     words = []
     for (model, precision), own in view.compliance.group_by("model", "precision", maintain_order=True):
-        rows = {r["measure"]: r for r in own.iter_rows(named=True)}
+        asked_for = {r["measure"]: r for r in own.iter_rows(named=True)}
         said = []
         for measure in ("flip", "flip_by_mention", "score"):
-            if (r := rows.get(measure)) is not None:
+            if (r := asked_for.get(measure)) is not None:
                 found = (
                     NOT_ESTIMABLE + f" ({r['reason']})" if r["rate"] is None else interval(r["rate"], r["ci_low"], r["ci_high"])
                 )
@@ -42,9 +42,9 @@ def section(view: View) -> Section:
         count = "no model was asked" if asked == 0 else "one model was asked"
         words.insert(0, f"Whether behaviour goes with geometry cannot be said: {count}, and it takes two.")
     caption = (
-        "Instruct models under push-back and under format constraints, each rate above its control. Changing an answer: the log"
-        " probability of the right short answer falls below that of the wrong one (the stance). Bars: 95% intervals over items, exact"
-        " binomial; of the score, t over constraints."
+        "Instruct models under push-back and under format constraints, each rate above its control. Changing an answer: the"
+        " log probability of the right short answer falls below that of the wrong one (the stance). Bars: 95% intervals over"
+        " items, exact binomial; of the score, t over constraints."
     )
     y = alt.Y("name:N", sort=list(IN_WORDS.values()), title=None)
     rows = known.with_columns(pl.col("model").alias("who"), pl.col("measure").replace(IN_WORDS).alias("name"))
@@ -58,7 +58,9 @@ def section(view: View) -> Section:
         color=colours(view),
         yOffset=alt.YOffset("who:N"),
     )
-    panels = [Panel("", chart.properties(height=alt.Step(14 + 6 * rows["who"].n_unique()), **WIDE))] if rows.height else []
+    panels = (
+        [Panel("", chart.properties(height=tall(rows, "name", 14 + 6 * rows["who"].n_unique()), **WIDE))] if rows.height else []
+    )
     question = "Who gives in under push-back? (behaviour)"
     return Section(
         "behaviour", question, words, caption, panels, [Source("compliance")], legend(view, rows) if rows.height else []

@@ -10,7 +10,7 @@ import polars as pl
 
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, RHO
-from analysis.report.figures import WIDE, matrix, points, tips
+from analysis.report.figures import WIDE, matrix, points, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, counted, number, over_pairs, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import COLUMNS
@@ -54,23 +54,28 @@ def left(view: View) -> Section:
     words = [NONE]
     if pairs.height:
         words = [
-            f"rho_dis is {over_pairs(pairs, 'rho_dis')}; within one sign of valence {over_pairs(pairs, 'within_sign')}; with human"
-            f" valence taken out {over_pairs(pairs, 'valence_removed')}; beyond the words that explain most"
+            f"rho_dis is {over_pairs(pairs, 'rho_dis')}; within one sign of valence {over_pairs(pairs, 'within_sign')}; with"
+            f" human valence taken out {over_pairs(pairs, 'valence_removed')}; beyond the words that explain most"
             f" {over_pairs(pairs, 'beyond_words')} (margin {view.params.rsa.equivalence})."
         ]
         lost = beyond.filter(pl.col("left").is_null())["reason"].drop_nulls().unique().sort().to_list()
         words += [f"Not estimable for some controls: {'; '.join(lost)}."] if lost else []
     caption = (
-        "Each point a pair of trained models of two lineages, with its 95% interval over topics. Beyond a control: d = rho_dis less"
-        " the product of both models' rho_dis with the control, what a path through the control alone would not give. 0: the"
-        " control explains all."
+        "Each point a pair of trained models of two lineages, with its 95% interval over topics. Beyond a control: d ="
+        " rho_dis less the product of both models' rho_dis with the control, what a path through the control alone would not"
+        " give. 0: the control explains all."
     )
     order = rows["measure"].unique(maintain_order=True).to_list()
     y = alt.Y("measure:N", sort=order, title=None)
     chart = points(rows, y, "value", "low", "high", "rho_dis, or what is left of it", color=alt.value(ACCENT))
-    panel = Panel("", chart.properties(height=alt.Step(30), **WIDE))
-    columns = (*COLUMNS, *(f"{s}{end}" for s in (*STEPS, "beyond_words") for end in ("", "_low", "_high")), "words", "reason")
-    controls = (*COLUMNS[:-1], "control", "n_readers", "left", "left_low", "left_high", "reason")
+    panel = Panel("", chart.properties(height=tall(rows, "measure", 30), **WIDE))
+    columns: tuple[str, ...] = (
+        *COLUMNS,
+        *(f"{s}{end}" for s in (*STEPS, "beyond_words") for end in ("", "_low", "_high")),
+        "words",
+        "reason",
+    )
+    controls: tuple[str, ...] = (*COLUMNS[:-1], "control", "n_readers", "left", "left_low", "left_high", "reason")
     question = "What is left when valence, words or an untrained network are taken out?"
     sources = [Source("pairs", WHICH, columns), Source("beyond", {}, controls)]
     return Section("left", question, words, caption, [panel] if rows.height else [], sources)
@@ -80,9 +85,9 @@ def emotions(view: View) -> Section:
     rows = _ours(view, view.raw["pair_emotions"]).drop_nulls("rho_cross")
     question = "Which emotions carry the agreement?"
     caption = (
-        "For each emotion, the rank correlation of its distances to all others in one model, from half of the topics, with those in"
-        " the other model from the other half; 95% intervals over topics. An emotion low here is placed differently, or is noise in"
-        " one model: its reliabilities are in the table."
+        "For each emotion, the rank correlation of its distances to all others in one model, from half of the topics, with"
+        " those in the other model from the other half; 95% intervals over topics. An emotion low here is placed differently,"
+        " or is noise in one model: its reliabilities are in the table."
     )
     sources = [
         Source(
@@ -117,7 +122,7 @@ def emotions(view: View) -> Section:
                 p,
                 points(
                     rows.filter(pair=p), y, "rho_cross", "rho_cross_low", "rho_cross_high", "rho_cross", color=alt.value(ACCENT)
-                ).properties(height=alt.Step(17), **WIDE),
+                ).properties(height=tall(rows, "emotion", 17), **WIDE),
                 3 if len(pairs) > 1 else 6,
             )
             for p in pairs
@@ -127,7 +132,7 @@ def emotions(view: View) -> Section:
         chart = matrix(
             rows, x, y, "rho_cross", RHO, ["pair:N", "emotion:N", *tips("rho_cross", "rho_cross_low", "rho_cross_high")], None
         )
-        panels = [Panel("", chart.properties(height=alt.Step(17), **WIDE))]
+        panels = [Panel("", chart.properties(height=tall(rows, "emotion", 17), **WIDE))]
     return Section("emotions", question, words, caption, panels, sources)
 
 
@@ -139,7 +144,7 @@ def decoding(view: View) -> Section:
         " named rightly; open: the mean over the same with labels in random orders, the control. New emotions are ones that the"
         " rotation was not fitted on."
     )
-    columns = (
+    columns: tuple[str, ...] = (
         "model_a",
         "precision_a",
         "setting_a",
@@ -164,8 +169,8 @@ def decoding(view: View) -> Section:
             sources,
         )
     words = [
-        f"Named rightly: {spread(known['decoded'])} (labels in random orders {spread(known['decoded_chance'])}); emotions that the"
-        f" rotation never saw {spread(known['decoded_new'])} (random orders {spread(known['decoded_new_chance'])})."
+        f"Named rightly: {spread(known['decoded'])} (labels in random orders {spread(known['decoded_chance'])}); emotions"
+        f" that the rotation never saw {spread(known['decoded_new'])} (random orders {spread(known['decoded_new_chance'])})."
     ]
     if spread(known["unique"]) != NOT_ESTIMABLE:
         words.append(
@@ -188,5 +193,5 @@ def decoding(view: View) -> Section:
         dots = base.mark_point(filled=True, size=80, color=ACCENT, opacity=1).encode(x=x)
         open_ = base.mark_point(size=80, color=ACCENT).encode(x="chance:Q")
         title = part["measure"][0] if part.height else ""
-        panels.append(Panel(title, (line + dots + open_).properties(height=alt.Step(26), **WIDE), 3))
+        panels.append(Panel(title, (line + dots + open_).properties(height=tall(part, "pair", 26), **WIDE), 3))
     return Section("decoding", question, words, caption, panels, sources)

@@ -12,13 +12,23 @@ from scipy import stats
 from analysis.controls.robustness import IN_WORDS
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, INK, MUTED, RHO, colours, legend
-from analysis.report.figures import WIDE, points, tips
+from analysis.report.figures import WIDE, points, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
 
-ROW = ("reader_a", "reader_b", "model_a", "choice", "rho_dis", "rho_dis_change", "rho_dis_change_se", "p_equivalent", "reason")
+ROW: tuple[str, ...] = (
+    "reader_a",
+    "reader_b",
+    "model_a",
+    "choice",
+    "rho_dis",
+    "rho_dis_change",
+    "rho_dis_change_se",
+    "p_equivalent",
+    "reason",
+)
 MAPS = 4
 
 
@@ -79,7 +89,9 @@ def section(view: View) -> Section:
         band = alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]})).mark_rect(color=MUTED, opacity=0.16)
         zero = alt.Chart(pl.DataFrame({"low": [0.0]})).mark_rule(stroke=INK, strokeDash=[2, 3]).encode(x="low:Q")
         panels.append(
-            Panel(title, (band.encode(x="low:Q", x2="high:Q") + zero + chart).properties(height=alt.Step(20), **WIDE), 3)
+            Panel(
+                title, (band.encode(x="low:Q", x2="high:Q") + zero + chart).properties(height=tall(own, "name", 20), **WIDE), 3
+            )
         )
     words += _second(view)
     if not words:
@@ -91,7 +103,7 @@ def section(view: View) -> Section:
     )
     report = view.params.report
     where = {"position": report.position, "variant": report.variant}
-    columns = (
+    columns: tuple[str, ...] = (
         "model_a",
         "seed_a",
         "precision_a",
@@ -145,9 +157,12 @@ def layers(view: View) -> Section:
             tooltip=tooltip,
         )
         panels.append(Panel(who, chart.properties(height=320, **WIDE), 3))
-    caption = "Every layer of one reader against every layer of the other, on different topics; the best pair is chosen after the fact."
+    caption = (
+        "Every layer of one reader against every layer of the other, on different topics. The best of them is chosen after the"
+        " fact, so that its height is no estimate."
+    )
     report = view.params.report
-    columns = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
     source = Source("layer_map", {"position": report.position, "variant": report.variant}, columns)
     return Section(
         "layers",
@@ -169,7 +184,7 @@ def subsets(view: View) -> Section:
     )
     rows = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair")).drop_nulls("rho_dis")
     caption = "Random subsets of the emotions: the median rho_dis, and a bar from its 5% to its 95% quantile over subsets."
-    columns = (*COLUMNS[:-1], "n_labels", "n_subsets", "n_unknown", "rho_dis", "rho_dis_5", "rho_dis_95")
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_labels", "n_subsets", "n_unknown", "rho_dis", "rho_dis_5", "rho_dis_95")
     sources = [Source("label_subsets", {}, columns)]
     question = "Would fewer or other emotions give another answer?"
     if rows.is_empty():

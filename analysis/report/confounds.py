@@ -8,8 +8,8 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.colours import ACCENT, INK, MUTED, WARM, colours, legend
-from analysis.report.figures import WIDE, tips
+from analysis.report.colours import ACCENT, INK, MUTED, WARM, colour_of, colours, legend
+from analysis.report.figures import WIDE, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
@@ -36,15 +36,16 @@ def compared(view: View) -> Section:
         )
     for r in readable.iter_rows(named=True):
         words.append(
-            f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, reliabilities {number(r['reliability_a'])}"
-            f" and {number(r['reliability_b'])}."
+            f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, reliabilities"
+            f" {number(r['reliability_a'])} and {number(r['reliability_b'])}."
         )
     caption = (
-        "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour). Diamond: the"
-        " ceiling of ours, where both sides are reliable. Where a side is noise, a low correlation says nothing about the method; the"
-        " table has the reason. loose, matched, corrected, reliable: ways to ask a model for texts, described in params.yaml."
+        "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
+        " Diamond: the ceiling of ours, where both sides are reliable. Where a side is noise, a low correlation says nothing"
+        " about the method; the table has the reason. loose, matched, corrected, reliable: ways to ask a model for texts,"
+        " described in params.yaml."
     )
-    columns = (
+    columns: tuple[str, ...] = (
         "model",
         "comparison",
         "experiment_a",
@@ -75,10 +76,8 @@ def _published(view: View) -> Any:
         pl.when(pl.col("source").str.ends_with(", published")).then(pl.lit("published")).otherwise("source").alias("who")
     )
     y = alt.Y("comparison:N", sort=order, title=None)
-    known = colours(view).to_dict()["scale"]
-    colour = alt.Color(
-        "who:N", scale=alt.Scale(domain=[*known["domain"], "published"], range=[*known["range"], MUTED]), legend=None
-    )
+    known = colour_of(view)
+    colour = alt.Color("who:N", scale=alt.Scale(domain=[*known, "published"], range=[*known.values(), MUTED]), legend=None)
     bars = (
         alt.Chart(rows)
         .mark_bar(size=8)
@@ -91,7 +90,9 @@ def _published(view: View) -> Any:
         )
     )
     ceilings = alt.Chart(ours.drop_nulls("ceiling")).mark_point(shape="diamond", filled=True, size=70, color=WARM, opacity=1)
-    return (bars + ceilings.encode(y=y, x="ceiling:Q", tooltip=tips("ceiling"))).properties(height=alt.Step(13), **WIDE)
+    return (bars + ceilings.encode(y=y, x="ceiling:Q", tooltip=tips("ceiling"))).properties(
+        height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE
+    )
 
 
 def shares(view: View) -> Section:
@@ -107,15 +108,25 @@ def shares(view: View) -> Section:
         )
         words[-1] += " " + "; ".join(f"{p['factor']} {_share(p)}" for p in own.iter_rows(named=True)) + "."
     caption = (
-        "From one way to get a geometry to another: each difference's Shapley share of their distance 1 - rho_dis, in parts that add"
-        " up to the total (dark). Bars in orange: 95% intervals over topics and prompts."
+        "From one way to get a geometry to another: each difference's Shapley share of their distance 1 - rho_dis, in parts"
+        " that add up to the total (dark). Bars in orange: 95% intervals over topics and prompts."
     )
     rows = steps(view)
     panels = [
         Panel(f"{model}: {pair}", _waterfall(own), 2)
         for (model, pair), own in rows.group_by("model", "pair", maintain_order=True)
     ]
-    columns = ("model", "experiment_a", "experiment_b", "factor", "n_cells", "share", "ci_low", "ci_high", "reason")
+    columns: tuple[str, ...] = (
+        "model",
+        "experiment_a",
+        "experiment_b",
+        "factor",
+        "n_cells",
+        "share",
+        "ci_low",
+        "ci_high",
+        "reason",
+    )
     sources = [Source("attributions", {}, columns), Source("variance")]
     question = "What does each confound add? (attribution of a distance)"
     return Section(
@@ -158,7 +169,7 @@ def _waterfall(rows: pl.DataFrame) -> Any:
     colour = alt.condition(f"datum.factor == '{TOTAL}'", alt.value(INK), alt.value(ACCENT))
     bars = base.mark_bar(size=12).encode(x=alt.X("start:Q", title="distance, 1 - rho_dis"), x2="end:Q", color=colour)
     whiskers = base.mark_rule(color=WARM, strokeWidth=1.5).encode(x="to_low:Q", x2="to_high:Q")
-    return (bars + whiskers).properties(height=alt.Step(20), **WIDE)
+    return (bars + whiskers).properties(height=tall(rows, "factor", 20), **WIDE)
 
 
 def samples(view: View) -> Section:
@@ -178,7 +189,10 @@ def samples(view: View) -> Section:
         words.append(
             f"{model}: at most {number(top['reliability'])} ({top['way']}, {top['n_samples']} samples of every prompt)."
         )
-    caption = "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt. One panel a way to write and read."
+    caption = (
+        "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt. One panel"
+        " for each way to write and read."
+    )
     panels = []
     for (way,), own in rows.group_by("way", maintain_order=True):
         lines = alt.Chart(own.select(pl.col("model").alias("who"), "n_samples", "n_texts", "reliability")).mark_line(point=True)

@@ -14,8 +14,19 @@ from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import CV, PAPER
 
-X = {"title": "depth (layer / number of layers)", "scale": alt.Scale(domain=[0, 1])}
-COLUMNS = ("model", "seed", "precision", "setting", "position", "layer", "depth", "accuracy", "accuracy_se", "reliability")
+X: dict[str, Any] = {"title": "depth (layer / number of layers)", "scale": alt.Scale(domain=[0, 1])}
+COLUMNS: tuple[str, ...] = (
+    "model",
+    "seed",
+    "precision",
+    "setting",
+    "position",
+    "layer",
+    "depth",
+    "accuracy",
+    "accuracy_se",
+    "reliability",
+)
 COLUMNS += ("reliability_se", "anisotropy", "rdm_mean", "rdm_std", "reason")
 
 
@@ -34,8 +45,9 @@ def section(view: View) -> Section:
         layers = {rule: view.chosen(rule).filter(pl.col("reader") == row["reader"])["layer"].to_list() for rule in (CV, PAPER)}
         published = layers[PAPER][0] if layers[PAPER] else None
         words.append(
-            f"{model} names {row['accuracy']:.0%} of held-out stories at layer {row['layer']} (chance {1 / row['n_emotions']:.0%}) with"
-            f" a reliability of {number(row['reliability'])}; the published rule takes layer {'none' if published is None else published}."
+            f"{model} names {row['accuracy']:.0%} of held-out stories at layer {row['layer']} (chance"
+            f" {1 / row['n_emotions']:.0%}) with a reliability of {number(row['reliability'])}; the published rule takes"
+            f" layer {'none' if published is None else published}."
         )
     for name, own in (("Untrained networks", best.filter("untrained")), ("Readers of words", best.filter("only_words"))):
         if own.height:
@@ -46,7 +58,9 @@ def section(view: View) -> Section:
         " reliability of the RDM, half of the topics against half, which bounds rho_cross and not rho_same. Bands: one standard"
         " error, or the range over untrained draws. Vertical lines: best_layer_cv (full) and the published rule (dashed)."
     )
-    left = alt.layer(_chance(rows), curves(view, accuracy, alt.X("depth:Q", **X), "accuracy", [0, 1]), _rules(view))
+    left = alt.layer(
+        _chance(rows), curves(view, accuracy, alt.X("depth:Q", **X), "accuracy", [0, 1]), _rules(view)
+    ).resolve_scale(strokeDash="independent")
     right = curves(view, with_se(rows, "reliability", by), alt.X("depth:Q", **X), "reliability")
     panels = [
         Panel("Emotions told apart in held-out stories", left.properties(height=300, **WIDE), 3),
@@ -63,13 +77,13 @@ def section(view: View) -> Section:
     return Section("depth", question, words or [f"{NOT_ESTIMABLE}."], caption, panels, [source, rules], legend(view, accuracy))
 
 
-def _chance(rows: pl.DataFrame) -> alt.Chart:
+def _chance(rows: pl.DataFrame) -> Any:
     chance = pl.DataFrame({"chance": [1 / rows["n_emotions"][0]]})
     return (
         alt.Chart(chance)
         .mark_rule(stroke=MUTED, strokeDash=[2, 3])
         .encode(y=alt.Y("chance:Q", title="accuracy"), tooltip=["chance:Q"])
-    )  # type: ignore[no-any-return]
+    )
 
 
 def _rules(view: View) -> Any:

@@ -17,6 +17,11 @@ def tips(*columns: str, digits: int = 3) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{c}:Q", format=f".{digits}f") for c in columns]
 
 
+def tall(rows: pl.DataFrame, column: str, step: int) -> int:
+    """The height of a drawing with a row of `step` pixels for each value of a column."""
+    return step * max(rows[column].n_unique(), 1)
+
+
 def band(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     """Median, minimum and maximum of a column over what `by` leaves open."""
     grouped = rows.drop_nulls(value).group_by(by, maintain_order=True)
@@ -41,7 +46,7 @@ def with_se(curves: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     return pl.concat([trained.select(columns), untrained.select(columns)]).drop_nulls("middle")
 
 
-def curves(view: View, rows: pl.DataFrame, x: Any, title: str, domain: list[float] | None = None) -> alt.LayerChart:
+def curves(view: View, rows: pl.DataFrame, x: Any, title: str, domain: list[float] | None = None) -> Any:
     """A line and its band for everybody in `who`."""
     base = alt.Chart(rows).encode(x=x, color=colours(view))
     area = base.mark_area(opacity=0.16).encode(y="low:Q", y2="high:Q")
@@ -52,10 +57,10 @@ def curves(view: View, rows: pl.DataFrame, x: Any, title: str, domain: list[floa
         strokeDash=dashes(view),
         tooltip=["who:N", *(f"{c}:Q" for c in known), *tips("middle", "low", "high")],
     )
-    return toggled(area + line)  # type: ignore[no-any-return]
+    return toggled(area + line)
 
 
-def points(rows: pl.DataFrame, y: Any, value: str, low: str, high: str, title: str, **channels: Any) -> alt.LayerChart:
+def points(rows: pl.DataFrame, y: Any, value: str, low: str, high: str, title: str, **channels: Any) -> Any:
     """Points with their intervals, one row each."""
     named = [f"{c}:N" for c in ("pair", "who", "name", "emotion", "measure") if c in rows.columns]
     base = alt.Chart(rows).encode(y=y, tooltip=[*named, *tips(value, low, high)], **channels)

@@ -16,19 +16,19 @@ from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
 MEASURES = {
-    "rho_same": "Same passages, as published (rho_same)",
+    "rho_same": "Same passages (rho_same)",
     "rho_cross": "Different passages (rho_cross)",
-    "rho_dis": "Different passages, noise taken out (rho_dis)",
+    "rho_dis": "The same, noise taken out (rho_dis)",
     "beyond_words": "What is left beyond words (d)",
 }
 MODELS, WORD, TWIN, FLOOR = "two trained models", "words and a model", "untrained and a model", "meaningless labels"
 OF_KIND = {TWO_LINEAGES: MODELS, WORDS: WORD, UNTRAINED: TWIN}
 COLOURS = {MODELS: ACCENT, WORD: WARM, TWIN: "#009e73", FLOOR: MUTED}
 CAPTION = (
-    "Each point is a pair of readers; its bar is the 95% interval over topics. Grey band: the range that the paper reports for"
-    " mature families. A trained pair says something about emotions only where it lies beyond the words, the untrained networks"
-    " and the shuffled labels beneath it. Meaningless labels: 95% quantile of rho_same with labels shuffled within topics, alike"
-    " on both sides, for the same trained pairs."
+    "Each point is a pair of readers; its bar is the 95% interval over topics. Grey band: the range that the paper reports"
+    " for mature families. A trained pair says something about emotions only where it lies beyond the words, the untrained"
+    " networks and the shuffled labels beneath it. Meaningless labels: 95% quantile of rho_same with labels shuffled within"
+    " topics, alike on both sides, for the same trained pairs."
 )
 SCHEMA = pl.Schema(dict.fromkeys(("row", "kind", "pair"), pl.String) | dict.fromkeys(("value", "low", "high"), pl.Float64))
 
@@ -58,30 +58,34 @@ def _order(shown: pl.DataFrame) -> list[str]:
     return order
 
 
-def figure(view: View) -> alt.LayerChart:
+def figure(view: View) -> Any:
     shown = rows(view)
     order = _order(shown)
-    heading = "indexof(datum.value, '|# ') > 0"
-    axis = alt.Axis(
-        labelExpr="replace(split(datum.value, '|')[1], '# ', '')",
-        labelFontWeight=alt.condition(heading, alt.value("bold"), alt.value("normal")),  # type: ignore[arg-type]
-        grid=False,
-        ticks=False,
-        labelLimit=400,
-    )
+    # headings stand inside the drawing, where a narrow page has room for them
+    axis = alt.Axis(labelExpr="test(/# /, datum.value) ? '' : split(datum.value, '|')[1]", grid=False, ticks=False)
     y = alt.Y("row:N", sort=order, scale=alt.Scale(domain=order), title=None, axis=axis)
     x = alt.X("value:Q", title="rank correlation of two emotion geometries", scale=alt.Scale(domain=_domain(shown), nice=False))
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())), legend=None)
     tips: list[Any] = ["pair:N", "kind:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
-    base = alt.Chart(shown).encode(y=y)
+    base = alt.Chart(shown.with_columns(start=pl.coalesce("low", "value"))).encode(y=y)
     faint = 0.6 if shown.height < 40 else 0.25
     bars = base.mark_rule(strokeWidth=3, opacity=faint).encode(x=x, x2="high:Q", color=colour).encode(x="low:Q")
     points = base.mark_point(filled=True, size=95, opacity=0.95).encode(x=x, color=colour, tooltip=tips)
-    layers: list[Any] = [*_band(view, [r for r in order if r.startswith("0|")], order), bars, points]
-    best = base.transform_filter(f"datum.kind == '{MODELS}'").mark_text(dy=-11, fontSize=11, fontWeight="bold", color=INK)
+    titles = pl.DataFrame({"row": [row for row in order if "|# " in row]}, schema={"row": pl.String})
+    titles = titles.with_columns(pl.col("row").str.split("|# ").list.last().alias("title"), value=pl.lit(_domain(shown)[0]))
+    heads = alt.Chart(titles).mark_text(align="left", dx=4, fontSize=12, fontWeight="bold", color=INK)
+    layers: list[Any] = [
+        heads.encode(x=x, y=y, text="title:N"),
+        *_band(view, [r for r in order if r.startswith("0|")], order),
+        bars,
+        points,
+    ]
+    best = base.transform_filter(f"datum.kind == '{MODELS}'").mark_text(
+        align="right", dx=-7, fontSize=11, fontWeight="bold", color=INK
+    )
     if shown.filter(kind=MODELS).height <= len(MEASURES):  # one pair: its numbers stand at its points
-        layers.append(best.encode(x=x, text=alt.Text("value:Q", format=".2f")))
-    chart: alt.LayerChart = alt.layer(*layers).properties(width="container", height=alt.Step(23))
+        layers.append(best.encode(x=alt.X("start:Q"), text=alt.Text("value:Q", format=".2f")))
+    chart: Any = alt.layer(*layers).properties(width="container", height=23 * max(len(order), 1))
     return chart
 
 
@@ -102,7 +106,17 @@ def _band(view: View, own: list[str], order: list[str]) -> list[Any]:
 
 
 def section(view: View) -> Section:
-    columns = ("model_a", "setting_a", "seed_a", "model_b", "setting_b", "seed_b", "kind", "rho_same", "rho_same_low")
+    columns: tuple[str, ...] = (
+        "model_a",
+        "setting_a",
+        "seed_a",
+        "model_b",
+        "setting_b",
+        "seed_b",
+        "kind",
+        "rho_same",
+        "rho_same_low",
+    )
     columns += ("rho_same_high", "floor_95", "rho_cross", "rho_cross_low", "rho_cross_high", "rho_dis", "rho_dis_low")
     columns += ("rho_dis_high", "beyond_words", "beyond_words_low", "beyond_words_high", "words", "reason")
     source = Source("pairs", {"is_reference": True}, columns)

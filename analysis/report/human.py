@@ -22,7 +22,8 @@ def section(view: View) -> Section:
     own = rows.filter(~pl.col("untrained"), norm=ALL).join(best, on=["reader", "layer"]).drop_nulls("spearman")
     for r in own.iter_rows(named=True):
         words.append(
-            f"{r['model']}: {interval(r['spearman'], r['ci_low'], r['ci_high'])} with all ratings, at its best_layer_cv ({r['layer']})."
+            f"{r['model']}: {interval(r['spearman'], r['ci_low'], r['ci_high'])} with all ratings, at its best_layer_cv"
+            f" ({r['layer']})."
         )
     untrained = rows.filter("untrained", norm=ALL)
     if untrained["spearman"].drop_nulls().len():
@@ -48,7 +49,7 @@ def section(view: View) -> Section:
         chart = curves(view, shown.filter(norm=norm), alt.X("depth:Q", title="depth"), "rank correlation", [-0.3, 0.8])
         panels.append(Panel("all ratings" if norm == ALL else str(norm), chart.properties(height=210, **WIDE), 3))
     report = view.params.report
-    columns = (
+    columns: tuple[str, ...] = (
         "model",
         "seed",
         "precision",

@@ -11,8 +11,7 @@ const views = new Map();
 function config() {
   const ink = getComputedStyle(root).getPropertyValue("--ink").trim(), line = getComputedStyle(root).getPropertyValue("--line").trim();
   const narrow = innerWidth < 640;
-  return {background: "transparent", font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", view: {stroke: null},
-    autosize: {type: "fit-x", contains: "padding"}, title: {color: ink},
+  return {background: "transparent", font: "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif", view: {stroke: null}, title: {color: ink},
     axis: {labelColor: ink, titleColor: ink, gridColor: line, domainColor: line, tickColor: line, domain: false, labelFontSize: narrow ? 10 : 11.5, titleFontWeight: "normal", labelOverlap: false},
     axisX: {labelOverlap: true}, axisY: {labelLimit: narrow ? 130 : 330, minExtent: 0}, legend: {labelColor: ink, titleColor: ink, orient: "top", labelLimit: 300}};
 }
@@ -41,6 +40,7 @@ function theme(name) {
 document.getElementById("theme").addEventListener("click", () => theme(root.dataset.theme === "dark" ? "light" : "dark"));
 dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
 theme(dark.matches ? "dark" : "light");
+document.getElementById("contents").open = matchMedia("(min-width: 60rem)").matches;
 let width = innerWidth;
 addEventListener("resize", () => { if ((innerWidth < 640) !== (width < 640)) redraw(); width = innerWidth; });
 

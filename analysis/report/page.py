@@ -18,6 +18,7 @@ from pipeline.errors import run_stage
 from pipeline.store import arrays, layout
 
 HERE = Path(__file__).parent
+FIT = {"autosize": {"type": "fit-x", "contains": "padding"}}
 READER_COLUMNS = {
     "reader": "reader",
     "layer": "best_layer_cv",
@@ -76,7 +77,7 @@ def charts(sections: list[Section]) -> dict[str, Any]:
     for section in sections:
         for n, panel in enumerate(section.panels, start=1):
             spec = panel.chart.to_dict()
-            made[f"{section.key}-{n}"] = {k: v for k, v in spec.items() if k != "config"}
+            made[f"{section.key}-{n}"] = {k: v for k, v in spec.items() if k != "config"} | FIT
     return made
 
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.readers.kinds import ONE_MODEL
 from analysis.report.colours import MUTED, WARM, colours, legend
-from analysis.report.figures import WIDE, tips
+from analysis.report.figures import WIDE, tall, tips
 from analysis.report.numbers import counted
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import SIMILAR
@@ -23,8 +23,8 @@ def section(view: View) -> Section:
     rows = at.with_columns(pl.col("model_a").alias("who"), formats.alias("formats"), (1 - pl.col("rho_same")).alias("lost"))
     lost = view.overflow.filter(pl.col("n_bad_layers") > 0, setting=STORIES)
     words = [
-        f"{r['reader']}: {r['reason']}. This format destroys the model's states: numbers of these layers are null, and a pair with it"
-        f" compares the {r['n_layers'] - r['n_bad_layers']} layers that are left."
+        f"{r['reader']}: {r['reason']}. This format destroys the model's states: numbers of these layers are null, and a pair"
+        f" with it compares the {r['n_layers'] - r['n_bad_layers']} layers that are left."
         for r in lost.iter_rows(named=True)
     ]
     for (model, pair), own in rows.group_by("who", "formats", maintain_order=True):
@@ -38,9 +38,9 @@ def section(view: View) -> Section:
             + ("." if known.height == own.height else "; at the others one side has no states.")
         )
     caption = (
-        "Left: what two formats of one model disagree about on identical tokens, layer by layer. Right: at how many layers every"
-        " text's states are finite (bar) and at how many not (hatched part). Table pairs compares the two best layers, which need"
-        " not be the same layer."
+        "Left: what two formats of one model disagree about on identical tokens, layer by layer. Right: at how many layers"
+        " every text's states are finite (bar) and at how many not (hatched part). Table pairs compares the two best layers,"
+        " which need not be the same layer."
     )
     panels = []
     if rows.drop_nulls("lost").height:
@@ -52,7 +52,7 @@ def section(view: View) -> Section:
         lines = base.encode(x=x, y=y, color=colours(view), strokeDash=dash, tooltip=tooltip)
         panels.append(Panel("Lost on identical tokens", lines.properties(height=260, **WIDE), 3))
     panels.append(Panel("Layers with finite states", _overflow(view), 3))
-    columns = (
+    columns: tuple[str, ...] = (
         "model",
         "seed",
         "precision",
@@ -98,4 +98,4 @@ def _overflow(view: View) -> Any:
     chart = bars.encode(
         x=alt.X("layers:Q", title="layers"), y=y, color=colour, order="order:Q", tooltip=["reader:N", "what:N", "layers:Q"]
     )
-    return chart.properties(height=alt.Step(22), **WIDE)
+    return chart.properties(height=tall(own, "reader", 22), **WIDE)

@@ -8,12 +8,12 @@ import altair as alt
 import polars as pl
 
 from analysis.report.colours import ACCENT, MUTED
-from analysis.report.figures import WIDE, tips
+from analysis.report.figures import WIDE, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
-OF_READER = (
+OF_READER: tuple[str, ...] = (
     "model",
     "seed",
     "precision",
@@ -26,7 +26,7 @@ OF_READER = (
     "mean_cosine",
 )
 OF_READER += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_one", "reason")
-OF_PAIR = (
+OF_PAIR: tuple[str, ...] = (
     "model_a",
     "seed_a",
     "precision_a",
@@ -48,24 +48,27 @@ def section(view: View) -> Section:
     for (n,), own in trained.sort("n_units").group_by("n_units", maintain_order=True):
         above = own.filter(pl.col("spearman") > pl.col("floor_95")).height
         words.append(
-            f"With {n} texts of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile of meaningless labels."
+            f"With {n} texts of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile of"
+            " meaningless labels."
         )
     rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
     for r in rows.drop_nulls("reliability_three").unique("reader", maintain_order=True).iter_rows(named=True):
         words.append(
-            f"{r['reader']}: three texts of each label agree with three others at {number(r['reliability_three'])} (split-half reliability)."
+            f"{r['reader']}: three texts of each label agree with three others at {number(r['reliability_three'])}"
+            " (split-half reliability)."
         )
     caption = (
-        "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each label and"
-        " on all of them; readers at their reference precision. Points: rank correlation of two RDMs. Bars: from the mean to the 95%"
-        " quantile of the same with labels shuffled alike on both sides. A point inside its bar, or left of it, says nothing about"
-        " emotions."
+        "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each"
+        " label and on all of them; readers at their reference precision. Points: rank correlation of two RDMs. Bars: from"
+        " the mean to the 95% quantile of the same with labels shuffled alike on both sides. A point inside its bar, or left"
+        " of it, says nothing about emotions."
     )
     first = [pl.col(f"seed_{s}").is_null() | (pl.col(f"seed_{s}") == pl.col(f"seed_{s}").min()) for s in "ab"]
-    name = pl.col("reader_a") + pl.lit(" x ") + pl.col("reader_b")
+    name = pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")
     shown = pairs.filter(*first).with_columns(name.alias("pair"))
+    ends = [min([0.0, *shown["spearman"], *shown["floor_mean"]]), 1.0]
     panels = [
-        Panel(f"{setting.replace('_', ' ')}, {n} texts of a label", _floors(own), 3)
+        Panel(f"{setting.replace('_', ' ')}, {n} texts of a label", _floors(own, ends))
         for (setting, n), own in shown.sort("setting_a", "n_units").group_by("setting_a", "n_units", maintain_order=True)
     ]
     sources = [Source("paper", {}, OF_READER), Source("paper_pairs", {}, OF_PAIR)]
@@ -80,11 +83,11 @@ def section(view: View) -> Section:
     )
 
 
-def _floors(rows: pl.DataFrame) -> Any:
+def _floors(rows: pl.DataFrame, ends: list[float]) -> Any:
     base = alt.Chart(rows.select("pair", "spearman", "floor_mean", "floor_95", "layer_a", "layer_b"))
     base = base.encode(y=alt.Y("pair:N", title=None, sort=None, axis=alt.Axis(grid=False)))
     tooltip: list[Any] = ["pair:N", *tips("spearman", "floor_mean", "floor_95"), "layer_a:O", "layer_b:O"]
-    x = alt.X("floor_mean:Q", title="rank correlation", scale=alt.Scale(domain=[-0.2, 1]))
+    x = alt.X("floor_mean:Q", title="rank correlation", scale=alt.Scale(domain=ends))
     floors = base.mark_bar(color=MUTED, opacity=0.4, size=11).encode(x=x, x2="floor_95:Q")
     dots = base.mark_point(filled=True, size=65, opacity=1, color=ACCENT).encode(x="spearman:Q", tooltip=tooltip)
-    return (floors + dots).properties(height=alt.Step(20), **WIDE)
+    return (floors + dots).properties(height=tall(rows, "pair", 20), **WIDE)

@@ -19,7 +19,7 @@ def ending(view: View) -> str:
     """The same sentences as on the page's first screen."""
     paragraphs = [answer.claimed(view), *answer.sentences(view)]
     counted = [f"{title}: {found}" for title, found in answer.counts(view).items()]
-    lines = [textwrap.fill(p, width=WIDTH) for p in paragraphs]
+    lines = [textwrap.fill(p, width=WIDTH, break_on_hyphens=False, break_long_words=False) for p in paragraphs]
     places = [
         f"report   {layout.REPORT / 'index.html'}   (open it in a browser)",
         f"tables   {tables.table_path('pairs').parent}/   (docs/tables.md says what each column is)",

@@ -21,8 +21,27 @@ OF_KIND = {
 }
 NUMBERED = 14
 """Readers up to which the cells of a grid have room for their number."""
-COLUMNS = ("model_a", "setting_a", "seed_a", "precision_a", "model_b", "setting_b", "seed_b", "precision_b", "kind")
-SIMILAR = (*COLUMNS, "layer_a", "layer_b", "rho_same", "rho_same_low", "rho_same_high", "rho_same_half", "floor_95")
+COLUMNS: tuple[str, ...] = (
+    "model_a",
+    "setting_a",
+    "seed_a",
+    "precision_a",
+    "model_b",
+    "setting_b",
+    "seed_b",
+    "precision_b",
+    "kind",
+)
+SIMILAR: tuple[str, ...] = (
+    *COLUMNS,
+    "layer_a",
+    "layer_b",
+    "rho_same",
+    "rho_same_low",
+    "rho_same_high",
+    "rho_same_half",
+    "floor_95",
+)
 SIMILAR += ("rho_cross", "rho_cross_low", "rho_cross_high", "reliability_a", "reliability_b", "rho_dis", "rho_dis_low")
 SIMILAR += ("rho_dis_high", "reason")
 
@@ -46,12 +65,8 @@ def section(view: View) -> Section:
         " above whose geometric mean nothing can be expected."
     )
     panels = [
-        Panel("Same stories (rho_same)", grid(view, "rho_same"), 3 if len(view.grid()) <= NUMBERED else 6),
-        Panel(
-            "Different stories (rho_cross; diagonal: reliability)",
-            grid(view, "rho_cross"),
-            3 if len(view.grid()) <= NUMBERED else 6,
-        ),
+        Panel("Same stories (rho_same)", grid(view, "rho_same")),
+        Panel("Different stories (rho_cross; diagonal: reliability)", grid(view, "rho_cross")),
     ]
     question = "How similar are any two readers? (representational similarity analysis)"
     return Section("similar", question, words or ["No two readers were read."], caption, panels, [Source("pairs", {}, SIMILAR)])
@@ -78,7 +93,7 @@ def grid(view: View, value: str) -> alt.LayerChart:
     y = alt.Y("reader_b:N", sort=order, title=None, axis=alt.Axis(grid=False))
     tooltip = [alt.Tooltip("reader_a:N", title="a"), alt.Tooltip("reader_b:N", title="b"), *tips(*numbers, *ends)]
     text = ".2f" if len(order) <= NUMBERED else None
-    return matrix(rows, x, y, value, RHO, tooltip, text).properties(height=alt.Step(28), **WIDE)  # type: ignore[no-any-return]
+    return matrix(rows, x, y, value, RHO, tooltip, text).properties(height=28 * max(len(order), 1), **WIDE)  # type: ignore[no-any-return]
 
 
 HALVES = {"rho_same_half": ("same half of the topics", WARM), "rho_cross": ("different halves", ACCENT)}
@@ -89,10 +104,10 @@ def passages(view: View) -> Section:
     words = []
     for kind in kinds:
         rows = view.pairs(kind)
-        same, cross = rows["rho_same_half"].median(), rows["rho_cross"].median()
+        same, cross = (number(rows[c].median()) for c in HALVES)  # type: ignore[arg-type]
         words.append(
-            f"{OF_KIND[kind][0].upper() + OF_KIND[kind][1:]}: median {number(same)} on the same half of the topics, {number(cross)}"  # type: ignore[arg-type]
-            f" on different halves (range {spread(rows['rho_cross'])})."
+            f"{OF_KIND[kind][0].upper() + OF_KIND[kind][1:]}: median {same} on the same half of the topics, {cross} on"
+            f" different halves (range {spread(rows['rho_cross'])})."
         )
     caption = (
         "Both lines rest on half of the topics, so that their difference is what reading the same passages adds. Line: median"
@@ -100,7 +115,7 @@ def passages(view: View) -> Section:
     )
     table = view.over_depth(*kinds) if kinds else view.pairs_by_depth.clear()
     panels = [Panel(OF_KIND[kind], _by_depth(table.filter(kind=kind) if kinds else table), 3) for kind in kinds]
-    columns = (
+    columns: tuple[str, ...] = (
         *COLUMNS[:-1],
         "depth",
         "layer_a",

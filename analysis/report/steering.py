@@ -24,7 +24,7 @@ EFFECTS = {
     "broken": ("broken", INK),
     "not measured": ("not measured", MUTED),
 }
-OF_REGIME = (
+OF_REGIME: tuple[str, ...] = (
     "model",
     "precision",
     "rule",
@@ -53,9 +53,9 @@ def _whose() -> pl.Expr:
 
 def section(view: View) -> Section:
     caption = (
-        "Score of the target when the text is read alone, in standard deviations from neutral texts; thin: one target each, thick:"
-        " their mean; grey: random directions, the control. Published rule: after every block, strength times the mean norm of the"
-        " pass; ours: after best_layer_cv alone, strength times the mean norm of neutral texts."
+        "Score of the target when the text is read alone, in standard deviations from neutral texts; thin: one target each,"
+        " thick: their mean; grey: random directions, the control. Published rule: after every block, strength times the mean"
+        " norm of the pass; ours: after best_layer_cv alone, strength times the mean norm of neutral texts."
     )
     panels = []
     for rule, title in RULES.items():
@@ -94,7 +94,8 @@ def _words(view: View) -> list[str]:
         up = {name: doses.filter(pl.col("ci_low") > 0, whose=name).height for name in (EMOTIONS, RANDOM)}
         n = {name: doses.filter(whose=name).height for name in (EMOTIONS, RANDOM)}
         slopes = (
-            f" The score rises with the strength (95% interval above 0) for {up[EMOTIONS]} of {n[EMOTIONS]} emotions and {up[RANDOM]} of {n[RANDOM]} random directions."
+            f" The score rises with the strength (95% interval above 0) for {up[EMOTIONS]} of {n[EMOTIONS]} emotions and"
+            f" {up[RANDOM]} of {n[RANDOM]} random directions."
             if doses.height
             else ""
         )
@@ -122,8 +123,9 @@ def _scores(own: pl.DataFrame) -> Any:
 
 def price(view: View) -> Section:
     caption = (
-        "Left of each pair: median perplexity of the steered text over that of the unsteered one (dashed: beyond it a text counts as"
-        " broken), for emotions and for random directions. Right: what became of the texts of the emotions' directions, by strength."
+        "Left of each pair: median perplexity of the steered text over that of the unsteered one (dashed: beyond it a text"
+        " counts as broken), for emotions and for random directions. Right: what became of the texts of the emotions'"
+        " directions, by strength."
     )
     panels = []
     limit = view.params.steering.thresholds.perplexity_ratio
@@ -145,10 +147,11 @@ def price(view: View) -> Section:
             else ""
         )
         words.append(
-            f"{row['model']} {row['precision']}, {RULES[row['rule']]}: median perplexity ratio {number(row['median_perplexity_ratio'])};"
-            f" {row['share_broken']:.0%} broken, {row['share_repetitive']:.0%} repeat themselves.{flips}"
+            f"{row['model']} {row['precision']}, {RULES[row['rule']]}: median perplexity ratio"
+            f" {number(row['median_perplexity_ratio'])}; {row['share_broken']:.0%} broken, {row['share_repetitive']:.0%}"
+            f" repeat themselves.{flips}"
         )
-    columns = (
+    columns: tuple[str, ...] = (
         "model",
         "precision",
         "rule",

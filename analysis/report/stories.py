@@ -7,12 +7,13 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.colours import RHO, colours, legend, toggled, who
+from analysis.report.colours import RHO, colours, legend, names, toggled, who
 from analysis.report.figures import WIDE, curves, matrix, tips, with_se
 from analysis.report.numbers import NOT_ESTIMABLE, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import ALL_PAIRS, WITHIN_SIGN
+from pipeline.params.geometry import INPUT_EMBEDDINGS
 
 PAIRS = {ALL_PAIRS: "all pairs of emotions", WITHIN_SIGN: "pairs of one sign of valence"}
 MATRICES = 4
@@ -29,25 +30,27 @@ def section(view: View) -> Section:
     for r in corpus.iter_rows(named=True):
         words.append(
             f"{r['model']} names {r['accuracy']:.0%} of held-out stories, {r['words']} {r['words_accuracy']:.0%} (difference"
-            f" {_about(r['over_words'], r['over_words_se'])}); of the {r['n_where_words_fail']} stories that {r['words']} gets wrong"
-            f" it names {_about(r['where_words_fail'], r['where_words_fail_se'])}."
+            f" {_about(r['over_words'], r['over_words_se'])}); of the {r['n_where_words_fail']} stories that {r['words']}"
+            f" gets wrong it names {_about(r['where_words_fail'], r['where_words_fail_se'])}."
         )
     named = _named_rightly(view)
     caption = (
-        "Points: share of each label's held-out stories that are named rightly, by every reader. Matrices: which label (rows) each"
-        " held-out story is named (columns) at best_layer_cv."
+        "Points: share of each label's held-out stories that are named rightly, by every reader. Matrices: which label (rows)"
+        " each held-out story is named (columns) at best_layer_cv."
     )
     y = alt.Y("emotion:N", sort=view.labels, title=None, axis=alt.Axis(grid=True))
     x = alt.X("share:Q", title="named rightly", scale=alt.Scale(domain=[0, 1]))
     dots = alt.Chart(named).mark_point(filled=True, size=65, opacity=0.9)
     shares = dots.encode(x=x, y=y, color=colours(view), tooltip=["who:N", "emotion:N", *tips("share", digits=2)])
-    panels = [Panel("Named rightly, by label", toggled(shares).properties(height=alt.Step(17), **WIDE))]
-    readers = named.filter(~pl.col("untrained"))["reader"].unique(maintain_order=True).to_list()[:MATRICES]
+    panels = [Panel("Named rightly, by label", toggled(shares).properties(height=17 * max(len(view.labels), 1), **WIDE))]
+    rank = {name: place for place, name in enumerate(names(view))}
+    known = named.filter(~pl.col("untrained")).unique("reader", maintain_order=True).to_dicts()
+    readers = [r["reader"] for r in sorted(known, key=lambda r: rank[r["who"]])][:MATRICES]
     panels += [Panel(reader, _confusion(view, reader), 3) for reader in readers]
     report = view.params.report
     where = {"position": report.position, "variant": report.variant}
-    columns = ("model", "seed", "precision", "setting", "emotion", "predicted", "layer", "n_stimuli")
-    corpus_columns = (
+    columns: tuple[str, ...] = ("model", "seed", "precision", "setting", "emotion", "predicted", "layer", "n_stimuli")
+    corpus_columns: tuple[str, ...] = (
         "model",
         "precision",
         "setting",
@@ -76,6 +79,7 @@ def _named_rightly(view: View) -> pl.DataFrame:
     """Share of each label's stories that is named rightly, by reader; the first draw stands for an untrained network."""
     right = (pl.col("n_stimuli") * (pl.col("emotion") == pl.col("predicted"))).sum().alias("right")
     own = view.here(view.confusion).filter("is_reference").with_columns(who())
+    own = own.filter(pl.col("setting") != INPUT_EMBEDDINGS)  # of a model's colour, and in the table
     own = own.filter(pl.col("seed").is_null() | (pl.col("seed") == pl.col("seed").min().over("model")))
     grouped = own.group_by("reader", "who", "untrained", "emotion", maintain_order=True)
     return grouped.agg(right, pl.col("n_stimuli").sum()).with_columns((pl.col("right") / pl.col("n_stimuli")).alias("share"))
@@ -93,7 +97,7 @@ def _confusion(view: View, reader: str) -> Any:
     chart = matrix(
         counts.filter(pl.col("n_stimuli") > 0), x, y, "n_stimuli", colour, ["emotion:N", "predicted:N", "n_stimuli:Q"], "d"
     )
-    return chart.properties(height=alt.Step(18), **WIDE)
+    return chart.properties(height=18 * max(len(order), 1), **WIDE)
 
 
 def growth(view: View) -> Section:
@@ -115,7 +119,18 @@ def growth(view: View) -> Section:
         if found.filter(pairs=name).height
     ]
     report = view.params.report
-    columns = ("model", "seed", "precision", "setting", "pairs", "n_units", "layer", "reliability", "reliability_se", "reason")
+    columns: tuple[str, ...] = (
+        "model",
+        "seed",
+        "precision",
+        "setting",
+        "pairs",
+        "n_units",
+        "layer",
+        "reliability",
+        "reliability_se",
+        "reason",
+    )
     source = Source("growth", {"position": report.position, "variant": report.variant}, columns)
     question = "How many topics does a reliable geometry need?"
     return Section(

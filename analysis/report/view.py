@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
 
 import polars as pl
 
@@ -14,7 +13,6 @@ from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.behaviour import BehaviourSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
-from pipeline.params.reading import Precision
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
@@ -108,15 +106,12 @@ class View:
         return table.filter(position=report.position, variant=report.variant)
 
     def grid(self) -> list[str]:
-        """The readers that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
-        reference precision and one draw of each twin."""
-        rows = self.at_best_layer().unique("reader").to_dicts()
-        if len(rows) > 16:
-            rows = [
-                r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
-            ]
-        rank, precisions = [*self.entries, *self.word_readers], [*get_args(Precision), None]
-        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, precisions.index(r["precision"])))
+        """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of
+        each twin, and the readers of words."""
+        rows = self.at_best_layer().filter("is_reference").unique("reader").to_dicts()
+        rows = [r for r in rows if not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0]]
+        rank = [*self.entries, *self.word_readers]
+        rows.sort(key=lambda r: rank.index(r["model"]))
         return [r["reader"] for r in rows]
 
     def curves(self, all_positions: bool = False) -> pl.DataFrame:
