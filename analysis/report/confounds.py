@@ -9,7 +9,7 @@ import altair as alt
 import polars as pl
 
 from analysis.report.colours import ACCENT, INK, MUTED, WARM, colour_of, colours, legend
-from analysis.report.figures import WIDE, tall, tips
+from analysis.report.figures import WIDE, reaching, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
@@ -90,6 +90,8 @@ def _published(view: View) -> Any:
         )
     )
     ceilings = alt.Chart(ours.drop_nulls("ceiling")).mark_point(shape="diamond", filled=True, size=70, color=WARM, opacity=1)
+    if view.confounds["ceiling"].null_count() == view.confounds.height:
+        return bars.properties(height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE)
     return (bars + ceilings.encode(y=y, x="ceiling:Q", tooltip=tips("ceiling"))).properties(
         height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE
     )
@@ -196,7 +198,7 @@ def samples(view: View) -> Section:
     panels = []
     for (way,), own in rows.group_by("way", maintain_order=True):
         lines = alt.Chart(own.select(pl.col("model").alias("who"), "n_samples", "n_texts", "reliability")).mark_line(point=True)
-        y = alt.Y("reliability:Q", title="reliability", scale=alt.Scale(domain=[-0.3, 1]))
+        y = alt.Y("reliability:Q", title="reliability", scale=reaching([-0.3, 1], own["reliability"]))
         x = alt.X("n_samples:O", title="samples of every prompt", axis=alt.Axis(labelAngle=0))
         chart = lines.encode(x=x, y=y, color=colours(view), tooltip=["who:N", "n_samples:O", "n_texts:Q", *tips("reliability")])
         panels.append(Panel(str(way), chart.properties(height=150, **WIDE), 2))

@@ -22,6 +22,12 @@ def tall(rows: pl.DataFrame, column: str, step: int) -> int:
     return step * max(rows[column].n_unique(), 1)
 
 
+def reaching(ends: list[float], *values: pl.Series) -> alt.Scale:
+    """A scale that has these ends, and more where values lie beyond them."""
+    known = [v for series in values for v in series.drop_nulls()]
+    return alt.Scale(domain=[min([ends[0], *known]), max([ends[1], *known])])
+
+
 def band(rows: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
     """Median, minimum and maximum of a column over what `by` leaves open."""
     grouped = rows.drop_nulls(value).group_by(by, maintain_order=True)
@@ -50,7 +56,7 @@ def curves(view: View, rows: pl.DataFrame, x: Any, title: str, domain: list[floa
     """A line and its band for everybody in `who`."""
     base = alt.Chart(rows).encode(x=x, color=colours(view))
     area = base.mark_area(opacity=0.16).encode(y="low:Q", y2="high:Q")
-    scale = alt.Scale(domain=domain) if domain else alt.Scale(zero=False)
+    scale = reaching(domain, rows["low"], rows["high"]) if domain else alt.Scale(zero=False)
     known = [c for c in ("layer", "n_units", "depth") if c in rows.columns]
     line = base.mark_line(strokeWidth=2.2, point=alt.OverlayMarkDef(size=16)).encode(
         y=alt.Y("middle:Q", title=title, scale=scale),
@@ -66,7 +72,7 @@ def points(rows: pl.DataFrame, y: Any, value: str, low: str, high: str, title: s
     base = alt.Chart(rows).encode(y=y, tooltip=[*named, *tips(value, low, high)], **channels)
     bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=alt.X(f"{low}:Q", title=title), x2=f"{high}:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x=alt.X(f"{value}:Q", title=title))
-    return bars + dots
+    return bars + dots if rows[low].drop_nulls().len() else dots
 
 
 def matrix(rows: pl.DataFrame, x: Any, y: Any, value: str, scale: alt.Scale, tooltip: list[Any], text: str | None) -> Any:

@@ -26,11 +26,16 @@ async function draw(element) {
   hide(element.closest("figure"));
 }
 
-const seen = new IntersectionObserver(entries => {
-  for (const entry of entries) if (entry.isIntersecting) { seen.unobserve(entry.target); draw(entry.target); }
-}, {rootMargin: "300px"});
-document.querySelectorAll(".chart").forEach(element => seen.observe(element));
-function redraw() { const drawn = [...views.keys()]; for (const e of drawn) { views.get(e).finalize(); draw(e); } }
+// a chart in a closed section has no width yet: it is drawn when its section opens
+const shown = element => { const section = element.closest("details.section"); return !section || section.open; };
+const begun = new Set();
+async function drawn(within) {
+  for (const element of within.querySelectorAll(".chart")) {
+    if (shown(element) && !begun.has(element)) { begun.add(element); await draw(element); }
+  }
+}
+document.querySelectorAll("details.section").forEach(section => section.addEventListener("toggle", () => drawn(section)));
+function redraw() { for (const [element, view] of [...views]) { view.finalize(); draw(element); } }
 
 function theme(name) {
   root.dataset.theme = name;
@@ -40,6 +45,7 @@ function theme(name) {
 document.getElementById("theme").addEventListener("click", () => theme(root.dataset.theme === "dark" ? "light" : "dark"));
 dark.addEventListener("change", () => theme(dark.matches ? "dark" : "light"));
 theme(dark.matches ? "dark" : "light");
+drawn(document);
 document.getElementById("contents").open = matchMedia("(min-width: 60rem)").matches;
 let width = innerWidth;
 addEventListener("resize", () => { if ((innerWidth < 640) !== (width < 640)) redraw(); width = innerWidth; });
@@ -79,6 +85,11 @@ function fill(details) {
     });
   });
   put(table.rows);
+  if (table.n_rows > table.rows.length) {
+    const note = document.createElement("p");
+    note.textContent = `The first ${table.rows.length} of ${table.n_rows} rows; the line above gives all.`;
+    scroll.before(note);
+  }
 }
 document.querySelectorAll("details.data").forEach(details => details.addEventListener("toggle", () => {
   if (details.open && !details.querySelector("table")) fill(details);

@@ -18,6 +18,8 @@ from pipeline.errors import run_stage
 from pipeline.store import arrays, layout
 
 HERE = Path(__file__).parent
+ROWS = 1500
+"""Of a table: more would make the page of twelve models large. The line of Python gives all."""
 FIT = {"autosize": {"type": "fit-x", "contains": "padding"}}
 READER_COLUMNS = {
     "reader": "reader",
@@ -38,6 +40,10 @@ def page(view: View, weights: list[str]) -> str:
     first = headline.section(view)
     parts = [(title, [make(view) for make in makers]) for title, makers in PARTS.items()]
     sections = [first, *(section for _, own in parts for section in own)]
+    drawings = charts(sections)
+    toggles = {
+        name.rpartition("-")[0] for name, spec in drawings.items() if any(p["name"] == "hidden" for p in spec.get("params", []))
+    }
     cells = view.at_best_layer().select(*READER_COLUMNS).rows()
     return environment.get_template("template.html").render(
         title=answer.TITLE,
@@ -51,7 +57,8 @@ def page(view: View, weights: list[str]) -> str:
         parts=parts,
         shelves=texts.shelves(view),
         glossary=glossary.words(),
-        charts=embedded(charts(sections)),
+        charts=embedded(drawings),
+        toggles=toggles,
         tables=embedded(tables_of(sections, view)),
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         javascript=(HERE / "page.js").read_text(encoding="utf-8"),
@@ -87,7 +94,8 @@ def tables_of(sections: list[Section], view: View) -> dict[str, Any]:
     for section in sections:
         for n, source in enumerate(section.sources, start=1):
             rows = source.rows(view.raw)
-            made[f"{section.key}-{n}"] = {"columns": rows.columns, "rows": [list(row) for row in rows.iter_rows()]}
+            listed = [list(row) for row in rows.head(ROWS).iter_rows()]
+            made[f"{section.key}-{n}"] = {"columns": rows.columns, "rows": listed, "n_rows": rows.height}
     return made
 
 

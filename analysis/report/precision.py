@@ -27,25 +27,31 @@ def section(view: View) -> Section:
         f" with it compares the {r['n_layers'] - r['n_bad_layers']} layers that are left."
         for r in lost.iter_rows(named=True)
     ]
-    for (model, pair), own in rows.group_by("who", "formats", maintain_order=True):
-        known = own.drop_nulls("rho_same")
-        if known.is_empty():
-            continue
-        least = known.sort("rho_same").row(0, named=True)
-        words.append(
-            f"{model}, {pair}: rho_same is at least {least['rho_same']:.4f} on identical tokens at {known.height} of"
-            f" {counted(own.height, 'matched depth')}"
-            + ("." if known.height == own.height else "; at the others one side has no states.")
-        )
+    for (model,), mine in rows.group_by("who", maintain_order=True):
+        said = []
+        for (pair,), own in mine.group_by("formats", maintain_order=True):
+            known = own["lost"].drop_nulls()
+            if len(known):
+                said.append(f"{pair} {max(known):.4f} ({len(known)} of {counted(own.height, 'depth')})")
+        if said:
+            words.append(
+                f"{model}, most that rho_same loses on identical tokens over the depths with states: {'; '.join(said)}."
+            )
     caption = (
         "Left: what two formats of one model disagree about on identical tokens, layer by layer. Right: at how many layers"
-        " every text's states are finite (bar) and at how many not (hatched part). Table pairs compares the two best layers,"
+        " every text's states are finite (bar) and at how many not (orange). Table pairs compares the two best layers,"
         " which need not be the same layer."
     )
     panels = []
     if rows.drop_nulls("lost").height:
-        y = alt.Y("lost:Q", title="1 - rho_same", scale=alt.Scale(type="symlog", constant=1e-4))
-        base = alt.Chart(rows.drop_nulls("lost")).mark_line(point=True)
+        y = alt.Y(
+            "lost:Q",
+            title="1 - rho_same",
+            axis=alt.Axis(labelOverlap=True, tickCount=5),
+            scale=alt.Scale(type="symlog", constant=1e-4),
+        )
+        shown = rows.drop_nulls("lost").select("who", "formats", "depth", "lost", "rho_same", "rho_cross", "ceiling")
+        base = alt.Chart(shown).mark_line(point=True)
         dash = alt.StrokeDash("formats:N", legend=alt.Legend(title="formats", orient="bottom"))
         x = alt.X("depth:Q", title="matched depth", scale=alt.Scale(domain=[0, 1]))
         tooltip: list[Any] = ["who:N", "formats:N", "depth:Q", *tips("rho_same", "rho_cross", "ceiling", digits=5)]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
 from analysis.readers.kinds import ONE_LINEAGE, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
-from analysis.report.colours import ACCENT, RHO, WARM
-from analysis.report.figures import WIDE, band, matrix, tips
+from analysis.report.colours import ACCENT, RHO, WARM, toggled
+from analysis.report.figures import WIDE, band, matrix, reaching, tips
 from analysis.report.numbers import counted, number, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
@@ -134,17 +136,17 @@ def passages(view: View) -> Section:
     return Section("passages", question, words or ["No pair to compare."], caption, panels, [source], legend)
 
 
-def _by_depth(pairs: pl.DataFrame) -> alt.LayerChart:
+def _by_depth(pairs: pl.DataFrame) -> Any:
     parts = [band(pairs, v, ["depth"]).with_columns(pl.lit(name).alias("who")) for v, (name, _) in HALVES.items()]
     names, colours = zip(*HALVES.values(), strict=True)
-    base = alt.Chart(pl.concat(parts)).encode(
+    rows = pl.concat(parts)
+    base = alt.Chart(rows).encode(
         x=alt.X("depth:Q", title="matched depth (0 first, 1 last layer)", scale=alt.Scale(domain=[0, 1])),
         color=alt.Color("who:N", scale=alt.Scale(domain=names, range=colours), legend=None),
     )
     area = base.mark_area(opacity=0.18).encode(y="low:Q", y2="high:Q")
-    y = alt.Y("middle:Q", title="rank correlation", scale=alt.Scale(domain=[-0.25, 1]))
+    y = alt.Y("middle:Q", title="rank correlation", scale=reaching([-0.25, 1], rows["low"], rows["high"]))
     line = base.mark_line(strokeWidth=2, point=True).encode(
         y=y, tooltip=["who:N", "depth:Q", *tips("middle", "low", "high"), "n:Q"]
     )
-    chart: alt.LayerChart = (area + line).properties(height=220, **WIDE)
-    return chart
+    return toggled(area + line).properties(height=220, **WIDE)

@@ -9,11 +9,12 @@ import pytest
 
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
-from analysis.report import answer, claims, colours, glossary, headline, page, sections
+from analysis.report import answer, claims, colours, glossary, headline, page, picture, sections, texts
 from analysis.report.contents import PARTS
 from analysis.report.numbers import interval, number, over_pairs, spread
 from analysis.report.view import VIEWED, View, load_view
 from pipeline import opening
+from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
 from pipeline.params.whole import Params
 from pipeline.store import layout
@@ -79,6 +80,18 @@ def test_other_numbers_give_another_answer(view):
     other = with_tables(view, pairs=changed)
     assert "0.12 [0.10, 0.20] on the same passages" in answer.sentences(other)[0]
     assert "0.12 [" not in answer.sentences(view)[0]
+
+
+def test_more_pairs_are_told_with_the_lowest(view):
+    table = opening.table("pairs")
+    between = (pl.col("kind") == TWO_LINEAGES) & pl.col("is_reference")
+    more = table.filter(between).with_columns(
+        model_b=pl.lit("tiny-llama-3.2"), rho_same=pl.lit(-0.3), rho_same_low=pl.lit(-0.4)
+    )
+    told = answer.sentences(with_tables(view, pairs=pl.concat([table, more])))[0]
+    highest = table.filter(between)["rho_same"][0]
+    assert "(2 pairs)" in told
+    assert f"-0.30 to {number(highest)} (lowest -0.30 [-0.40, " in told
 
 
 @pytest.mark.parametrize("verdict", [HOLDS, FAILS, UNDECIDED, EXPLAINED + "shared passages"])
@@ -152,7 +165,8 @@ def test_the_line_of_python_gives_the_rows_of_the_page(view, html):
             found = eval(source.code, {"opening": opening})
             listed = on_page[f"{section.key}-{n}"]
             rows = [[*row] for row in found.select(listed["columns"]).iter_rows()] if listed["columns"] else []
-            assert listed["rows"] == rows, source.code
+            assert listed["rows"] == rows[: page.ROWS], source.code
+            assert listed["n_rows"] == found.height
 
 
 def test_the_first_figure_has_every_number_of_its_pairs(view, html):
@@ -208,6 +222,14 @@ def test_the_page_needs_nothing_but_itself_and_its_links_lead_somewhere(html):
     assert len(html) < 5_000_000
 
 
+def test_a_name_that_can_be_clicked_hides_something(html):
+    specs = script(html, "charts")
+    for figure in re.findall(r"<figure.*?</figure>", html, re.S):
+        keys = re.findall(r'data-chart="([^"]+)"', figure)
+        if "data-name=" in figure:
+            assert any("indexof(hidden" in json.dumps(specs[key]) for key in keys)
+
+
 def test_the_page_is_the_same_bytes_every_time(view, html):
     assert page.page(view, page.provenance(view.params.models)) == html
 
@@ -240,12 +262,31 @@ def test_a_browser_draws_the_page_without_a_word_on_its_console(html, tmp_path):
     opened = html.replace('<details class="section"', '<details open class="section"')
     (tmp_path / "page.html").write_text(opened)
     told = subprocess.run(
-        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=20000",
-         "--window-size=1280,20000", "--dump-dom", (tmp_path / "page.html").as_uri()],
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--enable-logging=stderr", "--virtual-time-budget=60000",
+         "--window-size=1280,2000", "--dump-dom", (tmp_path / "page.html").as_uri()],
         capture_output=True, text=True, timeout=120, check=True,
     )  # fmt: skip
     assert "CONSOLE" not in told.stderr
-    assert told.stdout.count("<svg") >= 10
+    assert told.stdout.count('class="marks"') == len(script(html, "charts"))
+
+
+def test_a_figure_can_be_had_as_a_file(view, tmp_path, monkeypatch):
+    picture.main(["headline-1", str(tmp_path / "one.svg")])
+    assert "two trained models" in (tmp_path / "one.svg").read_text()
+    with pytest.raises(InputError, match="'nothing-1' is no figure of the page"):
+        picture.main(["nothing-1", str(tmp_path / "one.svg")])
+    with pytest.raises(InputError, match="usage"):
+        picture.main(["headline-1"])
+
+
+def test_a_story_stands_with_its_label_and_what_readers_named(view):
+    shelf = next(shelf for shelf in texts.shelves(view) if shelf.key == "stories-read")
+    stories = view.params.readings["stories"]
+    assert len(shelf.texts) == pl.read_csv(stories.path).height
+    confusion = view.here(view.confusion).filter("is_reference", reader="tiny-qwen2.5 fp32", emotion="calm")
+    right = confusion.filter(predicted="calm")["n_stimuli"].sum()
+    told = dict(next(text["parts"] for text in shelf.texts if text["group"] == "calm"))
+    assert told["tiny-qwen2.5 fp32"].startswith(f"{right} of {confusion['n_stimuli'].sum()} named rightly")
 
 
 def test_numbers_read_as_ranges():
