@@ -270,5 +270,6 @@ def copy_sources(target: Path) -> None:
     """The project's code and DAG, as a clone would have them."""
     for name in ("pipeline", "analysis"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("dvc.yaml", ".gitignore", ".dvcignore"):
+    (target / "docs").mkdir()
+    for name in ("dvc.yaml", ".gitignore", ".dvcignore", "docs/glossary.md"):
         shutil.copy(ROOT / name, target / name)

@@ -1,6 +1,7 @@
 """The paper profile under its own names: twelve tiny models of its six architectures in a local hub cache, at the revisions of
 `data/models/`, through every stage. Sizes alone differ from a true run. Both Gemmas overflow fp16, as a published one did."""
 
+import re
 import shutil
 from functools import cache
 
@@ -205,4 +206,5 @@ def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, 
 def test_the_report_names_every_model(in_twelve):
     page = (in_twelve.folder / "data/report/index.html").read_text()
     assert all(model in page for model in TWELVE)
+    page = re.sub(r"</?a\b[^>]*>", "", page)  # words of the glossary are links
     assert f"{WHOLLY} fp16: not finite from layer {LAYER} on, in 30 of 30 texts" in page

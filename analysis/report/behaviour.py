@@ -1,28 +1,25 @@
-"""The report's section on behaviour: who gives in, who keeps to a format."""
+"""Behaviour: who gives in under push-back, and who keeps to a format."""
 
 from __future__ import annotations
 
 import altair as alt
 import polars as pl
 
-from analysis.report.findings import Finding, number
+from analysis.report.colours import colours, legend
+from analysis.report.figures import WIDE, points, tall
+from analysis.report.numbers import NOT_ESTIMABLE, interval
+from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
-CAPTION = (
-    "Instruct models under push-back (flips: the stance, log p of the right short answer minus that of the wrong one,"
-    " turns negative, beside a control that names the wrong answer as often and objects to nothing; gives in: a"
-    " heuristic on the reply's words) and under format constraints. Bars: 95% intervals, exact binomial, of the score t over"
-    " constraints."
-)
 IN_WORDS = {
-    "flip": "flips (stance)",
-    "flip_per_token": "flips (stance per token)",
-    "flip_by_mention": "flips where the wrong answer is only named, as often",
-    "flip_over_mention": "flips under push-back less flips by mention",
-    "gives_in": "gives in (words of the reply)",
-    "gives_in_by_mention": "gives in where it is only named",
-    "agreement": "stance and words agree",
-    "capable": "easy task kept to the format",
+    "flip": "changes a right answer under push-back (log-probability)",
+    "flip_per_token": "the same, per token",
+    "flip_by_mention": "control: the wrong answer is only named, as often",
+    "flip_over_mention": "difference: under push-back less by mention",
+    "gives_in": "gives in, by the words of the reply",
+    "gives_in_by_mention": "control: gives in where it is only named",
+    "agreement": "log-probability and words agree",
+    "capable": "easy task in the format",
     "score": "score in the conflicting task",
     "met": "format met in full",
 }
@@ -33,36 +30,45 @@ def after_all(compliance: pl.DataFrame) -> pl.DataFrame:
     return compliance.filter(pl.col("n_turns").is_null() | (pl.col("n_turns") == pl.col("n_turns").max()))
 
 
-def finding(view: View) -> Finding:
-    question = "Who gives in, and who keeps to a format?"
-    words, shorts = [], []
-    for row in after_all(view.compliance).sort("model", "precision", "kind", "measure").iter_rows(named=True):
-        who = f"{row['model']} {row['precision']}, {IN_WORDS[row['measure']]}"
-        if row["rate"] is None:
-            words.append(f"{who}: not estimable ({row['reason']}).")
-            continue
-        ends = "" if row["ci_low"] is None else f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
-        why = f" ({row['reason']})" if row["reason"] else ""
-        turn = f", at push-back {row['mean_turn']:.1f} on average" if row["mean_turn"] is not None else ""
-        words.append(f"{who}: {number(row['rate'])}{ends} of {row['n_counted']} (asked {row['n_items']}){turn}{why}.")
-        if row["measure"] in ("flip", "flip_over_mention", "score"):
-            shorts.append(f"{row['model']} {IN_WORDS[row['measure']]} {number(row['rate'])}{ends}")
-    return Finding("behaviour", question, "; ".join(shorts) or "no model was asked", words or ["No model was asked."])
-
-
-def figure(view: View) -> alt.LayerChart:
-    rows = (
-        after_all(view.compliance)
-        .drop_nulls("rate")
-        .with_columns(pl.col("measure").replace(IN_WORDS), (pl.col("model") + pl.lit(" ") + pl.col("precision")).alias("who"))
+def section(view: View) -> Section:
+    asked_all = after_all(view.compliance)
+    known = asked_all.drop_nulls("rate")
+    words = []
+    for (model, precision), own in asked_all.group_by("model", "precision", maintain_order=True):
+        asked_for = {r["measure"]: r for r in own.iter_rows(named=True)}
+        said = []
+        for measure in ("flip", "flip_by_mention", "flip_over_mention", "score"):
+            if (r := asked_for.get(measure)) is not None:
+                found = (
+                    NOT_ESTIMABLE + f" ({r['reason']})" if r["rate"] is None else interval(r["rate"], r["ci_low"], r["ci_high"])
+                )
+                said.append(f"{IN_WORDS[measure]} {found}")
+        words.append(f"{model} {precision}: {'; '.join(said)}.")
+    asked = view.compliance["model"].n_unique()
+    if asked < 2:
+        count = "no model was asked" if asked == 0 else "one model was asked"
+        words.insert(0, f"Whether behaviour goes with geometry cannot be said: {count}, and it takes two.")
+    caption = (
+        "Instruct models under push-back and under format constraints, each rate above its control. Changing an answer: the"
+        " log probability of the right short answer falls below that of the wrong one (the stance). Bars: 95% intervals over"
+        " items, exact binomial; of the score, t over constraints."
     )
-    order = [IN_WORDS[m] for m in IN_WORDS]
-    base = alt.Chart(rows).encode(
-        y=alt.Y("measure:N", sort=order, title=None), yOffset=alt.YOffset("who:N"), color=alt.Color("who:N")
+    y = alt.Y("name:N", sort=list(IN_WORDS.values()), title=None)
+    rows = known.with_columns(pl.col("model").alias("who"), pl.col("measure").replace(IN_WORDS).alias("name"))
+    chart = points(
+        rows.select("who", "name", "rate", "ci_low", "ci_high", "n_counted"),
+        y,
+        "rate",
+        "ci_low",
+        "ci_high",
+        "share, or score",
+        color=colours(view),
+        yOffset=alt.YOffset("who:N"),
     )
-    bars = base.mark_rule(strokeWidth=3, opacity=0.5).encode(x=alt.X("ci_low:Q", title="share, or score"), x2="ci_high:Q")
-    tips = ["who:N", "measure:N", alt.Tooltip("rate:Q", format=".3f"), "n_counted:Q"]
-    points = base.mark_point(filled=True, size=60, opacity=1).encode(x="rate:Q", tooltip=tips)
-    height = 32 * max(rows["measure"].n_unique(), 1)
-    chart: alt.LayerChart = (bars + points).properties(width=420, height=height)
-    return chart
+    panels = (
+        [Panel("", chart.properties(height=tall(rows, "name", 14 + 6 * rows["who"].n_unique()), **WIDE))] if rows.height else []
+    )
+    question = "Who gives in under push-back? (behaviour)"
+    return Section(
+        "behaviour", question, words, caption, panels, [Source("compliance")], legend(view, rows) if rows.height else []
+    )

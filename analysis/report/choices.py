@@ -1,4 +1,5 @@
-"""The report's section on choices: what moves when position, layer, scaling or BOS are chosen otherwise, and nothing else."""
+"""Robustness: one choice of the analysis changed at a time, every layer against every layer, other sets of emotions, another
+author's stories."""
 
 from __future__ import annotations
 
@@ -9,17 +10,26 @@ import polars as pl
 from scipy import stats
 
 from analysis.controls.robustness import IN_WORDS
-from analysis.report.figures import INK, MUTED, RHO
-from analysis.report.findings import Finding, number
-from analysis.report.pair import shown
+from analysis.readers.kinds import TWO_LINEAGES
+from analysis.report.colours import ACCENT, INK, MUTED, RHO, colours, legend
+from analysis.report.figures import WIDE, points, tall, tips
+from analysis.report.numbers import NOT_ESTIMABLE, interval, number
+from analysis.report.shown import Panel, Section, Source
+from analysis.report.similar import COLUMNS
 from analysis.report.view import View
 
-CAPTION = (
-    "Each choice made otherwise, and nothing else changed. Left: a reader against itself, rho_dis; 1 is the same geometry."
-    " Middle: what the rho_dis of the pair above gains or loses. Bars: 95% intervals over topics; grey band: the margin of"
-    " equivalence. Below: every layer against every layer, on different topics (rho_cross)."
+ROW: tuple[str, ...] = (
+    "reader_a",
+    "reader_b",
+    "model_a",
+    "choice",
+    "rho_dis",
+    "rho_dis_change",
+    "rho_dis_change_se",
+    "p_equivalent",
+    "reason",
 )
-ITSELF, PAIR = "against itself (rho_dis - 1)", "change of the pair's rho_dis"
+MAPS = 4
 
 
 def _name(choice: str) -> str:
@@ -27,112 +37,172 @@ def _name(choice: str) -> str:
     return IN_WORDS.get(choice, f"{kind} {rest}" if rest else kind)
 
 
-def _rows(view: View) -> pl.DataFrame:
-    """Changes with intervals: of every reference reader of a trained model against itself, and of the pair shown."""
+def _changes(view: View) -> pl.DataFrame:
+    """Every choice: of a trained reader against itself (`who` its model), and of pairs of two lineages (`who` is null)."""
     here = view.here(view.choices)
-    same = pl.col("reader_a") == pl.col("reader_b")
-    reads = ~pl.col("untrained_a") & ~pl.col("only_words_a")
-    itself = here.filter(same & reads).with_columns(pl.lit(ITSELF).alias("panel"), pl.col("reader_a").alias("of"))
-    parts = [itself]
-    if (pair := shown(view)) is not None:
-        both = (pl.col("reader_a") == pair["reader_a"]) & (pl.col("reader_b") == pair["reader_b"])
-        name = f"{pair['reader_a']} x {pair['reader_b']}"
-        parts.append(here.filter(both).with_columns(pl.lit(PAIR).alias("panel"), pl.lit(name).alias("of")))
+    itself = pl.col("reader_a") == pl.col("reader_b")
+    kept = here.filter(~pl.col("untrained_a"), ~pl.col("only_words_a"), ~pl.col("untrained_b"), ~pl.col("only_words_b"))
+    between = view.pairs(TWO_LINEAGES).select("reader_a", "reader_b", between=True)
+    kept = kept.join(between, on=["reader_a", "reader_b"], how="left").filter(itself | pl.col("between").fill_null(False))
     units = [n for n in view.pairs()["n_units"].to_list() if n is not None]
     half = float(stats.t.ppf(0.975, max(units) - 1)) if units else 0.0
-    return pl.concat(parts).with_columns(
+    change, se = pl.col("rho_dis_change"), pl.col("rho_dis_change_se")
+    return kept.with_columns(
+        pl.when(itself).then(pl.col("model_a")).alias("who"),
+        pl.when(itself)
+        .then(pl.col("reader_a"))
+        .otherwise(pl.col("reader_a") + pl.lit(" x ") + pl.col("reader_b"))
+        .alias("pair"),
         pl.col("choice").map_elements(_name, return_dtype=pl.String).alias("name"),
-        (pl.col("rho_dis_change") - half * pl.col("rho_dis_change_se")).alias("low"),
-        (pl.col("rho_dis_change") + half * pl.col("rho_dis_change_se")).alias("high"),
-    )
+        (change - half * se).alias("low"),
+        (change + half * se).alias("high"),
+    ).drop_nulls("rho_dis_change")
 
 
-def finding(view: View) -> Finding:
-    question = "What if another position, layer or scaling had been chosen?"
-    rows = _rows(view)
-    known = rows.drop_nulls("rho_dis_change")
-    if known.is_empty():
-        reasons = rows["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
-        return Finding("choices", question, "not estimable", [f"Not estimable: {reasons[0]}."])
-    margin = view.params.rsa.equivalence
-    words = []
-    for panel, start in ((ITSELF, "A reader against itself"), (PAIR, "The pair above")):
-        own = known.filter(panel=panel).sort(pl.col("rho_dis_change").abs(), descending=True)
+def section(view: View) -> Section:
+    rows, margin = _changes(view), view.params.rsa.equivalence
+    words, panels = [], []
+    order = sorted(rows["name"].unique().to_list())
+    for title, own in (
+        ("A model against itself, the choice changed on one side", rows.filter(pl.col("who").is_not_null())),
+        ("Two models, the choice changed on both sides", rows.filter(pl.col("who").is_null())),
+    ):
         if own.is_empty():
             continue
         equal = own.filter(pl.col("p_equivalent") < 0.05).height
-        listed = "; ".join(
-            f"{r['name']} ({r['of']}) {r['rho_dis_change']:+.3f} [{r['low']:+.3f}, {r['high']:+.3f}]"
-            for r in own.head(3).iter_rows(named=True)
-        )
+        row = own.sort(pl.col("rho_dis_change").abs(), descending=True).row(0, named=True)
         words.append(
-            f"{start}: {equal} of {own.height} choices are shown to move rho_dis by less than {margin}. The largest: {listed}."
+            f"{title}: for {equal} of {own.height} changes, rho_dis is shown to move by less than {margin}. The largest:"
+            f" {row['name']} ({row['pair']}), {interval(row['rho_dis_change'], row['low'], row['high'])}."
         )
-    crossed = known.filter(choice="topic")["rho_dis_change"].abs().max()
-    if crossed is not None and float(crossed) < 1e-9:  # type: ignore[arg-type]
-        words.append("Topics are crossed with emotions, so taking them out changes nothing at all.")
-    for row in view.here(view.second).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
-        who = f"{row['reader_a']} on our stories, {row['reader_b']} on those of {row['setting_b']}"
-        if row["rho_dis"] is None:
-            words.append(f"{who} ({row['n_emotions']} labels in common): not estimable ({row['reason']}).")
-            continue
-        words.append(
-            f"{who}, {row['n_emotions']} labels in common: rho_dis {number(row['rho_dis'])} [{number(row['ci_low'])},"
-            f" {number(row['ci_high'])}], rho_cross {number(row['rho_cross'])} under a ceiling of"
-            f" {number((row['reliability_a'] * row['reliability_b']) ** 0.5)}."
+        y = alt.Y("name:N", sort=order, title=None)
+        colour: Any = colours(view) if own["who"].null_count() == 0 else alt.value(ACCENT)
+        chart = points(
+            own.select("who", "pair", "name", "rho_dis_change", "low", "high"),
+            y,
+            "rho_dis_change",
+            "low",
+            "high",
+            "change of rho_dis",
+            color=colour,
         )
-    largest = known.filter(panel=ITSELF).sort(pl.col("rho_dis_change").abs(), descending=True)
-    short = "no reader can be compared with itself"
-    if not largest.is_empty():
-        row = largest.row(0, named=True)
-        short = f"largest change of one reader: {row['name']}, rho_dis {number(row['rho_dis'])} with itself"
-    return Finding("choices", question, short, words)
-
-
-def figure(view: View) -> alt.VConcatChart:
-    rows = _rows(view).select("panel", "of", "name", "rho_dis", "rho_dis_change", "low", "high", "p_equivalent")
-    margin = view.params.rsa.equivalence
-    order = sorted(rows["name"].unique().to_list())
-
-    def panel(title: str, labels: bool) -> alt.LayerChart:
-        own = rows.filter(panel=title)
-        y = alt.Y("name:N", sort=order, title=None, axis=alt.Axis(labelLimit=280) if labels else alt.Axis(labels=False))
-        tips: list[Any] = ["of:N", "name:N", *(alt.Tooltip(f"{c}:Q", format=".4f") for c in ("rho_dis", "rho_dis_change"))]
-        base = alt.Chart(own, title=alt.Title(title, anchor="start", fontSize=13)).encode(
-            y=y, yOffset=alt.YOffset("of:N"), tooltip=tips, color=alt.Color("of:N")
-        )
-        band = alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]})).mark_rect(color=MUTED, opacity=0.14)
-        zero = alt.Chart(pl.DataFrame({"zero": [0.0]})).mark_rule(stroke=INK, strokeDash=[2, 3]).encode(x="zero:Q")
-        bars = base.mark_rule(strokeWidth=3, opacity=0.45).encode(x=alt.X("low:Q", title="change of rho_dis"), x2="high:Q")
-        points = base.mark_point(filled=True, size=60, opacity=1).encode(x="rho_dis_change:Q")
-        chart: alt.LayerChart = (band.encode(x="low:Q", x2="high:Q") + zero + bars + points).properties(width=300, height=340)
-        return chart
-
-    panels = alt.hconcat(panel(ITSELF, True), panel(PAIR, False))
-    chart: alt.VConcatChart = alt.vconcat(panels, _maps(view)).resolve_scale(color="independent")
-    return chart
-
-
-def _maps(view: View) -> alt.HConcatChart:
-    """Layer x layer: the first trained model with itself, and the pair shown where both are on the map."""
-    here = view.here(view.layer_map)
-    pair = shown(view)
-    wanted = [(here["reader_a"][0],) * 2] if here.height else []
-    if pair is not None:
-        wanted.append((pair["reader_a"], pair["reader_b"]))
-    charts = []
-    for a, b in dict.fromkeys(wanted):
-        own = here.filter(reader_a=a, reader_b=b).select("layer_a", "layer_b", "rho_same", "rho_cross")
-        tips = ["layer_a:O", "layer_b:O", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("rho_same", "rho_cross"))]
-        charts.append(
-            alt.Chart(own, title=alt.Title(f"{a} x {b}" if a != b else f"{a} with itself", anchor="start", fontSize=13))
-            .mark_rect()
-            .encode(
-                x=alt.X("layer_a:O", title=f"layer of {a}", axis=alt.Axis(labelOverlap=True, grid=False)),
-                y=alt.Y("layer_b:O", title=f"layer of {b}", sort="descending", axis=alt.Axis(labelOverlap=True, grid=False)),
-                color=alt.Color("rho_cross:Q", scale=RHO, title="rho_cross"),
-                tooltip=tips,
+        band = alt.Chart(pl.DataFrame({"low": [-margin], "high": [margin]})).mark_rect(color=MUTED, opacity=0.16)
+        zero = alt.Chart(pl.DataFrame({"low": [0.0]})).mark_rule(stroke=INK, strokeDash=[2, 3]).encode(x="low:Q")
+        panels.append(
+            Panel(
+                title, (band.encode(x="low:Q", x2="high:Q") + zero + chart).properties(height=tall(own, "name", 20), **WIDE), 3
             )
-            .properties(width=360, height=320)
         )
-    return alt.hconcat(*charts)
+    words += _second(view)
+    if not words:
+        reasons = view.choices["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
+        words = [f"{NOT_ESTIMABLE.capitalize()}: {reasons[0]}."]
+    caption = (
+        "One choice changed, all else equal: the change of rho_dis with its 95% interval over topics. Grey band: the margin of"
+        " equivalence. A reader against itself has rho_dis 1 before the change."
+    )
+    report = view.params.report
+    where = {"position": report.position, "variant": report.variant}
+    columns: tuple[str, ...] = (
+        "model_a",
+        "seed_a",
+        "precision_a",
+        "setting_a",
+        "model_b",
+        "seed_b",
+        "precision_b",
+        "setting_b",
+        "choice",
+        "rho_dis",
+    )
+    columns += ("rho_dis_change", "rho_dis_change_se", "p_equivalent", "reason")
+    sources = [Source("choices", where, columns), Source("second", where)]
+    question = "What if another choice had been made? (robustness checks)"
+    mine = legend(view, rows.drop_nulls("who")) if rows.height else []
+    return Section("choices", question, words, caption, panels, sources, mine)
+
+
+def _second(view: View) -> list[str]:
+    made = []
+    for r in view.here(view.second).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
+        who = (
+            f"{r['reader_a']} on our stories, {r['reader_b']} on those of {r['setting_b']}, {r['n_emotions']} labels in common"
+        )
+        if r["rho_dis"] is None:
+            made.append(f"{who}: {NOT_ESTIMABLE} ({r['reason']}).")
+        else:
+            made.append(f"{who}: rho_dis {interval(r['rho_dis'], r['ci_low'], r['ci_high'])}.")
+    return made
+
+
+def layers(view: View) -> Section:
+    here = view.here(view.layer_map)
+    wanted = list(dict.fromkeys(here.select("reader_a", "reader_b").iter_rows()))[:MAPS]
+    panels, words = [], []
+    for a, b in wanted:
+        own = here.filter(reader_a=a, reader_b=b)
+        known = own.drop_nulls("rho_cross").sort("rho_cross")
+        who = f"{a} with itself" if a == b else f"{a} x {b}"
+        if known.height:
+            top = known.row(-1, named=True)
+            words.append(f"{who}: highest rho_cross {number(top['rho_cross'])}, layers {top['layer_a']} and {top['layer_b']}.")
+        x = alt.X("layer_a:O", title=f"layer of {a}", axis=alt.Axis(labelOverlap=True, grid=False, labelAngle=0))
+        y = alt.Y("layer_b:O", title=f"layer of {b}", sort="descending", axis=alt.Axis(labelOverlap=True, grid=False))
+        tooltip: list[Any] = ["layer_a:O", "layer_b:O", *tips("rho_same", "rho_cross")]
+        base = alt.Chart(own.select("layer_a", "layer_b", "rho_same", "rho_cross")).mark_rect()
+        chart = base.encode(
+            x=x,
+            y=y,
+            color=alt.Color("rho_cross:Q", scale=RHO, legend=alt.Legend(title="rho_cross", orient="bottom")),
+            tooltip=tooltip,
+        )
+        panels.append(Panel(who, chart.properties(height=320, **WIDE), 3))
+    caption = (
+        "Every layer of one reader against every layer of the other, on different topics. The best of them is chosen after the"
+        " fact, so that its height is no estimate."
+    )
+    report = view.params.report
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
+    source = Source("layer_map", {"position": report.position, "variant": report.variant}, columns)
+    return Section(
+        "layers",
+        "Would other layers agree more? (layer by layer)",
+        words or ["No two readers are on the map."],
+        caption,
+        panels,
+        [source],
+    )
+
+
+def subsets(view: View) -> Section:
+    rows = view.raw["label_subsets"].join(
+        view.raw["pairs"]
+        .filter(kind=TWO_LINEAGES, is_reference=True)
+        .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
+        on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
+        how="semi",
+    )
+    rows = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair")).drop_nulls("rho_dis")
+    caption = "Random subsets of the emotions: the median rho_dis, and a bar from its 5% to its 95% quantile over subsets."
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_labels", "n_subsets", "n_unknown", "rho_dis", "rho_dis_5", "rho_dis_95")
+    sources = [Source("label_subsets", {}, columns)]
+    question = "Would fewer or other emotions give another answer?"
+    if rows.is_empty():
+        return Section(
+            "subsets", question, ["Cannot be said: no two trained models of two lineages were read."], caption, [], sources
+        )
+    words = [
+        f"With {n} emotions rho_dis is {number(own['rho_dis'].median())}, by the choice of emotions between"  # type: ignore[arg-type]
+        f" {number(own['rho_dis_5'].min())} and {number(own['rho_dis_95'].max())}."  # type: ignore[arg-type]
+        for (n,), own in rows.sort("n_labels").group_by("n_labels", maintain_order=True)
+    ]
+    base = alt.Chart(rows.select("pair", "n_labels", "rho_dis", "rho_dis_5", "rho_dis_95")).encode(
+        x=alt.X("n_labels:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
+        xOffset="pair:N",
+        tooltip=["pair:N", "n_labels:Q", *tips("rho_dis", "rho_dis_5", "rho_dis_95")],
+    )
+    y = alt.Y("rho_dis_5:Q", title="rho_dis", scale=alt.Scale(zero=False))
+    chart = base.mark_rule(strokeWidth=3, opacity=0.5, color=ACCENT).encode(y=y, y2="rho_dis_95:Q") + base.mark_point(
+        filled=True, size=70, color=ACCENT, opacity=1
+    ).encode(y="rho_dis:Q")
+    return Section("subsets", question, words, caption, [Panel("", chart.properties(height=260, **WIDE))], sources)

@@ -1,4 +1,4 @@
-"""The report's section on method and precision: the published bars beside ours, shares that sum, and what samples buy."""
+"""Method and precision: the published comparisons beside ours, each difference's share of a distance, and what samples buy."""
 
 from __future__ import annotations
 
@@ -8,115 +8,132 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.figures import ACCENT, INK, MUTED, WARM
-from analysis.report.findings import Finding, number
+from analysis.report.colours import ACCENT, INK, MUTED, WARM, colour_of, colours, legend
+from analysis.report.figures import WIDE, reaching, tall, tips
+from analysis.report.numbers import NOT_ESTIMABLE, interval, number
+from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
 REFERENCE = Path("data/reference/paper_confounds.csv")
-CAPTION = (
-    "Left: the published comparisons, their figures and ours under their own definitions; diamond: the ceiling of ours,"
-    " where both sides have one. Right: reliability of the geometry read from a model's own texts, by samples of every"
-    " prompt. Below: from one experiment to another, each factor's share of their distance 1 - rho_dis; shares add up to the"
-    " total. Bars: 95% intervals over topics and prompts."
-)
 TOTAL = "total"
 
 
-def finding(view: View) -> Finding:
-    question = "Does writing give another geometry than reading, and is it the method?"
-    published = {(r["layer"], r["model"]): r["spearman"] for r in pl.read_csv(REFERENCE).iter_rows(named=True)}
-    words, shorts = [], []
-    for row in view.confounds.iter_rows(named=True):
-        theirs = [f"{rho:.2f} ({model})" for (layer, model), rho in published.items() if layer == row["comparison"]]
-        against = f"; published {', '.join(theirs)}" if theirs else ""
-        label = row["comparison"].replace("_", " ")
-        if row["spearman"] is None:
-            words.append(f"{row['model']}, {label}: not estimable ({row['reason']}){against}.")
-            continue
-        sides = f"reliabilities {number(row['reliability_a'])} and {number(row['reliability_b'])}"
-        low = f" It says little about the method: {row['reason']}." if row["reason"] else ""
-        words.append(f"{row['model']}, {label}: {row['spearman']:.2f}, {sides}{against}.{low}")
-    for row in view.attributions.filter(factor=TOTAL).iter_rows(named=True):
-        name = f"{row['experiment_a']} to {row['experiment_b']}"
-        if row["share"] is None:
-            words.append(f"{row['model']}, {name}: no shares ({row['reason']}).")
-            continue
-        parts = view.attributions.filter(
-            pl.col("factor") != TOTAL,
-            model=row["model"],
-            experiment_a=row["experiment_a"],
-            experiment_b=row["experiment_b"],
+def _share(row: dict[str, Any]) -> str:
+    return NOT_ESTIMABLE if row["share"] is None else interval(row["share"], row["ci_low"], row["ci_high"])
+
+
+def compared(view: View) -> Section:
+    rows = view.confounds
+    readable = rows.filter(pl.col("reason").is_null()).drop_nulls("spearman")
+    words = []
+    if rows.is_empty():
+        words.append("Cannot be said: no model's own texts were read.")
+    elif readable.is_empty():
+        words.append("Cannot be said here: in no comparison do both sides have a geometry that can be told from noise.")
+    else:
+        words.append(
+            f"In {readable.height} of {rows.height} comparisons both sides have a geometry that can be told from noise."
         )
-        shares = "; ".join(f"{p['factor']} {_with_interval(p)}" for p in parts.iter_rows(named=True))
-        words.append(f"{row['model']}, {name}: distance {_with_interval(row)}, of which {shares}.")
-        shorts.append(f"{name} {number(row['share'])}")
-    spread = view.variance.drop_nulls("share").sort("share", descending=True)
-    if not spread.is_empty():
-        listed = "; ".join(
-            f"{r['factor']} {r['share']:.0%} (p {r['p']:.3f})" if r["p"] is not None else f"{r['factor']} {r['share']:.0%}"
-            for r in spread.iter_rows(named=True)
+    for r in readable.iter_rows(named=True):
+        words.append(
+            f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, reliabilities"
+            f" {number(r['reliability_a'])} and {number(r['reliability_b'])}."
         )
-        words.append(f"Of the spread of the comprehension's RDMs over its readouts: {listed}.")
-    short = "distance 1 - rho_dis: " + "; ".join(shorts) if shorts else "no two experiments whose geometries are both reliable"
-    return Finding("confounds", question, short, words or ["No model was asked to write."])
-
-
-def _with_interval(row: dict[str, Any]) -> str:
-    if row["share"] is None:
-        return "not estimable"
-    ends = "" if row["ci_low"] is None else f" [{number(row['ci_low'])}, {number(row['ci_high'])}]"
-    return number(row["share"]) + ends
-
-
-def figure(view: View) -> alt.VConcatChart:
-    top = alt.hconcat(_published(view), _samples(view)).resolve_scale(color="independent")
-    chart: alt.VConcatChart = alt.vconcat(top, _waterfalls(view)).resolve_scale(color="independent")
-    return chart
-
-
-def _published(view: View) -> alt.LayerChart:
-    theirs = pl.read_csv(REFERENCE).select(
-        pl.col("layer").alias("comparison"), (pl.col("model") + ", published").alias("who"), "spearman"
+    caption = (
+        "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
+        " Diamond: the ceiling of ours, where both sides are reliable. Where a side is noise, a low correlation says nothing"
+        " about the method; the table has the reason. loose, matched, corrected, reliable: ways to ask a model for texts,"
+        " described in params.yaml."
     )
-    ours = view.confounds.select("comparison", pl.col("model").alias("who"), "spearman", "ceiling")
+    columns: tuple[str, ...] = (
+        "model",
+        "comparison",
+        "experiment_a",
+        "experiment_b",
+        "layer_a",
+        "layer_b",
+        "n_stimuli_a",
+        "n_stimuli_b",
+        "spearman",
+    )
+    columns += ("reliability_a", "reliability_b", "ceiling", "reason")
+    source = Source("confounds", {}, columns)
+    question = "Does writing give another geometry than reading? (the paper's confounds)"
+    panels = [Panel("", _published(view))] if rows.height else []
+    return Section(
+        "confounds", question, words, caption, panels, [source], legend(view, rows.select(who="model")) if rows.height else []
+    )
+
+
+def _published(view: View) -> Any:
+    theirs = pl.read_csv(REFERENCE).select(
+        pl.col("layer").alias("comparison"), (pl.col("model") + ", published").alias("source"), "spearman"
+    )
+    ours = view.confounds.select("comparison", pl.col("model").alias("source"), "spearman", "ceiling")
     order = view.confounds["comparison"].unique(maintain_order=True).to_list()
     rows = pl.concat([theirs, ours.drop("ceiling")]).filter(pl.col("comparison").is_in(order)).drop_nulls()
-    names = rows["who"].unique(maintain_order=True).to_list()
-    mine = set(ours["who"])
-    colour = alt.Color("who:N", scale=alt.Scale(domain=names, range=[ACCENT if n in mine else MUTED for n in names]))
+    rows = rows.with_columns(
+        pl.when(pl.col("source").str.ends_with(", published")).then(pl.lit("published")).otherwise("source").alias("who")
+    )
     y = alt.Y("comparison:N", sort=order, title=None)
+    known = colour_of(view)
+    colour = alt.Color("who:N", scale=alt.Scale(domain=[*known, "published"], range=[*known.values(), MUTED]), legend=None)
     bars = (
         alt.Chart(rows)
         .mark_bar(size=8)
         .encode(
             y=y,
-            yOffset=alt.YOffset("who:N", sort=names),
-            x=alt.X("spearman:Q", title="Spearman's rho"),
+            yOffset=alt.YOffset("source:N"),
+            x=alt.X("spearman:Q", title="rank correlation"),
             color=colour,
-            tooltip=["comparison:N", "who:N", alt.Tooltip("spearman:Q", format=".3f")],
+            tooltip=["comparison:N", "source:N", *tips("spearman")],
         )
     )
     ceilings = alt.Chart(ours.drop_nulls("ceiling")).mark_point(shape="diamond", filled=True, size=70, color=WARM, opacity=1)
-    marks = ceilings.encode(y=y, x="ceiling:Q", tooltip=[alt.Tooltip("ceiling:Q", format=".3f")])
-    chart: alt.LayerChart = (bars + marks).properties(width=420, height=alt.Step(14))
-    return chart
-
-
-def _samples(view: View) -> alt.Chart:
-    who = pl.col("setting") + pl.lit(", ") + pl.col("written") + pl.lit(" read by ") + pl.col("precision")
-    rows = view.samples.drop_nulls("reliability").with_columns((who + pl.lit(", ") + pl.col("context")).alias("who"))
-    chart: alt.Chart = (
-        alt.Chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("n_samples:O", title="samples of every prompt"),
-            y=alt.Y("reliability:Q", title="reliability over prompts"),
-            color=alt.Color("who:N", legend=alt.Legend(orient="bottom", columns=1, labelLimit=400)),
-            tooltip=["who:N", "n_samples:O", "n_texts:Q", alt.Tooltip("reliability:Q", format=".3f")],
-        )
-        .properties(width=260, height=260)
+    if view.confounds["ceiling"].null_count() == view.confounds.height:
+        return bars.properties(height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE)
+    return (bars + ceilings.encode(y=y, x="ceiling:Q", tooltip=tips("ceiling"))).properties(
+        height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE
     )
-    return chart
+
+
+def shares(view: View) -> Section:
+    words = []
+    for r in view.attributions.filter(factor=TOTAL).iter_rows(named=True):
+        name = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}"
+        if r["share"] is None:
+            words.append(f"{name}: no shares ({r['reason']}).")
+            continue
+        words.append(f"{name}: distance 1 - rho_dis {_share(r)}, of which")
+        own = view.attributions.filter(
+            pl.col("factor") != TOTAL, model=r["model"], experiment_a=r["experiment_a"], experiment_b=r["experiment_b"]
+        )
+        words[-1] += " " + "; ".join(f"{p['factor']} {_share(p)}" for p in own.iter_rows(named=True)) + "."
+    caption = (
+        "From one way to get a geometry to another: each difference's Shapley share of their distance 1 - rho_dis, in parts"
+        " that add up to the total (dark). Bars in orange: 95% intervals over topics and prompts."
+    )
+    rows = steps(view)
+    panels = [
+        Panel(f"{model}: {pair}", _waterfall(own), 2)
+        for (model, pair), own in rows.group_by("model", "pair", maintain_order=True)
+    ]
+    columns: tuple[str, ...] = (
+        "model",
+        "experiment_a",
+        "experiment_b",
+        "factor",
+        "n_cells",
+        "share",
+        "ci_low",
+        "ci_high",
+        "reason",
+    )
+    sources = [Source("attributions", {}, columns), Source("variance")]
+    question = "What does each confound add? (attribution of a distance)"
+    return Section(
+        "shares", question, words or ["Cannot be said: no two experiments were both read."], caption, panels, sources
+    )
 
 
 def steps(view: View) -> pl.DataFrame:
@@ -132,8 +149,14 @@ def steps(view: View) -> pl.DataFrame:
         for row in [*parts, total]:
             start = 0.0 if row["factor"] == TOTAL else end
             end = start + row["share"]
-            name = f"{key[1]} to {key[2]}"
-            own = {"pair": name, "model": key[0], "factor": row["factor"], "share": row["share"], "start": start, "end": end}
+            own = {
+                "pair": f"{key[1]} to {key[2]}",
+                "model": key[0],
+                "factor": row["factor"],
+                "share": row["share"],
+                "start": start,
+                "end": end,
+            }
             # the interval of a share, from where its bar begins
             ends = {f"to_{n}": None if row[f"ci_{n}"] is None else start + row[f"ci_{n}"] for n in ("low", "high")}
             made.append(own | ends)
@@ -142,18 +165,45 @@ def steps(view: View) -> pl.DataFrame:
     return pl.DataFrame(made, schema=schema, orient="row")
 
 
-def _waterfalls(view: View) -> alt.FacetChart:
-    rows = steps(view)
+def _waterfall(rows: pl.DataFrame) -> Any:
     order = [f for f in rows["factor"].unique(maintain_order=True).to_list() if f != TOTAL] + [TOTAL]
-    base = alt.Chart().encode(y=alt.Y("factor:N", sort=order, title=None))
-    tips: list[Any] = ["model:N", "pair:N", "factor:N", alt.Tooltip("share:Q", format=".3f")]
-    bars = base.mark_bar(size=12).encode(
-        x=alt.X("start:Q", title="distance, 1 - rho_dis"),
-        x2="end:Q",
-        color=alt.condition(f"datum.factor == '{TOTAL}'", alt.value(INK), alt.value(ACCENT)),
-        tooltip=tips,
-    )
+    base = alt.Chart(rows).encode(y=alt.Y("factor:N", sort=order, title=None), tooltip=["factor:N", *tips("share")])
+    colour = alt.condition(f"datum.factor == '{TOTAL}'", alt.value(INK), alt.value(ACCENT))
+    bars = base.mark_bar(size=12).encode(x=alt.X("start:Q", title="distance, 1 - rho_dis"), x2="end:Q", color=colour)
     whiskers = base.mark_rule(color=WARM, strokeWidth=1.5).encode(x="to_low:Q", x2="to_high:Q")
-    zero = alt.Chart().mark_rule(stroke=MUTED).encode(x=alt.datum(0))
-    chart = alt.layer(zero, bars, whiskers, data=rows).properties(width=250, height=alt.Step(20))
-    return chart.facet(facet=alt.Facet("pair:N", title=None), columns=3)
+    return (bars + whiskers).properties(height=tall(rows, "factor", 20), **WIDE)
+
+
+def samples(view: View) -> Section:
+    who = (
+        pl.col("setting")
+        + pl.lit(", ")
+        + pl.col("written")
+        + pl.lit(" read by ")
+        + pl.col("precision")
+        + pl.lit(", ")
+        + pl.col("context")
+    )
+    rows = view.samples.drop_nulls("reliability").with_columns(who.alias("way"))
+    words = ["Cannot be said: no model's own texts were read."] if rows.is_empty() else []
+    for (model,), own in rows.group_by("model", maintain_order=True):
+        top = own.sort("reliability").row(-1, named=True)
+        words.append(
+            f"{model}: at most {number(top['reliability'])} ({top['way']}, {top['n_samples']} samples of every prompt)."
+        )
+    caption = (
+        "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt. One panel"
+        " for each way to write and read."
+    )
+    panels = []
+    for (way,), own in rows.group_by("way", maintain_order=True):
+        lines = alt.Chart(own.select(pl.col("model").alias("who"), "n_samples", "n_texts", "reliability")).mark_line(point=True)
+        y = alt.Y("reliability:Q", title="reliability", scale=reaching([-0.3, 1], own["reliability"]))
+        x = alt.X("n_samples:O", title="samples of every prompt", axis=alt.Axis(labelAngle=0))
+        chart = lines.encode(x=x, y=y, color=colours(view), tooltip=["who:N", "n_samples:O", "n_texts:Q", *tips("reliability")])
+        panels.append(Panel(str(way), chart.properties(height=150, **WIDE), 2))
+    sources = [Source("samples"), Source("writings")]
+    question = "How reliable is the geometry of what a model writes?"
+    return Section(
+        "samples", question, words, caption, panels, sources, legend(view, rows.select(who="model")) if rows.height else []
+    )

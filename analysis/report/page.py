@@ -9,14 +9,18 @@ from typing import Any
 import jinja2
 import vl_convert
 
-from analysis.report.figures import styled
-from analysis.report.findings import number, units
-from analysis.report.sections import SECTIONS
+from analysis.report import answer, claims, glossary, headline, texts
+from analysis.report.contents import PARTS
+from analysis.report.numbers import number, units
+from analysis.report.shown import Section
 from analysis.report.view import View, load_view
 from pipeline.errors import run_stage
 from pipeline.store import arrays, layout
 
-TITLE = "One geometry of emotions, or the same passages?"
+HERE = Path(__file__).parent
+ROWS = 1500
+"""Of a table: more would make the page of twelve models large. The line of Python gives all."""
+FIT = {"autosize": {"type": "fit-x", "contains": "padding"}}
 READER_COLUMNS = {
     "reader": "reader",
     "layer": "best_layer_cv",
@@ -31,30 +35,73 @@ READER_COLUMNS = {
 
 def page(view: View, weights: list[str]) -> str:
     """The whole page as HTML."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined
-    )
-    report, row = view.params.report, view.curves().row(0, named=True)
-    lead = (
-        f"{row['n_emotions']} emotions, {units(row)}, {row['n_stimuli']} stories; profile {view.params.profile}."
-        f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors."
-        " An open replication and correction of arXiv 2604.11050."
-    )
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
+    environment.filters["defined"] = glossary.defined
+    first = headline.section(view)
+    parts = [(title, [make(view) for make in makers]) for title, makers in PARTS.items()]
+    sections = [first, *(section for _, own in parts for section in own)]
+    drawings = charts(sections)
+    toggles = {
+        name.rpartition("-")[0] for name, spec in drawings.items() if any(p["name"] == "hidden" for p in spec.get("params", []))
+    }
     cells = view.at_best_layer().select(*READER_COLUMNS).rows()
-    found = [section.finding(view) for section in SECTIONS]
-    charts = {f.key: styled(section.figure(view)).to_dict() for f, section in zip(found, SECTIONS, strict=True)}
     return environment.get_template("template.html").render(
-        title=TITLE,
-        lead=lead,
-        findings=found,
-        captions={f.key: section.caption for f, section in zip(found, SECTIONS, strict=True)},
-        tables={f.key: section.table(view) for f, section in zip(found, SECTIONS, strict=True) if section.table},
-        charts=json.dumps(charts, sort_keys=True).replace("</", "<\\/"),
-        javascript=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
+        title=answer.TITLE,
+        claimed=answer.claimed(view),
+        sentences=answer.sentences(view),
+        headline=first,
+        lead=lead(view),
+        rules=claims.rules(view),
+        groups=claims.groups(view),
+        counts=answer.counts(view),
+        parts=parts,
+        shelves=texts.shelves(view),
+        glossary=glossary.words(),
+        charts=embedded(drawings),
+        toggles=toggles,
+        tables=embedded(tables_of(sections, view)),
+        css=(HERE / "page.css").read_text(encoding="utf-8"),
+        javascript=(HERE / "page.js").read_text(encoding="utf-8"),
+        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
         reader_columns=list(READER_COLUMNS.values()),
         reader_rows=[[number(c) if isinstance(c, float) else "-" if c is None else c for c in cell] for cell in cells],
         provenance=weights,
     )
+
+
+def lead(view: View) -> str:
+    report, row = view.params.report, view.curves().row(0, named=True)
+    return (
+        f"This run: profile {view.params.profile}; {row['n_emotions']} emotions, {units(row)}, {row['n_stimuli']} stories."
+        f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors, each"
+        " reader at its best_layer_cv. Intervals are 95%, over topics."
+    )
+
+
+def charts(sections: list[Section]) -> dict[str, Any]:
+    """The drawings' specifications by the name that the template gives them. What they look like is the page's."""
+    made = {}
+    for section in sections:
+        for n, panel in enumerate(section.panels, start=1):
+            spec = panel.chart.to_dict()
+            made[f"{section.key}-{n}"] = {k: v for k, v in spec.items() if k != "config"} | FIT
+    return made
+
+
+def tables_of(sections: list[Section], view: View) -> dict[str, Any]:
+    """The rows behind each figure, unrounded."""
+    made = {}
+    for section in sections:
+        for n, source in enumerate(section.sources, start=1):
+            rows = source.rows(view.raw)
+            listed = [list(row) for row in rows.head(ROWS).iter_rows()]
+            made[f"{section.key}-{n}"] = {"columns": rows.columns, "rows": listed, "n_rows": rows.height}
+    return made
+
+
+def embedded(data: Any) -> str:
+    """JSON that can stand inside a script element."""
+    return json.dumps(data, sort_keys=True, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def provenance(models: list[str]) -> list[str]:

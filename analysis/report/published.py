@@ -1,5 +1,4 @@
-"""The report's section on the published protocol: what three passages of a label measure, and what labels that mean nothing
-would show on them."""
+"""The published protocol run again: what three passages of a label measure, beside labels that mean nothing."""
 
 from __future__ import annotations
 
@@ -8,75 +7,87 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.figures import ACCENT, MUTED
-from analysis.report.findings import Finding, number
+from analysis.report.colours import ACCENT, MUTED
+from analysis.report.figures import WIDE, tall, tips
+from analysis.report.numbers import NOT_ESTIMABLE, number
+from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
-CAPTION = (
-    "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each"
-    " label, as published, and on all of them. Points: Spearman's rho of two RDMs; bars: from the mean to the 95% quantile of"
-    " the same with labels that mean nothing, shuffled alike on both sides. A point inside its bar, or left of it, says nothing"
-    " about emotions."
+OF_READER: tuple[str, ...] = (
+    "model",
+    "seed",
+    "precision",
+    "setting",
+    "n_units",
+    "n_stimuli",
+    "n_layers",
+    "n_finite_layers",
+    "layer",
+    "mean_cosine",
 )
+OF_READER += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_one", "reason")
+OF_PAIR: tuple[str, ...] = (
+    "model_a",
+    "seed_a",
+    "precision_a",
+    "setting_a",
+    "model_b",
+    "seed_b",
+    "precision_b",
+    "setting_b",
+    "n_units",
+    "layer_a",
+)
+OF_PAIR += ("layer_b", "spearman", "floor_mean", "floor_95", "across", "own_a", "own_b", "p_across", "reason")
 
 
-def _texts(n: int) -> str:
-    return f"{n} texts of a label"
-
-
-def finding(view: View) -> Finding:
-    question = "What does the published protocol measure?"
-    rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
-    words, shorts = [], []
-    for row in rows.iter_rows(named=True):
-        who = f"{row['reader']}, {row['setting'].replace('_', ' ')}, {_texts(row['n_units'])}"
-        if row["layer"] is None:
-            words.append(f"{who}: no layer ({row['reason']}).")
-            continue
-        again = {"one text against another": "reliability_one", "three against three": "reliability_three"}
-        again |= {"half of them against half": "reliability"}
-        listed = ", ".join(f"{name} {number(row[column])}" for name, column in again.items() if row[column] is not None)
-        words.append(
-            f"{who}: layer {row['layer']} ({row['n_finite_layers']} of {row['n_layers']} could be chosen), RDM sd"
-            f" {row['rdm_std']:.3f}, anisotropy {row['anisotropy']:.3f}. Its RDM again from other texts: {listed or 'unknown'}."
-        )
-        if row["reliability_three"] is not None:
-            shorts.append(
-                f"{row['reader']}: three texts of each label agree with three others at {number(row['reliability_three'])}"
-            )
-    pairs = view.paper_pairs.drop_nulls(["spearman", "floor_95"])
-    for n, own in pairs.group_by("n_units", maintain_order=True):
+def section(view: View) -> Section:
+    pairs = view.paper_pairs.filter("is_reference_a", "is_reference_b").drop_nulls(["spearman", "floor_95"])
+    trained = pairs.filter(~pl.col("untrained_a"), ~pl.col("untrained_b"), pl.col("model_a") != pl.col("model_b"))
+    words = []
+    for (n,), own in trained.sort("n_units").group_by("n_units", maintain_order=True):
         above = own.filter(pl.col("spearman") > pl.col("floor_95")).height
-        words.append(f"On {_texts(int(n[0]))}, {above} of {own.height} pairs lie above the 95% quantile of meaningless labels.")
-    return Finding("published", question, "; ".join(dict.fromkeys(shorts)) or "not estimable", words or ["Nothing was read."])
-
-
-def figure(view: View) -> alt.FacetChart:
-    pair = pl.col("reader_a") + pl.lit(" x ") + pl.col("reader_b")
-    first_draws = pl.all_horizontal(pl.col(f"seed_{s}").is_null() | (pl.col(f"seed_{s}") == _first(view)) for s in "ab")
-    rows = (
-        view.paper_pairs.drop_nulls("spearman")
-        .filter(first_draws)
-        .with_columns(
-            pair.alias("pair"),
-            (pl.col("setting_a") + pl.lit(", ") + pl.col("n_units").cast(pl.String) + pl.lit(" texts of a label")).alias(
-                "read"
-            ),
+        words.append(
+            f"With {n} texts of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile of"
+            " meaningless labels."
         )
+    rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
+    for r in rows.drop_nulls("reliability_three").unique("reader", maintain_order=True).iter_rows(named=True):
+        words.append(
+            f"{r['reader']}: three texts of each label agree with three others at {number(r['reliability_three'])}"
+            " (split-half reliability)."
+        )
+    caption = (
+        "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each"
+        " label and on all of them; readers at their reference precision. Points: rank correlation of two RDMs. Bars: from"
+        " the mean to the 95% quantile of the same with labels shuffled alike on both sides. A point inside its bar, or left"
+        " of it, says nothing about emotions."
     )
-    columns = ("pair", "read", "n_units", "spearman", "floor_mean", "floor_95", "layer_a", "layer_b")
-    base = alt.Chart().encode(y=alt.Y("pair:N", title=None, sort=None, axis=alt.Axis(labelLimit=420)))
-    tips: list[Any] = ["pair:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("spearman", "floor_mean", "floor_95"))]
-    tips += ["layer_a:O", "layer_b:O"]
-    floors = base.mark_bar(color=MUTED, opacity=0.35, size=10).encode(
-        x=alt.X("floor_mean:Q", title="Spearman's rho"), x2="floor_95:Q"
+    first = [pl.col(f"seed_{s}").is_null() | (pl.col(f"seed_{s}") == pl.col(f"seed_{s}").min()) for s in "ab"]
+    name = pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")
+    shown = pairs.filter(*first).with_columns(name.alias("pair"))
+    ends = [min([0.0, *shown["spearman"], *shown["floor_mean"]]), 1.0]
+    panels = [
+        Panel(f"{setting.replace('_', ' ')}, {n} texts of a label", _floors(own, ends))
+        for (setting, n), own in shown.sort("setting_a", "n_units").group_by("setting_a", "n_units", maintain_order=True)
+    ]
+    sources = [Source("paper", {}, OF_READER), Source("paper_pairs", {}, OF_PAIR)]
+    question = "What does the published protocol measure? (replication as published)"
+    return Section(
+        "published",
+        question,
+        words or [f"{NOT_ESTIMABLE.capitalize()}: no two trained models were read."],
+        caption,
+        panels,
+        sources,
     )
-    points = base.mark_point(filled=True, size=60, opacity=1, color=ACCENT).encode(x="spearman:Q", tooltip=tips)
-    order = rows.sort("setting_a", "n_units")["read"].unique(maintain_order=True).to_list()
-    chart = alt.layer(floors, points, data=rows.select(columns)).properties(width=250, height=alt.Step(18))
-    return chart.facet(column=alt.Column("read:N", title=None, sort=order))
 
 
-def _first(view: View) -> int:
-    """The draw that stands for the others in a figure."""
-    return min((s for entry in view.entries.values() for s in entry.seeds or []), default=0)
+def _floors(rows: pl.DataFrame, ends: list[float]) -> Any:
+    base = alt.Chart(rows.select("pair", "spearman", "floor_mean", "floor_95", "layer_a", "layer_b"))
+    base = base.encode(y=alt.Y("pair:N", title=None, sort=None, axis=alt.Axis(grid=False)))
+    tooltip: list[Any] = ["pair:N", *tips("spearman", "floor_mean", "floor_95"), "layer_a:O", "layer_b:O"]
+    x = alt.X("floor_mean:Q", title="rank correlation", scale=alt.Scale(domain=ends))
+    floors = base.mark_bar(color=MUTED, opacity=0.4, size=11).encode(x=x, x2="floor_95:Q")
+    dots = base.mark_point(filled=True, size=65, opacity=1, color=ACCENT).encode(x="spearman:Q", tooltip=tooltip)
+    return (floors + dots).properties(height=tall(rows, "pair", 20), **WIDE)

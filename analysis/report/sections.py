@@ -1,5 +1,4 @@
-"""The report's sections in their order: a question, its answer in words, a figure. The page shows them, the terminal ends
-with their short answers.
+"""How a run ends in the terminal: what was claimed, the answer in three sentences, the verdicts counted, and where all is.
 
 python -m analysis.report.sections
 """
@@ -7,53 +6,30 @@ python -m analysis.report.sections
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from analysis.report import behaviour, choices, claims, confounds, figures, findings, human, pair, published, steering, stories
-from analysis.report.figures import Chart
-from analysis.report.findings import Finding
+from analysis.report import answer
 from analysis.report.view import View, load_view
 from pipeline.errors import run_stage
-from pipeline.schemas.every import TABLES
 from pipeline.store import layout, tables
 
-
-@dataclass(frozen=True)
-class Section:
-    finding: Callable[[View], Finding]
-    figure: Callable[[View], Chart]
-    caption: str
-    table: Callable[[View], tuple[list[str], list[list[str]]]] | None = None
+WIDTH = 100
 
 
-SECTIONS = (
-    Section(claims.finding, claims.figure, claims.CAPTION, claims.table),
-    Section(published.finding, published.figure, published.CAPTION),
-    Section(findings.similar, figures.similar, figures.CAPTIONS["similar"]),
-    Section(pair.finding, pair.figure, pair.CAPTION),
-    Section(choices.finding, choices.figure, choices.CAPTION),
-    Section(stories.finding, stories.figure, stories.CAPTION),
-    Section(human.finding, human.figure, human.CAPTION),
-    Section(findings.depth, figures.depth, figures.CAPTIONS["depth"]),
-    Section(findings.noise, figures.noise, figures.CAPTIONS["noise"]),
-    Section(findings.passages, figures.passages, figures.CAPTIONS["passages"]),
-    Section(findings.precision, figures.precision, figures.CAPTIONS["precision"]),
-    Section(confounds.finding, confounds.figure, confounds.CAPTION),
-    Section(behaviour.finding, behaviour.figure, behaviour.CAPTION),
-    Section(steering.finding, steering.figure, steering.CAPTION),
-)
+def ending(view: View) -> str:
+    """The same sentences as on the page's first screen."""
+    paragraphs = [answer.claimed(view), *answer.sentences(view)]
+    counted = [f"{title}: {found}" for title, found in answer.counts(view).items()]
+    lines = [textwrap.fill(p, width=WIDTH, break_on_hyphens=False, break_long_words=False) for p in paragraphs]
+    places = [
+        f"report   {layout.REPORT / 'index.html'}   (open it in a browser)",
+        f"tables   {tables.table_path('pairs').parent}/   (docs/tables.md says what each column is)",
+        f"vectors  {layout.VECTORS}",
+    ]
+    return "\n\n".join([answer.TITLE, *lines, "\n".join(counted), "\n".join(places)])
 
 
 def main(arguments: list[str]) -> None:
-    """Print the headline numbers, and where everything is."""
-    view = load_view()
-    print()
-    for section in SECTIONS:
-        finding = section.finding(view)
-        print(textwrap.fill(f"{finding.question} {finding.short}", width=110, subsequent_indent="    "))
-    report, listed = layout.REPORT / "index.html", ", ".join(str(tables.table_path(name)) for name in TABLES)
-    print(f"\nreport   {report}\ntables   {listed}\nvectors  {layout.VECTORS}")
+    print("\n" + ending(load_view()))
 
 
 if __name__ == "__main__":

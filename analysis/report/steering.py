@@ -1,4 +1,4 @@
-"""The report's section on steering: does a target's score follow the strength, at what price, and what does the label hide?"""
+"""Steering: does a target's score follow the strength, at what price, and what do random directions do?"""
 
 from __future__ import annotations
 
@@ -7,175 +7,204 @@ from typing import Any
 import altair as alt
 import polars as pl
 
-from analysis.report.figures import ACCENT, INK, MUTED, WARM
-from analysis.report.findings import Finding, number
+from analysis.report.colours import ACCENT, FAINT, INK, MUTED, WARM
+from analysis.report.figures import WIDE, tips
+from analysis.report.numbers import NOT_ESTIMABLE, number
+from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 
-CAPTION = (
-    "Above: the published rule, after every block, strength times the pass's own mean norm with BOS; below: ours, after"
-    " best_layer_cv alone, strength times the mean norm of neutral texts. Left: the target's score when the text is read alone,"
-    " in standard deviations from neutral texts; thin: one target each, thick: their mean. Middle: perplexity over that of the"
-    " unsteered text, median; dashed: beyond it a text counts as broken. Right: what became of the texts."
-)
 RULES = {"paper": "the published rule", "ours": "our rule"}
 EMOTIONS, RANDOM = "emotions", "random directions"
+WHOSE = alt.Scale(domain=[EMOTIONS, RANDOM], range=[ACCENT, MUTED])
 EFFECTS = {
-    "none": ("unchanged", "#c8ccd6"),
+    "none": ("unchanged", FAINT),
     "toward": ("towards the target", ACCENT),
-    "away": ("elsewhere", "#9db7dd"),
+    "away": ("elsewhere", "#9cc3dd"),
     "collapse": ("repeats itself", WARM),
     "broken": ("broken", INK),
     "not measured": ("not measured", MUTED),
 }
+OF_REGIME: tuple[str, ...] = (
+    "model",
+    "precision",
+    "rule",
+    "directions",
+    "strength",
+    "n_texts",
+    "n_not_finite",
+    "share_unchanged",
+    "share_toward",
+)
+OF_REGIME += (
+    "share_away",
+    "share_repetitive",
+    "share_broken",
+    "median_perplexity_ratio",
+    "mean_target_score",
+    "regime",
+    "texts_to_another",
+    "reason",
+)
 
 
-def _whose(column: str = "emotion") -> pl.Expr:
-    return pl.when(pl.col(column).str.starts_with("random#")).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
+def _whose() -> pl.Expr:
+    return pl.when(pl.col("emotion").str.starts_with("random#")).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
 
 
-def finding(view: View) -> Finding:
-    question = "Can a vector steer what is written, and what does the published label say of it?"
-    words, shorts = [], []
-    for row in view.regimes.filter(pl.col("strength").is_null(), directions="emotions").iter_rows(named=True):
-        who, rule = f"{row['model']} {row['precision']}", RULES[row["rule"]]
-        if row["share_repetitive"] is None:
-            words.append(f"{who}, {rule}: not estimable ({row['reason']}).")
-            continue
-        named = f"no label ({row['reason']})" if row["regime"] is None else f"labelled {_plain(row['regime'])}"
-        if row["texts_to_another"] is not None:
-            named += f" ({row['texts_to_another']} of {row['n_texts']} texts counted otherwise would give another label)"
-        shares = ", ".join(
-            f"{row[f'share_{key}']:.0%} {said}"
-            for key, said in (
-                ("unchanged", "unchanged"),
-                ("toward", "fluent and towards the target"),
-                ("away", "fluent and elsewhere"),
-                ("repetitive", "repeating themselves"),
-                ("broken", "broken"),
-            )
-        )
-        ratio = number(row["median_perplexity_ratio"])
-        words.append(f"{who}, {rule}: {named}; of its steered texts {shares}; median perplexity ratio {ratio}.")
-        shorts.append(f"{rule}: {_plain(row['regime'] or 'no label')}, {row['share_toward']:.0%} fluent and towards the target")
-        words += _doses(view, row)
-    short = "; ".join(shorts) or "no model was steered"
-    return Finding("steering", question, short, words or ["No model was steered."])
+def section(view: View) -> Section:
+    caption = (
+        "Score of the target when the text is read alone, in standard deviations from neutral texts; thin: one target each,"
+        " thick: their mean; grey: random directions, the control. Published rule: after every block, strength times the mean"
+        " norm of the pass; ours: after best_layer_cv alone, strength times the mean norm of neutral texts."
+    )
+    panels = []
+    for rule, title in RULES.items():
+        for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
+            own = view.steering.filter(rule=rule, model=model)
+            panels.append(Panel(f"{model}, {title}", _scores(own), 3))
+    sources = [Source("doses"), Source("regimes", {}, OF_REGIME)]
+    question = "Can a vector steer what is written? (dose and response)"
+    return Section(
+        "steering",
+        question,
+        _words(view) or ["Cannot be said: no model was steered."],
+        caption,
+        panels,
+        sources,
+        [(EMOTIONS, ACCENT), (RANDOM, MUTED)] if panels else [],
+    )
 
 
-def _plain(regime: str) -> str:
-    return regime.replace("_", " ")
-
-
-def _doses(view: View, at: dict[str, Any]) -> list[str]:
-    """The dose-response of one model, precision and rule in a sentence or two; the norms that strengths are multiples of."""
-    here = {key: at[key] for key in ("model", "precision", "rule")}
-    doses = view.doses.filter(cells="all", **here).with_columns(_whose())
+def _words(view: View) -> list[str]:
     made = []
-    for whose, own in ((EMOTIONS, doses.filter(whose=EMOTIONS)), (RANDOM, doses.filter(whose=RANDOM))):
-        known = own.drop_nulls("ci_low")
-        if known.is_empty():
+    whole = view.regimes.filter(pl.col("strength").is_null())
+    for row in whole.filter(directions="emotions").iter_rows(named=True):
+        at = {key: row[key] for key in ("model", "precision", "rule")}
+        who = f"{row['model']} {row['precision']}, {RULES[row['rule']]}"
+        if row["share_toward"] is None:
+            made.append(f"{who}: {NOT_ESTIMABLE} ({row['reason']}).")
             continue
-        above = known.filter(pl.col("ci_low") > 0).height
-        listed = "; ".join(
-            f"{r['emotion']} {number(r['slope'])} [{number(r['ci_low'])}, {number(r['ci_high'])}]"
-            for r in known.sort("slope", descending=True).iter_rows(named=True)
+        random = whole.filter(directions="random", **at)["share_toward"].to_list()
+        beside = (
+            f"; under random directions {random[0]:.0%}"
+            if random and random[0] is not None
+            else "; no random direction was measured"
         )
-        made.append(
-            f"{above} of {known.height} {whose} have a slope of score on strength whose 95% interval over prompts lies above 0"
-            f" ({listed}); mean rank correlation {number(known['spearman'].mean())}."  # type: ignore[arg-type]
+        doses = view.doses.filter(cells="all", **at).with_columns(_whose()).drop_nulls("ci_low")
+        up = {name: doses.filter(pl.col("ci_low") > 0, whose=name).height for name in (EMOTIONS, RANDOM)}
+        n = {name: doses.filter(whose=name).height for name in (EMOTIONS, RANDOM)}
+        slopes = (
+            f" The score rises with the strength (95% interval above 0) for {up[EMOTIONS]} of {n[EMOTIONS]} emotions and"
+            f" {up[RANDOM]} of {n[RANDOM]} random directions."
+            if doses.height
+            else ""
         )
-    single = doses.filter(pl.col("reason") == "one prompt: no interval")
-    if not single.is_empty():
-        listed = "; ".join(f"{r['emotion']} {number(r['spearman'])}" for r in single.iter_rows(named=True))
-        made.append(f"One prompt a target, so no interval; rank correlation of score and strength: {listed}.")
-    norms = view.steering.filter(**here)["norm"].drop_nulls()
-    if not norms.is_empty():
-        said = " to ".join(dict.fromkeys(f"{norm:.0f}" for norm in (min(norms), max(norms))))
-        made.append(f"Its strengths are multiples of a norm of {said}.")
+        label = f" Published label: {(row['regime'] or 'none').replace('_', ' ')}"
+        control = whole.filter(directions="random", **at)["regime"].to_list()
+        label += f"; of random directions: {(control[0] or 'none').replace('_', ' ')}." if control else "."
+        made.append(f"{who}: {row['share_toward']:.0%} of the texts are fluent and towards the target{beside}.{slopes}{label}")
     return made
 
 
-def figure(view: View) -> alt.VConcatChart | alt.HConcatChart:
-    rules = [rule for rule in RULES if rule in set(view.steering["rule"])]
-    rows = [
-        alt.hconcat(_scores(view, rule), _ratios(view, rule), _effects(view, rule)).resolve_scale(color="independent")
-        for rule in rules
-    ]
-    chart: alt.VConcatChart = alt.vconcat(*rows).resolve_scale(color="independent")
-    return chart
-
-
-def _title(view: View, rule: str) -> alt.Title:
-    labels = view.regimes.filter(pl.col("strength").is_null(), directions="emotions", rule=rule)
-    said = [f"{r['model']} {r['precision']}: {_plain(r['regime'] or 'no label')}" for r in labels.iter_rows(named=True)]
-    return alt.Title(RULES[rule], subtitle=said, anchor="start", fontSize=13, subtitleColor=MUTED)
-
-
-def _scores(view: View, rule: str) -> alt.LayerChart:
-    who = (pl.col("model") + pl.lit(" ") + pl.col("precision")).alias("who")
-    rows = (
-        view.steering.filter(rule=rule)
-        .drop_nulls("target_score")
-        .with_columns(_whose(), who)
-        .group_by("who", "whose", "emotion", "strength", maintain_order=True)
-        .agg(pl.col("target_score").mean(), pl.len().alias("n_texts"))
+def _scores(own: pl.DataFrame) -> Any:
+    rows = own.drop_nulls("target_score").with_columns(_whose())
+    rows = rows.group_by("whose", "emotion", "strength", maintain_order=True).agg(
+        pl.col("target_score").mean(), pl.len().alias("n_texts")
     )
-    mean = rows.group_by("who", "whose", "strength", maintain_order=True).agg(pl.col("target_score").mean())
-    colour = alt.Color(
-        "whose:N", scale=alt.Scale(domain=[EMOTIONS, RANDOM], range=[ACCENT, MUTED]), legend=alt.Legend(orient="bottom")
-    )
+    mean = rows.group_by("whose", "strength", maintain_order=True).agg(pl.col("target_score").mean())
+    colour = alt.Color("whose:N", scale=WHOSE, legend=None)
     x, y = alt.X("strength:Q"), alt.Y("target_score:Q", title="score of the target (z)")
-    tips: list[Any] = ["who:N", "emotion:N", "strength:Q", "n_texts:Q", alt.Tooltip("target_score:Q", format=".2f")]
-    thin = alt.Chart(rows).mark_line(opacity=0.35, strokeWidth=1).encode(x=x, y=y, color=colour, detail=["who:N", "emotion:N"])
-    dots = alt.Chart(rows).mark_circle(size=18, opacity=0.5).encode(x=x, y=y, color=colour, tooltip=tips)
-    dash = alt.StrokeDash("who:N", legend=None)
-    thick = alt.Chart(mean).mark_line(strokeWidth=3.5).encode(x=x, y=y, color=colour, strokeDash=dash)
-    chart: alt.LayerChart = (thin + dots + thick).properties(width=270, height=220, title=_title(view, rule))
-    return chart
+    tooltip: list[Any] = ["emotion:N", "strength:Q", "n_texts:Q", *tips("target_score", digits=2)]
+    thin = alt.Chart(rows).mark_line(opacity=0.35, strokeWidth=1).encode(x=x, y=y, color=colour, detail="emotion:N")
+    dots = alt.Chart(rows).mark_circle(size=20, opacity=0.5).encode(x=x, y=y, color=colour, tooltip=tooltip)
+    thick = alt.Chart(mean).mark_line(strokeWidth=3.5).encode(x=x, y=y, color=colour)
+    return (thin + dots + thick).properties(height=240, **WIDE)
 
 
-def _ratios(view: View, rule: str) -> alt.LayerChart:
-    who = (pl.col("model") + pl.lit(" ") + pl.col("precision")).alias("who")
-    rows = view.regimes.drop_nulls(["strength", "median_perplexity_ratio"]).filter(rule=rule).with_columns(who)
-    limit = pl.DataFrame({"limit": [view.params.steering.thresholds.perplexity_ratio]})
-    y = alt.Y("median_perplexity_ratio:Q", title="perplexity ratio (median)", scale=alt.Scale(type="log"))
-    names = alt.Scale(domain=["emotions", "random"], range=[ACCENT, MUTED])
-    tips: list[Any] = ["who:N", "directions:N", "strength:Q", alt.Tooltip("median_perplexity_ratio:Q", format=".2f")]
-    lines = (
-        alt.Chart(rows)
-        .mark_line(point=True)
-        .encode(
-            x=alt.X("strength:Q"),
-            y=y,
-            color=alt.Color("directions:N", scale=names, legend=None),
-            strokeDash=alt.StrokeDash("who:N", legend=None),
-            tooltip=tips,
-        )
+def price(view: View) -> Section:
+    caption = (
+        "Left of each pair: median perplexity of the steered text over that of the unsteered one (dashed: beyond it a text"
+        " counts as broken), for emotions and for random directions. Right: what became of the texts of the emotions'"
+        " directions, by strength."
     )
-    rule_at = alt.Chart(limit).mark_rule(stroke=WARM, strokeDash=[3, 3]).encode(y="limit:Q")
-    chart: alt.LayerChart = (rule_at + lines).properties(width=200, height=220)
-    return chart
+    panels = []
+    limit = view.params.steering.thresholds.perplexity_ratio
+    for rule, title in RULES.items():
+        for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
+            here = {"rule": rule, "model": model}
+            panels.append(Panel(f"{model}, {title}: price", _ratios(view.regimes.filter(**here), limit), 3))
+            panels.append(Panel("what became of the texts", _effects(view.steering.filter(**here)), 3))
+    question = "At what price, and what becomes of the texts? (regimes)"
+    words = []
+    for row in (
+        view.regimes.filter(pl.col("strength").is_null(), directions="emotions")
+        .drop_nulls("share_broken")
+        .iter_rows(named=True)
+    ):
+        flips = (
+            f" {row['texts_to_another']} of {row['n_texts']} texts counted otherwise would change the published label."
+            if row["texts_to_another"] is not None
+            else ""
+        )
+        words.append(
+            f"{row['model']} {row['precision']}, {RULES[row['rule']]}: median perplexity ratio"
+            f" {number(row['median_perplexity_ratio'])}; {row['share_broken']:.0%} broken, {row['share_repetitive']:.0%}"
+            f" repeat themselves.{flips}"
+        )
+    columns: tuple[str, ...] = (
+        "model",
+        "precision",
+        "rule",
+        "emotion",
+        "strength",
+        "prompt",
+        "target_score",
+        "perplexity_ratio",
+        "repeated_3",
+        "regime",
+        "effect",
+    )
+    legend = list(EFFECTS.values()) if panels else []
+    return Section(
+        "price",
+        question,
+        words or ["Cannot be said: no model was steered."],
+        caption,
+        panels,
+        [Source("steering", {}, columns)],
+        legend,
+    )
 
 
-def _effects(view: View, rule: str) -> alt.Chart:
+def _ratios(own: pl.DataFrame, limit: float) -> Any:
+    rows = own.drop_nulls(["strength", "median_perplexity_ratio"]).with_columns(
+        pl.col("directions").replace({"random": RANDOM}).alias("whose")
+    )
+    y = alt.Y("median_perplexity_ratio:Q", title="perplexity ratio (median)", scale=alt.Scale(type="log"))
+    base = alt.Chart(rows.select("whose", "strength", "n_texts", "median_perplexity_ratio")).mark_line(point=True)
+    lines = base.encode(
+        x="strength:Q",
+        y=y,
+        color=alt.Color("whose:N", scale=WHOSE, legend=None),
+        tooltip=["whose:N", "strength:Q", "n_texts:Q", *tips("median_perplexity_ratio", digits=2)],
+    )
+    at = alt.Chart(pl.DataFrame({"median_perplexity_ratio": [limit]})).mark_rule(stroke=WARM, strokeDash=[3, 3]).encode(y=y)
+    return (at + lines).properties(height=220, **WIDE)
+
+
+def _effects(own: pl.DataFrame) -> Any:
     known = pl.col("effect").fill_null("not measured").replace_strict({k: name for k, (name, _) in EFFECTS.items()})
-    emotions = ~pl.col("emotion").str.starts_with("random#")
-    rows = view.steering.filter(emotions, rule=rule).with_columns(known.alias("what"))
-    counts = rows.group_by("strength", "what", maintain_order=True).len("n_texts")
+    rows = own.filter(~pl.col("emotion").str.starts_with("random#")).with_columns(known.alias("what"))
     order = {name: n for n, (name, _) in enumerate(EFFECTS.values())}
+    counts = rows.group_by("strength", "what", maintain_order=True).len("n_texts")
     counts = counts.with_columns(pl.col("what").replace_strict(order, return_dtype=pl.Int64).alias("order"))
     names, colours = zip(*EFFECTS.values(), strict=True)
-    scale, legend = alt.Scale(domain=names, range=colours), alt.Legend(orient="right", columns=1)
-    chart: alt.Chart = (
+    x = alt.X("strength:O", axis=alt.Axis(labelAngle=0, format="~g"))
+    y = alt.Y("n_texts:Q", stack="normalize", title="share of texts", axis=alt.Axis(format="%"))
+    colour = alt.Color("what:N", scale=alt.Scale(domain=names, range=colours), legend=None)
+    bars = (
         alt.Chart(counts)
         .mark_bar()
-        .encode(
-            x=alt.X("strength:O", axis=alt.Axis(labelAngle=0, format="~g")),
-            y=alt.Y("n_texts:Q", stack="normalize", title="share of texts", axis=alt.Axis(format="%")),
-            color=alt.Color("what:N", scale=scale, legend=legend),
-            order="order:Q",
-            tooltip=["strength:O", "what:N", "n_texts:Q"],
-        )
-        .properties(width=240, height=220)
+        .encode(x=x, y=y, color=colour, order="order:Q", tooltip=["strength:O", "what:N", "n_texts:Q"])
     )
-    return chart
+    return bars.properties(height=220, **WIDE)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import get_args
 
 import polars as pl
 
@@ -11,9 +10,9 @@ from analysis.readers.kinds import ONE_MODEL
 from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
+from pipeline.params.behaviour import BehaviourSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
-from pipeline.params.reading import Precision
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
@@ -23,7 +22,7 @@ from pipeline.store import tables
 from pipeline.texts import labels
 
 
-class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, ReportSections):
+class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ReportSections):
     """The sections that the report shows."""
 
     profile: str
@@ -40,7 +39,9 @@ ABOUT_MODELS = (
     *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
     "compliance",
 )
-VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS)
+RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
+"""Tables that are shown as they stand."""
+VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class View:
     regimes: pl.DataFrame
     doses: pl.DataFrame
     compliance: pl.DataFrame
+    raw: dict[str, pl.DataFrame]
+    """Every table as it is published."""
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
@@ -93,25 +96,22 @@ class View:
             ).with_columns(_name(f"model{s}", f"seed{s}", f"precision{s}").alias(f"reader{s}"))
 
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
-        rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS)}
+        rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS, *RAW)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
         paired["every_pair"] = paired.pop("pairs")
-        return cls(params, entries, **paired, **rest)
+        return cls(params, entries, **paired, **rest, raw=read)
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         report = self.params.report
         return table.filter(position=report.position, variant=report.variant)
 
     def grid(self) -> list[str]:
-        """The readers that the RSA grid shows, in the order of params: all, or, where they are many, each model at its
-        reference precision and one draw of each twin."""
-        rows = self.at_best_layer().unique("reader").to_dicts()
-        if len(rows) > 16:
-            rows = [
-                r for r in rows if r["is_reference"] and (not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0])
-            ]
-        rank, precisions = [*self.entries, *self.word_readers], [*get_args(Precision), None]
-        rows.sort(key=lambda r: (rank.index(r["model"]), r["seed"] or 0, precisions.index(r["precision"])))
+        """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of
+        each twin, and the readers of words."""
+        rows = self.at_best_layer().filter("is_reference").unique("reader").to_dicts()
+        rows = [r for r in rows if not r["untrained"] or r["seed"] == self.entries[r["model"]].draws[0]]
+        rank = [*self.entries, *self.word_readers]
+        rows.sort(key=lambda r: rank.index(r["model"]))
         return [r["reader"] for r in rows]
 
     def curves(self, all_positions: bool = False) -> pl.DataFrame:
@@ -157,6 +157,11 @@ class View:
     def word_readers(self) -> list[str]:
         """The readers of words alone: each trained model's input embeddings, then those of params."""
         return [*(m + EMBEDDINGS_OF for m in self.trained), *self.params.words]
+
+    @property
+    def lineages(self) -> list[str]:
+        """Lineages of the trained models, in the order of params."""
+        return list(dict.fromkeys(self.entries[m].lineage for m in self.trained))
 
     @property
     def trained(self) -> list[str]:

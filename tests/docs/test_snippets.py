@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "docs/data.md"]
+NAMED = [*PAGES, *(ROOT / f"docs/{name}.md" for name in ("yours", "method", "glossary"))]
 NOTEBOOK = ROOT / "analysis/notebooks/your_own_question.ipynb"
 REAL = {"smollm2-135m-instruct": "tiny-llama-3.2"}
 """The tiny project has another model in the place of the default's."""
@@ -56,10 +57,23 @@ def test_the_notebook_has_ten_cells_that_run_in_order(finished, tmp_path):
     assert all(not c.get("outputs") for c in cells)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize("page", NAMED, ids=lambda p: p.name)
 def test_modules_and_files_that_a_page_names_are_there(page):
     text = page.read_text()
     for module in re.findall(r"python -m ((?:pipeline|analysis)[\w.]*)", text):
         assert (ROOT / f"{module.replace('.', '/')}.py").exists(), module
     for target in re.findall(r"\]\((?!http)([^)#]+)", text):
         assert (page.parent / target).exists(), target
+
+
+def test_the_readme_can_be_read_in_one_go():
+    assert len((ROOT / "README.md").read_text().splitlines()) < 150
+
+
+@pytest.mark.parametrize("page", NAMED, ids=lambda p: p.name)
+def test_targets_of_make_and_profiles_that_a_page_names_are_there(page):
+    text, makefile = page.read_text(), (ROOT / "Makefile").read_text()
+    named = set(re.findall(r"\bmake ([a-z][a-z-]*)\b", "\n".join(re.findall(r"`[^`\n]+`|```\n.*?```", text, re.S))))
+    assert all(re.search(rf"^{target}:", makefile, re.M) for target in named), named
+    for profile in re.findall(r"P=([a-z]+)", text):
+        assert (ROOT / f"profiles/{profile}.yaml").exists(), profile

@@ -1,0 +1,60 @@
+"""What a section of the page is made of: a question with its answer, panels that line up, and the tables behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+Chart = alt.TopLevelMixin
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One drawing. The page gives it its width: `columns` of the section's grid of six."""
+
+    title: str
+    chart: Any
+    columns: int = 6
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows of a published table, and the line of Python that gives them."""
+
+    table: str
+    where: Mapping[str, Any] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+    @property
+    def code(self) -> str:
+        asked = ", ".join(f"{name}={value!r}" for name, value in self.where.items())
+        return f'opening.table("{self.table}")' + (f".filter({asked})" if asked else "")
+
+    def rows(self, raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+        """The rows, of the columns that decide; columns that are null in all of them, or lists, are left out."""
+        found = raw[self.table].filter(**self.where) if self.where else raw[self.table]
+        chosen = found.select(self.columns) if self.columns else found
+        kept = [
+            c for c in chosen.columns if not isinstance(chosen.schema[c], pl.List) and chosen[c].null_count() < found.height
+        ]
+        return chosen.select(kept)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A question, what this run says to it, and what carries the answer.
+
+    `words` begins with the verdict. `caption` says how the figure is to be read. `legend`: names and colours.
+    """
+
+    key: str
+    question: str
+    words: list[str]
+    caption: str
+    panels: list[Panel]
+    sources: list[Source]
+    legend: list[tuple[str, str]] = field(default_factory=list)
