@@ -19,7 +19,7 @@ PAGE = Path("docs/tables.md")
 HEAD = """# Tables and their columns
 
 This page is written from `pipeline/schemas` by `make docs`. Each file says the same of itself:
-`polars.read_parquet_metadata("data/tables/rsa.parquet")` has `title`, `question`, `grain`, `keys` and `columns`.
+`polars.read_parquet_metadata("data/tables/pairs.parquet")` has `title`, `question`, `grain`, `keys` and `columns`.
 
 Tables are long: one row for one measurement. No two rows have the same keys (**bold**).
 A value that could not be formed is null, and `reason` says why. There is no NaN.

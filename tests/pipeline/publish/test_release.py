@@ -90,7 +90,7 @@ def test_a_strangers_clone_pulls_opens_and_has_nothing_to_do(released, finished)
     assert set(opening.open_vectors(released).children) == {"tiny-llama-3.2", "tiny-qwen2.5", "tiny-untrained"}
     assert not [p for p in (released / "data/activations").rglob("*") if p.is_file()]
     assert "up to date" in dvc(released, "repro", "--allow-missing")
-    with (released / "analysis/claims/verdicts.py").open("a") as file:
+    with (released / "analysis/claims/rules.py").open("a") as file:
         file.write("# another rule\n")
     said = dvc(released, "repro", "--allow-missing")
     assert set(re.findall(r"Running stage '([^']+)'", said)) == {"claims", "report"}  # the claims are the same: no headline
