@@ -154,6 +154,7 @@ def test_every_judged_claim_is_a_card_and_every_other_a_line(view):
         line = lines[answer.ON[row["protocol"]]]
         assert line.verdict == row["verdict"]
         assert line.found == interval(row["estimate"], row["ci_low"], row["ci_high"])
+        assert all(f"{row[end]:g}" in line.side for end in ("at_least", "at_most") if row[end])
     assert sum(len(g.untested) for g in groups) == table["claim"].n_unique() - len(cards)
     assert [g.title for g in groups] == list(answer.KINDS.values())
 
