@@ -71,6 +71,7 @@ def test_the_answer_holds_the_tables_numbers(view):
     assert f"up to {number(row['floor_95'])}" in why
     words = table.filter(kind=WORDS, is_reference=True)
     assert number(words["rho_same"].max()) in why
+    assert number(row["rho_cross" if row["rho_dis"] is None else "rho_dis"]) in holds
     if row["beyond_words"] is not None:
         assert number(row["beyond_words"]) in left
 
