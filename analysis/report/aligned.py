@@ -18,6 +18,8 @@ from analysis.report.view import View
 
 Floats = npt.NDArray[np.float64]
 DRAWS, CORNERS, ROUNDS, SEED = 100, 24, 10, 0
+ROOM = 1.08
+"""Of a drawing about its outermost point."""
 COLUMNS: tuple[str, ...] = (
     "model",
     "precision",
@@ -133,9 +135,14 @@ def section(view: View) -> Section:
     )
 
 
+def _about(end: float) -> alt.Scale:
+    return alt.Scale(domain=[-end, end], nice=False)
+
+
 def figure(view: View, dots: pl.DataFrame, rims: pl.DataFrame) -> Any:
-    axis: dict[str, Any] = {"axis": None, "scale": alt.Scale(zero=False, nice=False, padding=24)}
-    x, y = alt.X("x:Q", **axis), alt.Y("y:Q", **axis)
+    # one unit is as long on both axes: the page makes the drawing as high as `ratio` of its width
+    ends = {c: ROOM * max(float(f[c].abs().max() or 0) for f in (dots, rims)) for c in "xy"}  # type: ignore[arg-type]
+    x, y = (alt.X("x:Q", axis=None, scale=_about(ends["x"])), alt.Y("y:Q", axis=None, scale=_about(ends["y"])))
     detail = ["who:N", "emotion:N"]
     rim = (
         alt.Chart(rims).mark_line(strokeWidth=1, opacity=0.45).encode(x=x, y=y, color=colours(view), detail=detail, order="n:Q")
@@ -147,5 +154,6 @@ def figure(view: View, dots: pl.DataFrame, rims: pl.DataFrame) -> Any:
     text = alt.Chart(mean).mark_text(dy=-12, fontSize=12, color=INK).encode(x=x, y=y, text="emotion:N")
     lines = alt.Chart(dots.join(mean, on="emotion", suffix="_mean")).mark_rule(opacity=0.35)
     spokes = lines.encode(x=x, y=y, x2="x_mean:Q", y2="y_mean:Q", color=colours(view))
+    meta = {"ratio": ends["y"] / ends["x"]}
     drawn = alt.layer(*(layer.transform_filter(SHOWN) for layer in (rim, spokes, marks)), text)
-    return drawn.add_params(alt.param(name="hidden", value=[])).properties(height=520, **WIDE)
+    return drawn.add_params(alt.param(name="hidden", value=[])).properties(usermeta=meta, height=520, **WIDE)

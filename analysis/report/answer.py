@@ -76,11 +76,11 @@ def _holds(view: View) -> str:
             f" {counted(n, 'trained model')}{lineage} ({listed(view.trained)}); add one of another lineage to `read.models`."
         )
     who = f"{counted(len(view.trained), 'model')} of {len(view.lineages)} lineages ({counted(pairs.height, 'pair')})"
-    numbers = (
-        f"{who} correlate at {over_pairs(pairs, 'rho_same')} on the same passages, and at {over_pairs(pairs, 'rho_dis')} on"
-        f" different ones once noise is taken out (published: {published(view)})."
-    )
-    return f"{_verdict_on_similarity(view)}: {numbers}"
+    apart = f"{over_pairs(pairs, 'rho_dis')} on different ones once noise is taken out"
+    if pairs["rho_dis"].drop_nulls().is_empty():
+        apart = f"{over_pairs(pairs, 'rho_cross')} on different ones, whose noise cannot be taken out"
+    numbers = f"{who} correlate at {over_pairs(pairs, 'rho_same')} on the same passages, and at {apart}"
+    return f"{_verdict_on_similarity(view)}: {numbers} (published: {published(view)})."
 
 
 def _verdict_on_similarity(view: View) -> str:

@@ -19,6 +19,7 @@ class Verdict:
 
     protocol: str
     found: str
+    side: str
     verdict: str
     mark: str
     style: str
@@ -63,9 +64,18 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         explained = row["verdict"].startswith(EXPLAINED)
         style, mark = ("fails", "✗") if explained else MARKS[row["verdict"]]
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
-        why = row["why"] or row["about"] or ""
-        lines.append(Verdict(ON[protocol], found, row["verdict"], mark, style, why))
+        why = (row["why"] or row["about"] or "").replace("words:", "")
+        lines.append(Verdict(ON[protocol], found, side(row), row["verdict"], mark, style, why))
     return Card(claim["claim"], claim["text"], claim["published"], claim["source"], lines)
+
+
+def side(row: dict[str, Any]) -> str:
+    """Where the number would have to lie: `true from 0.735`, `true up to 0.9`, `true at 1`."""
+    low, high = row["at_least"], row["at_most"]
+    if low is not None and low == high:
+        return f"true at {low:g}"
+    ends = ([] if low is None else [f"from {low:g}"]) + ([] if high is None else [f"up to {high + 0.0:g}"])
+    return f"true {' '.join(ends)}" if ends else ""
 
 
 def rules(view: View) -> str:

@@ -69,7 +69,7 @@ def figure(view: View) -> Any:
     tips: list[Any] = ["pair:N", "kind:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
     base = alt.Chart(shown.with_columns(start=pl.coalesce("low", "value"))).encode(y=y)
     faint = 0.6 if shown.height < 40 else 0.25
-    bars = base.mark_rule(strokeWidth=3, opacity=faint).encode(x=x, x2="high:Q", color=colour).encode(x="low:Q")
+    bars = base.mark_rule(strokeWidth=3, opacity=faint, clip=True).encode(x=x, x2="high:Q", color=colour).encode(x="low:Q")
     points = base.mark_point(filled=True, size=95, opacity=0.95).encode(x=x, color=colour, tooltip=tips)
     titles = pl.DataFrame({"row": [row for row in order if "|# " in row]}, schema={"row": pl.String})
     titles = titles.with_columns(pl.col("row").str.split("|# ").list.last().alias("title"), value=pl.lit(_domain(shown)[0]))
@@ -91,7 +91,7 @@ def figure(view: View) -> Any:
 
 def _domain(shown: pl.DataFrame) -> list[float]:
     known = [v for c in ("value", "low") for v in shown[c].drop_nulls()]
-    return [min([0.0, *known]), 1.0]
+    return [max(-1.0, min([0.0, *known])), 1.0]
 
 
 def _band(view: View, own: list[str], order: list[str]) -> list[Any]:

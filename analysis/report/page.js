@@ -18,7 +18,9 @@ function config() {
 
 async function draw(element) {
   const key = element.dataset.chart;
-  let text = JSON.stringify(charts[key]);
+  const ratio = charts[key].usermeta && charts[key].usermeta.ratio;  // of a map: as long a unit on both axes
+  const spec = ratio ? {...charts[key], height: Math.round(element.clientWidth * ratio)} : charts[key];
+  let text = JSON.stringify(spec);
   if (root.dataset.theme === "dark") for (const [from, to] of Object.entries(light)) text = text.replaceAll(from, to);
   const made = await vegaEmbed(element, JSON.parse(text), {renderer: "svg", config: config(), tooltip: {theme: root.dataset.theme},
     actions: {export: true, source: false, compiled: false, editor: false}, downloadFileName: key});
@@ -40,6 +42,10 @@ function redraw() { for (const [element, view] of [...views]) { view.finalize();
 function theme(name) {
   root.dataset.theme = name;
   document.getElementById("theme").textContent = name === "dark" ? "Light" : "Dark";
+  document.querySelectorAll(".swatch").forEach(swatch => {
+    const colour = swatch.dataset.colour;
+    swatch.style.backgroundColor = swatch.style.borderColor = name === "dark" && light[colour] || colour;
+  });
   redraw();
 }
 document.getElementById("theme").addEventListener("click", () => theme(root.dataset.theme === "dark" ? "light" : "dark"));

@@ -18,7 +18,7 @@ from pipeline.errors import run_stage
 from pipeline.store import arrays, layout
 
 HERE = Path(__file__).parent
-ROWS = 1500
+ROWS = 500
 """Of a table: more would make the page of twelve models large. The line of Python gives all."""
 FIT = {"autosize": {"type": "fit-x", "contains": "padding"}}
 READER_COLUMNS = {

@@ -39,7 +39,9 @@ def specification(view: View, name: str) -> dict[str, Any]:
     if name not in known:
         raise InputError(f"'{name}' is no figure of the page; there are {', '.join(known)}")
     found: dict[str, Any] = known[name]
-    return found | {"width": WIDTH, "config": CONFIG}
+    ratio = found.get("usermeta", {}).get("ratio")
+    high = {} if ratio is None else {"height": round(WIDTH * ratio)}
+    return found | high | {"width": WIDTH, "config": CONFIG}
 
 
 def main(arguments: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import altair as alt
@@ -62,9 +63,9 @@ def section(view: View) -> Section:
                 f" rho_cross {spread(rows['rho_cross'])}, rho_dis {spread(rows['rho_dis'])}."
             )
     caption = (
-        "Every two readers, each at its best_layer_cv; hover for the intervals. Same stories: as published. Different stories:"
-        " one side reads half of the topics, the other side the other half; on the diagonal stands each reader's reliability,"
-        " above whose geometric mean nothing can be expected."
+        "Every two readers, each at its best_layer_cv; columns are numbered as the rows; hover for the intervals. Same"
+        " stories: as published. Different stories: one side reads half of the topics, the other side the other half; on the"
+        " diagonal stands each reader's reliability, above whose geometric mean nothing can be expected."
     )
     panels = [
         Panel("Same stories (rho_same)", grid(view, "rho_same")),
@@ -89,10 +90,10 @@ def grid(view: View, value: str) -> alt.LayerChart:
     order = view.grid()
     shown = pl.col("reader_a").is_in(order) & pl.col("reader_b").is_in(order)
     rows = pl.concat([pairs, mirrored, own], how="diagonal").filter(shown)
-    x = alt.X(
-        "reader_a:N", sort=order, title=None, axis=alt.Axis(labelAngle=-50, grid=False, labelOverlap=False, labelLimit=150)
-    )
-    y = alt.Y("reader_b:N", sort=order, title=None, axis=alt.Axis(grid=False))
+    # columns have the rows' numbers for names: a grid of long names has no room on a narrow page
+    place = f"indexof({json.dumps(order)}, datum.value) + 1"
+    x = alt.X("reader_a:N", sort=order, title=None, axis=alt.Axis(labelExpr=place, labelAngle=0, grid=False, orient="top"))
+    y = alt.Y("reader_b:N", sort=order, title=None, axis=alt.Axis(labelExpr=f"{place} + '  ' + datum.value", grid=False))
     tooltip = [alt.Tooltip("reader_a:N", title="a"), alt.Tooltip("reader_b:N", title="b"), *tips(*numbers, *ends)]
     text = ".2f" if len(order) <= NUMBERED else None
     return matrix(rows, x, y, value, RHO, tooltip, text).properties(height=28 * max(len(order), 1), **WIDE)  # type: ignore[no-any-return]

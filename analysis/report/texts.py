@@ -15,8 +15,8 @@ from pipeline.schemas.transcripts import TRANSCRIPT
 from pipeline.store import layout, tables
 from pipeline.texts import stimuli
 
-MODELS = 3
-"""Models whose steered texts and conversations are on the page: more would make it large."""
+MODELS = 1
+"""Models whose steered texts and conversations are on the page, the first of params: more would make it large."""
 Text = dict[str, Any]
 
 
@@ -88,7 +88,7 @@ def _steered(view: View) -> Shelf:
                         "parts": [["prompt", r["prompt_text"]], [f"towards {target}, strength {r['strength']:g}", r["text"]]],
                     }
                 )
-    caption = "What a model writes when a vector is added: strength 0 is unsteered, random directions are the control."
+    caption = "What the first steered model writes when a vector is added: strength 0 is unsteered, random directions are the control."
     return Shelf("texts-steered", "A steered text", "Model, rule and target", caption, texts)
 
 
@@ -104,5 +104,5 @@ def _asked(view: View) -> Shelf:
                     for who, column in (("user", "said"), ("model", "reply"))
                 ]
                 texts.append({"group": f"{model} {precision}, {kind}", "name": str(item), "parts": parts})
-    caption = "Every conversation, turn by turn, as it was held."
+    caption = "Every conversation with the first model that was asked, turn by turn."
     return Shelf("texts-asked", "A conversation", "Model and kind", caption, texts)

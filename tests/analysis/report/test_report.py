@@ -71,6 +71,7 @@ def test_the_answer_holds_the_tables_numbers(view):
     assert f"up to {number(row['floor_95'])}" in why
     words = table.filter(kind=WORDS, is_reference=True)
     assert number(words["rho_same"].max()) in why
+    assert number(row["rho_cross" if row["rho_dis"] is None else "rho_dis"]) in holds
     if row["beyond_words"] is not None:
         assert number(row["beyond_words"]) in left
 
@@ -154,6 +155,7 @@ def test_every_judged_claim_is_a_card_and_every_other_a_line(view):
         line = lines[answer.ON[row["protocol"]]]
         assert line.verdict == row["verdict"]
         assert line.found == interval(row["estimate"], row["ci_low"], row["ci_high"])
+        assert all(f"{row[end]:g}" in line.side for end in ("at_least", "at_most") if row[end])
     assert sum(len(g.untested) for g in groups) == table["claim"].n_unique() - len(cards)
     assert [g.title for g in groups] == list(answer.KINDS.values())
 
