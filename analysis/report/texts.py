@@ -88,7 +88,9 @@ def _steered(view: View) -> Shelf:
                         "parts": [["prompt", r["prompt_text"]], [f"towards {target}, strength {r['strength']:g}", r["text"]]],
                     }
                 )
-    caption = "What the first steered model writes when a vector is added: strength 0 is unsteered, random directions are the control."
+    caption = (
+        "What the first steered model writes when a vector is added: strength 0 is unsteered, random directions are a control."
+    )
     return Shelf("texts-steered", "A steered text", "Model, rule and target", caption, texts)
 
 
