@@ -29,7 +29,18 @@ def test_a_choice_of_emotions_is_concluded_from_what_is_stored_as_if_no_other_ha
     copied.save()
     monkeypatch.setattr("pipeline.reading.read.main", lambda *_: pytest.fail("nothing is read anew"))
     copied.run("vectors", *CONCLUDE)
-    compared = ("geometry", "layers", "corpus", "pairs", "pairs_by_depth", "beyond", "pair_emotions", "human", "paper", "growth")
+    compared = (
+        "geometry",
+        "layers",
+        "corpus",
+        "pairs",
+        "pairs_by_depth",
+        "beyond",
+        "pair_emotions",
+        "human",
+        "paper",
+        "growth",
+    )
     from_store = {name: opening.table(name) for name in compared}
     assert set(opening.vectors_of("tiny-llama-3.2")["emotion"].values) == {*SOME, "neutral"}
     assert set(opening.vectors_of("tiny-llama-3.2", "generation")["emotion"].values) == {*SOME, "neutral"}

@@ -133,7 +133,7 @@ def test_labels_that_lead_nowhere_are_named_before_anything_starts(all_changed):
     all_changed.steers("tiny-llama-3.2")
     all_changed.params["readings"]["stories"]["emotions"] = ["angry", "happy", "sad", "neutral"]
     all_changed.save()
-    with pytest.raises(InputError, match=r"params.yaml: steering.paper.scenarios: 'calm' has no stories; there are angry, happy"):
+    with pytest.raises(InputError, match="steering.paper.scenarios: 'calm' has no stories; there are angry, happy"):
         plan.main([])
 
 
