@@ -102,7 +102,7 @@ def main(arguments: list[str]) -> None:
     )
     out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
     if warnings := len(lint(stories, params.corpus)):
-        out.print(f"The lint of the stories has {warnings} warnings: make lint-corpus shows them")
+        out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
     for name in missing:
         out.print(f"fetches {name} from {params.fetch[name].url}")
     follows = " and what follows from them" if path == PARAMS else ""
