@@ -26,8 +26,8 @@ SEVERAL = {HOLDS: "hold", FAILS: "do not hold"}
 SAID = {HOLDS: "holds", FAILS: "does not hold", UNDECIDED: "is undecided"}
 ON = {PAPER: "under the published protocol", SAME: "on the same passages", OTHER: "on different passages"}
 HEADLINE = {
-    "pairs": "The published similarity of mature families",
-    "any_pair": "The similarity of any two models of different lineages",
+    "pairs": "the claim that mature families share the geometry",
+    "any_pair": "the claim that any two models of different lineages share the geometry",
 }
 
 
@@ -79,8 +79,8 @@ def _holds(view: View) -> str:
     apart = f"{over_pairs(pairs, 'rho_dis')} on different ones once noise is taken out"
     if pairs["rho_dis"].drop_nulls().is_empty():
         apart = f"{over_pairs(pairs, 'rho_cross')} on different ones, whose noise cannot be taken out"
-    numbers = f"{who} correlate at {over_pairs(pairs, 'rho_same')} on the same passages, and at {apart}"
-    return f"{_verdict_on_similarity(view)}: {numbers} (published: {published(view)})."
+    same = f"{over_pairs(pairs, 'rho_same')} on the same passages (published: {published(view)})"
+    return f"{who} correlate at {same}, and at {apart}; {_verdict_on_similarity(view)}."
 
 
 def _verdict_on_similarity(view: View) -> str:
@@ -89,12 +89,13 @@ def _verdict_on_similarity(view: View) -> str:
         if not rows:
             continue
         verdicts = {said(row["verdict"]) for row in rows.values()}
-        parts = [f"{said(row['verdict'])} {ON[p]}" for p, row in rows.items()]
-        found = f"{verdicts.pop()} {listed([ON[p] for p in rows])}" if len(verdicts) == 1 else listed(parts)
+        found_at = {p: f"{ON[p]} ({number(row['estimate'])})" if p == PAPER else ON[p] for p, row in rows.items()}
+        parts = [f"{said(row['verdict'])} {found_at[p]}" for p, row in rows.items()]
+        found = f"{verdicts.pop()} {listed([found_at[p] for p in rows])}" if len(verdicts) == 1 else listed(parts)
         strictest = list(rows.values())[-1]
         because = f" ({strictest['why'].replace('words:', '')})" if strictest["verdict"] != HOLDS and strictest["why"] else ""
         return f"{subject} {found}{because}"
-    return "No verdict on the similarity was possible"
+    return "no verdict on the similarity was possible"
 
 
 def _why(view: View) -> str:
