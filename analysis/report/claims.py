@@ -65,6 +65,8 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         style, mark = ("fails", "✗") if explained else MARKS[row["verdict"]]
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
         why = (row["why"] or row["about"] or "").replace("words:", "")
+        if row["if_true"] is not None:
+            why += f". If it were true, a study of this size would find, simulated: {row['if_true']}"
         lines.append(Verdict(ON[protocol], found, side(row), row["verdict"], mark, style, why))
     return Card(claim["claim"], claim["text"], claim["published"], claim["source"], lines)
 

@@ -105,6 +105,16 @@ def test_the_sentences_say_the_verdicts_of_the_table(view, verdict):
     assert "not testable" not in " ".join(told)
 
 
+def test_what_is_undecided_says_what_it_would_be_if_it_were_true(view):
+    table = opening.table("claims").with_columns(
+        verdict=pl.lit(UNDECIDED), why=pl.lit("a reason"), if_true=pl.lit("holds in 33%")
+    )
+    cards = [card for group in claims.groups(with_tables(view, claims=table)) for card in group.cards]
+    said = "a reason. If it were true, a study of this size would find, simulated: holds in 33%"
+    assert cards
+    assert all(line.why == said for card in cards for line in card.lines)
+
+
 def test_a_claim_that_nobody_could_test_is_no_verdict(view):
     table = opening.table("claims").with_columns(verdict=pl.lit(NOT_TESTABLE), why=pl.lit("nobody was read"))
     other = with_tables(view, claims=table)
