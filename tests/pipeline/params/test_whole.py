@@ -1,3 +1,5 @@
+import subprocess
+
 import pytest
 from ruamel.yaml import YAML
 
@@ -28,7 +30,11 @@ def test_every_profile_and_its_model_entries_are_valid(profile):
 
 
 def test_params_yaml_is_the_default_profile():
-    assert (ROOT / "params.yaml").read_text() == (ROOT / "profiles/default.yaml").read_text()
+    """As committed: whoever chose another profile, or edits the file, has a suite that passes."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("no git: params.yaml may be anybody's")
+    committed = subprocess.run(["git", "show", "HEAD:params.yaml"], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert committed == (ROOT / "profiles/default.yaml").read_text()
 
 
 @pytest.mark.parametrize(
