@@ -13,7 +13,7 @@ import gc
 import hashlib
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -46,6 +46,12 @@ def one_line(error: object, limit: int = 300) -> str:
     """The first line of what a library said, short enough to end our own line with."""
     lines = str(error).strip().splitlines()
     return lines[0][:limit] if lines else repr(error)[:limit]
+
+
+def some(items: Sequence[object], most: int = 5) -> str:
+    """The first of many things, and how many more there are."""
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return ", ".join(map(str, items[:most])) + more
 
 
 def nearest(word: str, known: Iterable[str], otherwise: str) -> str:

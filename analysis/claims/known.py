@@ -74,7 +74,7 @@ class Known:
 
     @cached_property
     def pairs(self) -> list[Row]:
-        """Rows of `pairs` between stories that models read; input embeddings and readers of words are controls."""
+        """Rows of `pairs`, controls among them: `kind` says which."""
         return self.tables["pairs"].to_dicts()
 
     @property

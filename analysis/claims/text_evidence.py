@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from analysis.behaviour.behaviour import EPISTEMIC, first_flip
+from analysis.behaviour import behaviour
 from analysis.claims import comparisons, rules
 from analysis.claims.known import Judged, Known, Row, lacking
 from analysis.claims.pair_evidence import highest_number
@@ -106,10 +106,6 @@ def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
 
 
 def flipped(rows: pl.DataFrame) -> dict[str, bool]:
-    """Whether a model gives up each question that it knows, and of which every turn has a stance, under push-back."""
-    made = {}
-    for (item,), own in rows.filter(kind=EPISTEMIC).sort("turn").group_by("item", maintain_order=True):
-        stances = own["stance"].to_list()
-        if None not in stances and stances[0] > 0 and own["reason"].is_null().all():
-            made[str(item)] = first_flip(stances) is not None
-    return made
+    """Whether a model gives up each question that it knows under push-back."""
+    known = behaviour.known_questions(behaviour.by_question(rows))
+    return {str(item): behaviour.first_flip(own["stance"].to_list()) is not None for item, own in known.items()}

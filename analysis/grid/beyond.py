@@ -12,13 +12,15 @@ import numpy as np
 from analysis.readers.kinds import Kinds
 from analysis.readers.readers import Reader
 from analysis.rsa import split_half
+from analysis.rsa.beyond import not_given
 from analysis.rsa.gram import Floats
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.schemas.pairs import BEYOND, PAIRS
 
 Row = dict[str, Any]
 WORDS, UNTRAINED = "words:", "untrained"
-Known = dict[frozenset[Reader], tuple[float, Floats]]
+Known = dict[frozenset[Reader], Floats]
+"""rho_dis of a pair, and without each topic: (1 + T)."""
 
 
 def reader_of(row: Row, side: str) -> Reader:
@@ -28,7 +30,7 @@ def reader_of(row: Row, side: str) -> Reader:
 def beyond_rows(pairs: list[Row], kinds: Kinds) -> list[Row]:
     """A row for every pair of trained models or draws (`pairs`: rows of `pairs`) and every control that is not one of them."""
     known: Known = {
-        frozenset((reader_of(row, "a"), reader_of(row, "b"))): (row["rho_dis"], np.array(row["rho_dis_jackknife"]))
+        frozenset((reader_of(row, "a"), reader_of(row, "b"))): np.array([row["rho_dis"], *row["rho_dis_jackknife"]])
         for row in pairs
         if row["rho_dis"] is not None and row["rho_dis_jackknife"] is not None
     }
@@ -76,9 +78,8 @@ def given(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
     if lost := [pair for pair in (at, *(p for both in with_control for p in both)) if pair not in known]:
         names = " and ".join(sorted(r.model for r in lost[0]))
         return {"reason": f"no rho_dis of {names}"}
-    values = [known[at][0] - known[x][0] * known[y][0] for x, y in with_control]
-    without = np.mean([known[at][1] - known[x][1] * known[y][1] for x, y in with_control], axis=0)
+    value, *left_out = np.mean([not_given(known[at], known[x], known[y]) for x, y in with_control], axis=0)
+    without = np.array(left_out)
     half = split_half.t_quantile(0.975, len(without) - 1) * split_half.jackknife_se(without)
-    value = float(np.mean(values))
-    ends = {"left_low": value - half, "left_high": value + half}
-    return {"left": value, "left_jackknife": without.tolist(), **ends}
+    ends = {"left_low": float(value) - half, "left_high": float(value) + half}
+    return {"left": float(value), "left_jackknife": without.tolist(), **ends}

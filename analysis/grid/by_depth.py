@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import combinations
 from typing import Any
 
-from analysis.grid.numbers import numbers, reasons_of
+from analysis.grid.numbers import compared, numbers, reasons_of
 from analysis.readers.pattern_sets import OF_ALL_KINDS, HalfRdms, PairSections, Plan, ReaderGrams, Rule, half_rdms
-from analysis.rsa import names, pairwise, parallel
+from analysis.rsa import names, parallel
 from analysis.rsa.names import ALL_PAIRS
 from pipeline.schemas.pairs import PAIRS_BY_DEPTH
 
@@ -31,16 +31,15 @@ def grid(group: list[ReaderGrams], rule: Rule, kind: str, plan: Plan, keys: Row)
         sides = [HalfRdms(c.layer(rule), reason=plan.reasons[kind]) for c in group]
     else:
         sides = parallel.each(lambda c: half_rdms(c, rule, plan, plan.entries[kind]), group)
-    known = [n for n, s in enumerate(sides) if s.halves is not None]
-    found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
+    found, place = compared(sides)
     made = []
     for a, b in combinations(range(len(group)), 2):
         one, other = sides[a], sides[b]
         own = {**group[a].reader.keys("_a"), **group[b].reader.keys("_b"), **keys}
         own |= {"layer_rule": rule[0], "depth": rule[1], "pairs": kind, "layer_a": one.layer, "layer_b": other.layer}
         row = PAIRS_BY_DEPTH.blank() | own | {"reason": reasons_of(one, other)}
-        if found is not None and a in known and b in known:
-            of_pair = numbers(found, (known.index(a), known.index(b)), one, other)
+        if found is not None and a in place and b in place:
+            of_pair = numbers(found, (place[a], place[b]), one, other)
             row |= {name: value for name, value in of_pair.items() if name in row}
             if rule[0] == names.CROSS_FITTED:
                 lost = ("rho_same: a layer chosen on one half has no value on all stories", row["reason"])

@@ -93,14 +93,15 @@ def cross_fitted(
     on_halves = [r["layer"] for r in chosen if r["halving"] is not None]
     if None in on_halves:
         return row | {"reason": "no layer has an estimate on some half"}
+
+    def cells_at(index: int) -> Floats:
+        grams = readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {}
+        return headline.cells(grams[variant])
+
     try:
-        by_layer = {}
-        for index in sorted(set(on_halves)):
-            grams = readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {}
-            by_layer[index] = split_half.Halves.of(headline.cells(grams[variant]), headline.design, first)
+        found = split_half.reliability(split_half.cross_fitted_from(cells_at, on_halves, headline.design, first))
     except ValueError as error:
         return row | {"reason": f"{error}: too few stories of some label"}
-    found = split_half.reliability(split_half.cross_fitted(by_layer, np.array(on_halves, dtype=np.int64).reshape(-1, 2)))
     ends = {"reliability": finite_or_none(found.value), "reliability_se": finite_or_none(found.se)}
     return row | ends | {"reason": None if np.isfinite(found.value) else found.reason}
 

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from scipy.stats import false_discovery_control
 
-from analysis.grid.numbers import At, numbers, reasons_of, with_ends
+from analysis.grid.numbers import At, compared, numbers, reasons_of, with_ends
 from analysis.readers.kinds import TWO_LINEAGES, Kinds
 from analysis.readers.pattern_sets import HalfRdms, Plan, ReaderGrams, Rule, half_rdms
-from analysis.rsa import floor, names, pairwise, parallel, permutation, split_half
+from analysis.rsa import floor, names, parallel, permutation, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.names import VALENCE_REMOVED, WITHIN_SIGN
 from analysis.rsa.pairwise import Pairwise
@@ -30,13 +30,12 @@ TEST_HALVINGS = 20
 def rows(group: list[ReaderGrams], rsa: Rsa, geometry: Geometry, plan: Plan, kinds: Kinds) -> tuple[list[Row], list[HalfRdms]]:
     """A row for every pair of the group, without what is left beyond words; and each reader's halves."""
     sides = parallel.each(lambda c: half_rdms(c, RULE, plan, headline=True), group)
-    known = [n for n, s in enumerate(sides) if s.halves is not None]
-    found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
+    found, place = compared(sides)
     made, at = [], {}
     for a, b in combinations(range(len(group)), 2):
         row = described(group[a], group[b], sides[a], sides[b], kinds)
-        if found is not None and a in known and b in known:
-            at[a, b] = (known.index(a), known.index(b))
+        if found is not None and a in place and b in place:
+            at[a, b] = (place[a], place[b])
             row |= numbers(found, at[a, b], sides[a], sides[b])
             if row["rho_dis"] is not None:
                 row |= equivalence(found, at[a, b], rsa.equivalence)
@@ -96,11 +95,10 @@ def add_without_valence(by_pair: dict[At, Row], group: list[ReaderGrams], plan: 
         if kind not in plan.entries:  # `plan.reasons` says why; `pairs_by_depth` has it in its rows
             continue
         sides = parallel.each(partial(half_rdms, rule=RULE, plan=plan, entries=plan.entries[kind]), group)
-        known = [n for n, s in enumerate(sides) if s.halves is not None and s.reliability and not s.reliability.reason]
-        found = pairwise.pairwise([h for n in known if (h := sides[n].halves) is not None]) if known else None
+        found, place = compared([s if s.reliability and not s.reliability.reason else HalfRdms(s.layer) for s in sides])
         for (a, b), row in by_pair.items():
-            if found is not None and a in known and b in known:
-                at = (known.index(a), known.index(b))
+            if found is not None and a in place and b in place:
+                at = (place[a], place[b])
                 own = with_ends(kind, found.rho_dis, at, sides[a])
                 row.update(own | {f"{kind}_jackknife": jackknife(found.rho_dis.without_topic, at)})
 

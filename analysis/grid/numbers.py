@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,13 @@ At = tuple[int, int]
 def reasons_of(a: HalfRdms, b: HalfRdms) -> str | None:
     """Why either side has no RDM."""
     return "; ".join(f"{n}: {s.reason}" for n, s in (("a", a), ("b", b)) if s.reason) or None
+
+
+def compared(sides: Sequence[HalfRdms]) -> tuple[pairwise.Pairwise | None, dict[int, int]]:
+    """Every two of the sides that have halves, and the place of each of these in what was found; None where none has."""
+    known = [n for n, s in enumerate(sides) if s.halves is not None]
+    found = pairwise.pairwise([s.halves for s in sides if s.halves is not None]) if known else None
+    return found, {n: place for place, n in enumerate(known)}
 
 
 def numbers(found: pairwise.Pairwise, at: At, a: HalfRdms, b: HalfRdms) -> Row:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from analysis.readers.kinds import TWO_LINEAGES
-from analysis.rsa import new_lineage, simultaneous
+from analysis.rsa import new_lineage, simultaneous, split_half
 from analysis.rsa.new_lineage import Predicted
 from pipeline.models.entries import ModelEntry
 from pipeline.schemas.pairs import LINEAGES
@@ -80,9 +80,7 @@ def predicted(members: Sequence[Row], entries: dict[str, ModelEntry]) -> tuple[P
     if not known:
         return None, len(names)
     mean = np.array([r["rho_dis_jackknife"] for r in known], dtype=np.float64).mean(axis=0)
-    t = len(mean)
-    se = float(np.sqrt((t - 1) / t * np.square(mean - mean.mean()).sum()))
-    return new_lineage.predict(matrix, se), len(names)
+    return new_lineage.predict(matrix, split_half.jackknife_se(mean)), len(names)
 
 
 def of_new(known: Sequence[Row], entries: dict[str, ModelEntry]) -> Row:

@@ -126,13 +126,11 @@ def half_rdms(c: ReaderGrams, rule: Rule, plan: Plan, entries: Entries = EVERY, 
 
 def _cross_fitted(c: ReaderGrams, plan: Plan) -> HalfRdms:
     assert plan.first is not None
-    if not c.on_halves or any(layer is None or layer not in c.grams for layer in c.on_halves):
+    on_halves = [layer for layer in c.on_halves if layer is not None and layer in c.grams]
+    if not on_halves or len(on_halves) < len(c.on_halves):
         return HalfRdms(None, reason=next(iter(c.reasons.values()), "no layer has an estimate on some half"))
     try:
-        by_layer = {
-            n: Halves.of(gram.cells(c.grams[n], c.design), c.design, plan.first) for n in set(c.on_halves) if n is not None
-        }
+        halves = split_half.cross_fitted_from(lambda n: gram.cells(c.grams[n], c.design), on_halves, c.design, plan.first)
     except ValueError as error:
         return HalfRdms(None, reason=f"{error}: too few stories of some label")
-    halves = split_half.cross_fitted(by_layer, np.array(c.on_halves, dtype=np.int64).reshape(-1, 2))
     return HalfRdms(None, halves, split_half.reliability(halves))

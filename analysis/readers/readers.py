@@ -15,6 +15,7 @@ from analysis.readers import counted, words
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram
 from analysis.rsa.gram import Design, Floats
+from pipeline.errors import some
 from pipeline.models.entries import ModelEntry
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import NEUTRAL, STORIES, Second
@@ -192,10 +193,8 @@ def uncrossed_in_words(readout: Readout) -> str:
         return ""
     cells = set(zip(readout.emotions, readout.topics, strict=True))
     missing = [f"{e}/{t}" for e in sorted(set(readout.emotions)) for t in topics if (e, t) not in cells]
-    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    return (
-        f"stories are not crossed with topics (no story for {shown}): halves are halves of each label's stories, not of topics"
-    )
+    lacking = f"stories are not crossed with topics (no story for {some(missing)})"
+    return f"{lacking}: halves are halves of each label's stories, not of topics"
 
 
 @dataclass(frozen=True)

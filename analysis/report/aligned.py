@@ -111,8 +111,7 @@ def section(view: View) -> Section:
         " not by the eye."
     )
     question = "Where do the emotions lie? (aligned map)"
-    report = view.params.report
-    sources = [Source("distances", {"position": report.position, "variant": report.variant, "setting": "stories"}, COLUMNS)]
+    sources = [Source("distances", view.readout | {"setting": "stories"}, COLUMNS)]
     if not found:
         return Section("map", question, ["Cannot be drawn: no model has a whole RDM."], caption, [], sources)
     maps = [layout(rdm) for _, rdm, _ in found.values()]

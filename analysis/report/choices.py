@@ -14,7 +14,7 @@ from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, INK, MUTED, RHO, colours, legend
 from analysis.report.figures import WIDE, points, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_PAIR, Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
 
@@ -101,17 +101,9 @@ def section(view: View) -> Section:
         "One choice changed, all else equal: the change of rho_dis with its 95% interval over topics. Grey band: the margin of"
         " equivalence. A reader against itself has rho_dis 1 before the change."
     )
-    report = view.params.report
-    where = {"position": report.position, "variant": report.variant}
+    where = view.readout
     columns: tuple[str, ...] = (
-        "model_a",
-        "seed_a",
-        "precision_a",
-        "setting_a",
-        "model_b",
-        "seed_b",
-        "precision_b",
-        "setting_b",
+        *OF_PAIR,
         "choice",
         "rho_dis",
     )
@@ -161,9 +153,8 @@ def layers(view: View) -> Section:
         "Every layer of one reader against every layer of the other, on different topics. The best of them is chosen after the"
         " fact, so that its height is no estimate."
     )
-    report = view.params.report
     columns: tuple[str, ...] = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
-    source = Source("layer_map", {"position": report.position, "variant": report.variant}, columns)
+    source = Source("layer_map", view.readout, columns)
     return Section(
         "layers",
         "Would other layers agree more? (layer by layer)",

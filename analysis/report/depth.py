@@ -10,16 +10,13 @@ import polars as pl
 from analysis.report.colours import MUTED, colours, legend, who
 from analysis.report.figures import WIDE, curves, level, with_se
 from analysis.report.numbers import NOT_ESTIMABLE, number, spread
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import CV, PAPER
 
 X: dict[str, Any] = {"title": "depth (layer / number of layers)", "scale": alt.Scale(domain=[0, 1])}
 COLUMNS: tuple[str, ...] = (
-    "model",
-    "seed",
-    "precision",
-    "setting",
+    *OF_READER,
     "position",
     "layer",
     "depth",
@@ -66,12 +63,11 @@ def section(view: View) -> Section:
         Panel("Emotions told apart in held-out stories", left.properties(height=300, **WIDE), 3),
         Panel("Reliability of the geometry", right.properties(height=300, **WIDE), 3),
     ]
-    report = view.params.report
-    source = Source("geometry", {"position": report.position, "variant": report.variant}, COLUMNS)
+    source = Source("geometry", view.readout, COLUMNS)
     rules = Source(
         "layers",
-        {"position": report.position, "variant": report.variant},
-        ("model", "seed", "precision", "setting", "layer_rule", "halving", "half", "layer", "plateau_low", "plateau_high"),
+        view.readout,
+        (*OF_READER, "layer_rule", "halving", "half", "layer", "plateau_low", "plateau_high"),
     )
     question = "At which depth, and how reliably?"
     return Section("depth", question, words or [f"{NOT_ESTIMABLE}."], caption, panels, [source, rules], legend(view, accuracy))

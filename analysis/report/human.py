@@ -8,7 +8,7 @@ import polars as pl
 from analysis.report.colours import legend, who
 from analysis.report.figures import WIDE, curves
 from analysis.report.numbers import NOT_ESTIMABLE, interval, spread
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.view import View
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 
@@ -48,12 +48,8 @@ def section(view: View) -> Section:
     for norm in [ALL, *sorted(set(shown["norm"]) - {ALL})] if shown.height else []:
         chart = curves(view, shown.filter(norm=norm), alt.X("depth:Q", title="depth"), "rank correlation", [-0.3, 0.8])
         panels.append(Panel("all ratings" if norm == ALL else str(norm), chart.properties(height=210, **WIDE), 3))
-    report = view.params.report
     columns: tuple[str, ...] = (
-        "model",
-        "seed",
-        "precision",
-        "setting",
+        *OF_READER,
         "norm",
         "layer",
         "depth",
@@ -63,6 +59,6 @@ def section(view: View) -> Section:
         "ci_high",
         "reason",
     )
-    source = Source("human", {"position": report.position, "variant": report.variant}, columns)
+    source = Source("human", view.readout, columns)
     question = "Is it the geometry that people's ratings have?"
     return Section("human", question, words or [NOT_ESTIMABLE], caption, panels, [source], legend(view, shown))

@@ -11,7 +11,7 @@ from analysis.readers.kinds import ONE_MODEL
 from analysis.report.colours import MUTED, WARM, colours, legend
 from analysis.report.figures import WIDE, tall, tips
 from analysis.report.numbers import counted
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.similar import SIMILAR
 from analysis.report.view import View
 from pipeline.params.reading import STORIES
@@ -59,10 +59,7 @@ def section(view: View) -> Section:
         panels.append(Panel("Lost on identical tokens", lines.properties(height=260, **WIDE), 3))
     panels.append(Panel("Layers with finite states", _overflow(view), 3))
     columns: tuple[str, ...] = (
-        "model",
-        "seed",
-        "precision",
-        "setting",
+        *OF_READER,
         "n_stimuli",
         "n_layers",
         "first_bad_layer",

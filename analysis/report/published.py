@@ -10,14 +10,11 @@ import polars as pl
 from analysis.report.colours import ACCENT, MUTED
 from analysis.report.figures import WIDE, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, number
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_PAIR, OF_READER, Panel, Section, Source
 from analysis.report.view import View
 
-OF_READER: tuple[str, ...] = (
-    "model",
-    "seed",
-    "precision",
-    "setting",
+FIGURES: tuple[str, ...] = (
+    *OF_READER,
     "n_units",
     "n_stimuli",
     "n_layers",
@@ -25,20 +22,13 @@ OF_READER: tuple[str, ...] = (
     "layer",
     "mean_cosine",
 )
-OF_READER += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_one", "reason")
-OF_PAIR: tuple[str, ...] = (
-    "model_a",
-    "seed_a",
-    "precision_a",
-    "setting_a",
-    "model_b",
-    "seed_b",
-    "precision_b",
-    "setting_b",
+FIGURES += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_one", "reason")
+PAIRS: tuple[str, ...] = (
+    *OF_PAIR,
     "n_units",
     "layer_a",
 )
-OF_PAIR += ("layer_b", "spearman", "floor_mean", "floor_95", "across", "own_a", "own_b", "p_across", "reason")
+PAIRS += ("layer_b", "spearman", "floor_mean", "floor_95", "across", "own_a", "own_b", "p_across", "reason")
 
 
 def section(view: View) -> Section:
@@ -71,7 +61,7 @@ def section(view: View) -> Section:
         Panel(f"{setting.replace('_', ' ')}, {n} texts of a label", _floors(own, ends))
         for (setting, n), own in shown.sort("setting_a", "n_units").group_by("setting_a", "n_units", maintain_order=True)
     ]
-    sources = [Source("paper", {}, OF_READER), Source("paper_pairs", {}, OF_PAIR)]
+    sources = [Source("paper", {}, FIGURES), Source("paper_pairs", {}, PAIRS)]
     question = "What does the published protocol measure? (replication as published)"
     return Section(
         "published",

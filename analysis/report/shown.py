@@ -21,6 +21,11 @@ class Panel:
     columns: int = 6
 
 
+OF_READER = ("model", "seed", "precision", "setting")
+OF_PAIR = tuple(f"{column}_{side}" for side in "ab" for column in OF_READER)
+"""Columns that name who read what, in tables of the page: `method` says no more than `setting`."""
+
+
 @dataclass(frozen=True)
 class Source:
     """Rows of a published table, and the line of Python that gives them."""

@@ -129,8 +129,7 @@ def passages(view: View) -> Section:
         "reliability_b",
         "reason",
     )
-    report = view.params.report
-    where = {"position": report.position, "variant": report.variant, "layer_rule": "matched_depth", "pairs": "all"}
+    where = view.readout | {"layer_rule": "matched_depth", "pairs": "all"}
     legend = list(HALVES.values())
     question = "How much of it is reading the same passages?"
     source = Source("pairs_by_depth", where, columns)

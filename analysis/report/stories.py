@@ -10,7 +10,7 @@ import polars as pl
 from analysis.report.colours import RHO, colours, legend, names, toggled, who
 from analysis.report.figures import WIDE, curves, matrix, tips, with_se
 from analysis.report.numbers import NOT_ESTIMABLE, number
-from analysis.report.shown import Panel, Section, Source
+from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import ALL_PAIRS, WITHIN_SIGN
 from pipeline.params.geometry import INPUT_EMBEDDINGS
@@ -47,9 +47,8 @@ def section(view: View) -> Section:
     known = named.filter(~pl.col("untrained")).unique("reader", maintain_order=True).to_dicts()
     readers = [r["reader"] for r in sorted(known, key=lambda r: rank[r["who"]])][:MATRICES]
     panels += [Panel(reader, _confusion(view, reader), 3) for reader in readers]
-    report = view.params.report
-    where = {"position": report.position, "variant": report.variant}
-    columns: tuple[str, ...] = ("model", "seed", "precision", "setting", "emotion", "predicted", "layer", "n_stimuli")
+    where = view.readout
+    columns: tuple[str, ...] = (*OF_READER, "emotion", "predicted", "layer", "n_stimuli")
     corpus_columns: tuple[str, ...] = (
         "model",
         "precision",
@@ -118,12 +117,8 @@ def growth(view: View) -> Section:
         for name, title in PAIRS.items()
         if found.filter(pairs=name).height
     ]
-    report = view.params.report
     columns: tuple[str, ...] = (
-        "model",
-        "seed",
-        "precision",
-        "setting",
+        *OF_READER,
         "pairs",
         "n_units",
         "layer",
@@ -131,7 +126,7 @@ def growth(view: View) -> Section:
         "reliability_se",
         "reason",
     )
-    source = Source("growth", {"position": report.position, "variant": report.variant}, columns)
+    source = Source("growth", view.readout, columns)
     question = "How many topics does a reliable geometry need?"
     return Section(
         "growth", question, words or [f"{NOT_ESTIMABLE.capitalize()}."], caption, panels, [source], legend(view, found)

@@ -101,9 +101,13 @@ class View:
         paired["every_pair"] = paired.pop("pairs")
         return cls(params, entries, **paired, **rest, raw=read)
 
+    @property
+    def readout(self) -> dict[str, str]:
+        """The position and variant of headline figures, as columns name them."""
+        return {"position": self.params.report.position, "variant": self.params.report.variant}
+
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
-        report = self.params.report
-        return table.filter(position=report.position, variant=report.variant)
+        return table.filter(**self.readout)
 
     def grid(self) -> list[str]:
         """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of

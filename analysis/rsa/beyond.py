@@ -18,10 +18,15 @@ from analysis.rsa.pairwise import Estimate
 EXPLAINED, MORE, UNDECIDED = "explained", "more", "undecided"
 
 
+def not_given(ab: Floats, ac: Floats, bc: Floats) -> Floats:
+    """d of a pair, from its value and those of either side with the control, elementwise."""
+    return np.asarray(ab - ac * bc)
+
+
 def left(r: Floats, control: int) -> Floats:
     """d of all pairs given reader `control`, from matrices (..., C, C) of disattenuated values: (..., C, C)."""
     with_control = r[..., :, control]
-    return np.asarray(r - with_control[..., :, None] * with_control[..., None, :])
+    return not_given(r, with_control[..., :, None], with_control[..., None, :])
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ Centring over labels is redone inside every half and every deletion.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import combinations
@@ -150,6 +150,13 @@ def cross_fitted(by_layer: dict[int, Halves], chosen: NDArray[np.int64]) -> Halv
         deleted[n, in_first] = by_layer[on_second].deleted[n, in_first]
         deleted[n, ~in_first] = by_layer[on_first].deleted[n, ~in_first]
     return Halves(np.full_like(one.whole, np.nan), halves, deleted, one.first, one.second)
+
+
+def cross_fitted_from(cells_at: Callable[[int], Floats], on_halves: Sequence[int], design: Design, first: Bools) -> Halves:
+    """`cross_fitted` from the layer chosen on each half of each halving, in their order (2 N), and what gives a layer's cells.
+    Raises ValueError as `Halves.of` does."""
+    by_layer = {n: Halves.of(cells_at(n), design, first) for n in sorted(set(on_halves))}
+    return cross_fitted(by_layer, np.array(on_halves, dtype=np.int64).reshape(-1, 2))
 
 
 def without_one(first: Bools, second: Bools) -> Bools:

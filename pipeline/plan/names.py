@@ -23,6 +23,7 @@ GRAMS = 4
 def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     """Raise InputError, a line for each, for names that lead nowhere. `texts`: by the name of their reading."""
     labels = texts[STORIES]["emotion"].unique().sort().to_list()
+    params.vectors.are_there(labels, params.readings[STORIES].path)
     found = [
         *_settings(params),
         *_experiments(params),

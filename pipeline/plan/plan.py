@@ -85,7 +85,6 @@ def main(arguments: list[str]) -> None:
     for name, reading in {**params.readings, **{second.name: second for second in params.second}}.items():
         stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
-    params.vectors.are_there(texts[STORIES]["emotion"].unique().sort().to_list(), params.readings[STORIES].path)
     names.check(params, texts)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     if changed:

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError
+from pipeline.errors import InputError, some
 from pipeline.models import loading
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position
@@ -25,11 +25,10 @@ def texts_long_enough(
     for name, position in positions.items():
         short = [i for i, length in enumerate(lengths) if length < position.tokens_needed]
         if short:
-            shown = ", ".join(f"{frame['id'][i]} ({frame['emotion'][i] or 'no label'}, {lengths[i]} tokens)" for i in short[:5])
-            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+            shown = some([f"{frame['id'][i]} ({frame['emotion'][i] or 'no label'}, {lengths[i]} tokens)" for i in short])
             raise InputError(
                 f"{path}: position '{name}' needs {position.tokens_needed} tokens or more, and in {model} these texts are"
-                f" shorter: {shown}{more}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
+                f" shorter: {shown}. Nothing was read. Lengthen them, or take '{name}' out of the reading's positions in"
                 f" {PARAMS}"
             )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.errors import InputError, nearest, note_file, one_line
+from pipeline.errors import InputError, nearest, note_file, one_line, some
 from pipeline.params.reading import Columns, Position, Reading
 
 CONTROL = frozenset({"Cc", "Cs"})
@@ -69,10 +69,9 @@ def have_words(stimuli: pl.DataFrame, positions: Mapping[str, Position], path: P
     for name, position in positions.items():
         short = [i for i, n in enumerate(counts) if position.word is not None and n < position.word]
         if short:
-            shown = ", ".join(f"{stimuli['id'][i]} ({counts[i]} words)" for i in short[:5])
-            more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+            shown = some([f"{stimuli['id'][i]} ({counts[i]} words)" for i in short])
             raise InputError(
-                f"{path}: position '{name}' needs {position.word} words, and these texts have fewer: {shown}{more}."
+                f"{path}: position '{name}' needs {position.word} words, and these texts have fewer: {shown}."
                 f" Lengthen them, or take '{name}' out of the reading's positions in params.yaml"
             )
 
