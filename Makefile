@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test gpu-check plan profile model docs release pull verify lint-corpus peers lint locks image repro-in-image clean-scratch
+.PHONY: help repro test gpu-check plan profile model docs site release pull verify lint-corpus peers lint locks image image-check repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -35,8 +35,7 @@ help:
 	@touch $@
 
 repro: .venv/ready
-	@python -m pipeline.plan.plan
-	@dvc repro
+	@python -m pipeline.plan.repro
 	@python -m analysis.report.sections
 
 test: .venv/ready
@@ -51,7 +50,7 @@ plan: .venv/ready
 profile:
 	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
 	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
-	@test ! -f locks/$(P).txt || $(MAKE) --no-print-directory .venv/with-$(P)
+	@test ! -f locks/$(firstword $(subst _, ,$(P))).txt || $(MAKE) --no-print-directory .venv/with-$(firstword $(subst _, ,$(P)))
 
 # The packages with the models of a profile, where the default lock has not all of them
 .venv/with-%: locks/%.txt .venv/ready
@@ -66,8 +65,19 @@ model: .venv/ready
 lint-corpus: .venv/ready
 	@python -m pipeline.plan.lint
 
+# The pages of docs/ that are written from the code
 docs: .venv/ready
 	@python -m pipeline.publish.dictionary
+	@python -m pipeline.publish.reference
+
+# The same pages as a site of files, in an environment of its own
+.venv-docs/ready: locks/docs.txt
+	@python=$$($(FIND_PYTHON)); rm -rf .venv-docs; $$python -m venv .venv-docs
+	@.venv-docs/bin/python -m pip install -qq --disable-pip-version-check --retries 5 --require-hashes -r locks/docs.txt
+	@touch $@
+site: .venv-docs/ready
+	@.venv-docs/bin/mkdocs build --strict --quiet
+	@echo "site/index.html is written"
 
 # What is published, from the DVC remote of this checkout
 pull: .venv/ready
@@ -98,7 +108,7 @@ lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy; lint-imports --no-cache
 
 # The locks: everything but torch with hashes, for CPU and GPU machines alike; torch with its CUDA libraries, for the image; and
-# the packages with the models of a profile.
+# the packages with the models of a profile, and what the site of docs/ is built with.
 locks:
 	uv pip compile pyproject.toml --extra test --universal --python-version 3.11 --generate-hashes --no-emit-package torch \
 		--custom-compile-command "make locks" --quiet --upgrade -o locks/requirements.txt
@@ -106,9 +116,25 @@ locks:
 		-c locks/requirements.txt --custom-compile-command "make locks" --quiet --upgrade -o locks/torch-cuda.txt
 	python -m pipeline.plan.pins profiles/lineages.yaml locks/requirements.txt | uv pip compile - --no-config --no-deps --universal \
 		--python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make locks" --quiet --upgrade -o locks/lineages.txt
+	echo mkdocs-material | uv pip compile - --no-config --universal --python-version 3.11 --generate-hashes \
+		--custom-compile-command "make locks" --quiet --upgrade -o locks/docs.txt
 
+BUILD = build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(BUILD_ARGS) -t $(IMAGE) .
 image:
-	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -t $(IMAGE) .
+	docker $(BUILD)
+
+# The image tried as a stranger would: a clone inside it, as a user without a name, pulls the release, and all is up to date. By
+# docker, with nothing but /tmp to write to; where no docker runs, by buildah (BUILD_ARGS are options of the build).
+STRANGER = git clone -q /source /tmp/clone && cd /tmp/clone && python -m pipeline.publish.pull && dvc repro --allow-missing
+image-check:
+	@if docker info >/dev/null 2>&1; then \
+		docker $(BUILD); \
+		docker run --rm --user 12345:12345 --read-only --tmpfs /tmp:exec -v "$(CURDIR)":/source:ro --entrypoint bash $(IMAGE) -c '$(STRANGER)'; \
+	else \
+		buildah build --isolation chroot --format docker $(patsubst build%,%,$(BUILD)); \
+		box=$$(buildah from $(IMAGE)); trap 'buildah rm $$box >/dev/null' EXIT; \
+		buildah run --isolation chroot --user 12345:12345 -v "$(CURDIR)":/source:ro $$box -- bash -c 'export HOME=/tmp/home; $(STRANGER)'; \
+	fi
 
 repro-in-image: image
 	@mkdir -p "$${HF_HOME:-$$HOME/.cache/huggingface}"

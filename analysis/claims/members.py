@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from math import sqrt
 
+import polars as pl
+
 from analysis.claims.known import Known, Row, as_published
 from analysis.claims.rules import Published
 from analysis.readers.kinds import ONE_LINEAGE, TWO_LINEAGES
@@ -46,8 +48,10 @@ def named(a: str, b: str) -> Wanted:
 
 
 def published_rows(known: Known, wanted: Wanted) -> list[Row]:
-    """Of each pair of trained models the row at fp16, as published, else that at each model's reference precision."""
+    """Of each pair of trained models the row at fp16, as published, where fp16 holds the states of both; else that at each
+    model's reference precision. A geometry of states that overflowed is no model's."""
     found: dict[tuple[str, str], Row] = {}
+    lost = overflown(known)
     for row in as_published(known.tables["paper_pairs"], "setting_a").iter_rows(named=True):
         a, b = row["model_a"], row["model_b"]
         trained = all(row[f"model_{s}"] in known.trained and row[f"seed_{s}"] is None for s in "ab")
@@ -57,15 +61,22 @@ def published_rows(known: Known, wanted: Wanted) -> list[Row]:
         is_reference = all(row[f"precision_{s}"] == known.references[row[f"model_{s}"]] for s in "ab")
         # passages that are not stories are read by trained models alone, at the precision that they are given
         passages = row["setting_a"] != STORIES and len(precisions) == 1
-        if precisions == {"fp16"} or ((a, b) not in found and (is_reference or passages)):
+        whole = precisions == {"fp16"} and not lost & {(a, "fp16"), (b, "fp16")}
+        if whole or ((a, b) not in found and (is_reference or passages)):
             found[a, b] = row
     return list(found.values())
+
+
+def overflown(known: Known) -> set[tuple[str, str]]:
+    """The models and precisions at which some layer is not finite in some text that the published protocol reads."""
+    rows = known.tables["paper"].filter(pl.col("n_finite_layers") < pl.col("n_layers"), pl.col("seed").is_null())
+    return {(row["model"], row["precision"]) for row in rows.iter_rows(named=True)}
 
 
 def as_passages(row: Row) -> Published:
     own = [row[f"own_{s}"] for s in "ab"]
     mean = sqrt(own[0] * own[1]) if all(x is not None and x > 0 for x in own) else None
-    about = f"{pair_name(row)}, {row['precision_a']}"
+    about = f"{pair_name(row)}, {' x '.join(dict.fromkeys(row[f'precision_{s}'] for s in 'ab'))}"
     return Published(about, row["spearman"], row["across"], row["p_across"], mean, row["reason"])
 
 

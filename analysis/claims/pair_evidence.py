@@ -39,6 +39,40 @@ def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judge
     return Judged(PAPER, number, verdict)
 
 
+# --- the same stories ----------------------------------------------------------------------------------------------------
+
+
+def by_lowest_same(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Judged:
+    """A claim of similarity on the lowest rho_same, on the scale that it was published on. What else would make the readers
+    alike is asked of the same pairs, as on other stories."""
+    there = [r for r in rows if r["rho_same_low"] is not None]
+    if not there:
+        return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
+    # one that lies wholly below is enough; else the one that may
+    below = [r for r in there if r["rho_same_high"] < side.at_least]
+    least = min(below or there, key=lambda r: r["rho_same_high" if below else "rho_same_low"])
+    number = number_same(least, f"the lowest of {len(there)}", len(there), len(rows) - len(there))
+    return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME), beside(known, rows), known.margin))
+
+
+def highest_same(rows: Sequence[Row], side: Side, why_not: str) -> Judged:
+    """A claim that no pair is alike, on the highest rho_same."""
+    there = [r for r in rows if r["rho_same_low"] is not None]
+    if not there:
+        return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
+    # one that lies wholly above is enough; else the one that may
+    above = [r for r in there if r["rho_same_low"] > side.at_most]
+    most = max(above or there, key=lambda r: r["rho_same_low" if above else "rho_same_high"])
+    number = number_same(most, f"the highest of {len(there)}", len(there))
+    return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME)))
+
+
+def number_same(row: Row, which: str, n: int, n_unknown: int = 0) -> Number:
+    about = pair_name(row) + (f", {which}" if n > 1 else "")
+    low, high = row["rho_same_low"], row["rho_same_high"]
+    return Number(about, row["rho_same"], low, high, rules.SAME, n=n, n_unknown=n_unknown)
+
+
 # --- other stories -------------------------------------------------------------------------------------------------------
 
 
@@ -97,10 +131,11 @@ def lowest_left(known: Known, rows: Sequence[Row]) -> Number:
 
 
 def of_pairs(known: Known, claim: Claim, wanted: Wanted, why_not: str) -> list[Judged]:
-    """A claim of similarity of trained models under both protocols."""
+    """A claim of similarity of trained models under all protocols."""
     made = []
     if claim.side is not None:
         made.append(by_passages(known, wanted, claim.side, why_not))
+        made.append(by_lowest_same(known, at_reference(known, wanted), claim.side, why_not))
     if claim.other is not None:
         made.append(by_lowest(known, at_reference(known, wanted), claim.other, why_not))
     return made
@@ -189,7 +224,7 @@ def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Ju
     rows = [r for r in known.pairs if r["is_reference"] and r["kind"] == kind]
     made = []
     if claim.side is not None:
-        made.append(_highest_same(rows, replace(claim.side, scale=rules.SAME), why_not))
+        made.append(highest_same(rows, claim.side, why_not))
     if claim.other is not None:
         there = [r for r in rows if r["rho_dis_jackknife"] is not None]
         if not there:
@@ -197,18 +232,6 @@ def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Ju
         number = highest_number(known, there)
         made.append(Judged(OTHER, number, rules.judge(number, claim.other)))
     return made
-
-
-def _highest_same(rows: list[Row], side: Side, why_not: str) -> Judged:
-    there = [r for r in rows if r["rho_same_low"] is not None]
-    if not there:
-        return lacking(SAME, why_not)
-    # one that lies wholly above is enough; else the one that may
-    above = [r for r in there if r["rho_same_low"] > side.at_most]
-    most = max(above or there, key=lambda r: r["rho_same_low" if above else "rho_same_high"])
-    about = pair_name(most) + (f", the highest of {len(there)}" if len(there) > 1 else "")
-    number = Number(about, most["rho_same"], most["rho_same_low"], most["rho_same_high"], rules.SAME, n=len(there))
-    return Judged(SAME, number, rules.judge(number, side))
 
 
 def words(known: Known, claim: Claim) -> list[Judged]:
@@ -220,14 +243,32 @@ def learned(known: Known, claim: Claim) -> list[Judged]:
 
 
 def emotions(known: Known, claim: Claim) -> list[Judged]:
-    """What two models of different lineages share where they share no passage, by permutation: labels that mean nothing give 0
-    there. All pairs must pass, so that none is corrected for."""
+    """What two models of different lineages share, beside labels that mean nothing. On the same stories these still share the
+    passages, and the pair that is least above them decides; where no passage is shared, they give 0, and a permutation decides.
+    All pairs must pass, so that none is corrected for."""
     wanted = across(known, known.lineage, mature=False)
     of_passages = map(as_passages, published_rows(known, wanted))
     passages = [(x.about, x.across, x.p, None) for x in of_passages if x.across is not None and x.p is not None]
-    rows = [r for r in at_reference(known, wanted) if r["p_cross"] is not None]
-    stories = [(pair_name(r), r["rho_cross"], r["p_cross"], r["rho_cross_high"]) for r in rows]
-    return [by_permutation(known, PAPER, passages, NO_PAIR), by_permutation(known, OTHER, stories, NO_PAIR)]
+    rows = at_reference(known, wanted)
+    stories = [(pair_name(r), r["rho_cross"], r["p_cross"], r["rho_cross_high"]) for r in rows if r["p_cross"] is not None]
+    return [
+        by_permutation(known, PAPER, passages, NO_PAIR),
+        above_floor(rows),
+        by_permutation(known, OTHER, stories, NO_PAIR),
+    ]
+
+
+def above_floor(rows: Sequence[Row]) -> Judged:
+    """rho_same less the 95% quantile under labels shuffled within topics, of the pair of which it is least: above 0 is a
+    permutation test at 5%. What is not above may be so for want of stories, and fails nothing."""
+    there = [r for r in rows if r["rho_same"] is not None and r["floor_95"] is not None]
+    if not there:
+        return lacking(SAME, NO_PAIR)
+    least = min(there, key=lambda r: r["rho_same"] - r["floor_95"])
+    words = f"{pair_name(least)}: {least['rho_same']:.2f}; shuffled labels reach {least['floor_95']:.2f}"
+    number = Number(pair_name(least), least["rho_same"] - least["floor_95"], n=len(there), n_unknown=len(rows) - len(there))
+    passes = least["rho_same"] > least["floor_95"] and not number.n_unknown
+    return Judged(SAME, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))
 
 
 def by_permutation(

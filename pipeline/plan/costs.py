@@ -22,6 +22,10 @@ START_SECONDS = 10  # of a stage: Python, torch, the model
 # What a CPU makes, in passes, of its rate in bare products: a step of a writing has few rows. Measured on two cores.
 CPU_SHARE = {"reads": 0.62, "writes": 0.34}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
+# Stages that load no model: seconds of each, for a reader, for a pair of readers. Measured on two cores.
+CONCLUSIONS = {
+    "geometry": (5.0, 2.0, 0.0),
+}
 CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
 MEASURED = Path("benchmarks/results")  # a file for each card that `make gpu-check` ran on
 
@@ -132,6 +136,12 @@ def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, k
     multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
     operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
     return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
+
+
+def conclusion_seconds(stage: str, n_readers: int) -> float:
+    """One stage of CONCLUSIONS, with so many readers."""
+    fixed, per_reader, per_pair = CONCLUSIONS[stage]
+    return fixed + per_reader * n_readers + per_pair * n_readers * (n_readers - 1) / 2
 
 
 def gpu_seconds(on: Card, entry: ModelEntry, precision: str, tokens: float, n_passes: float, n_steps: float = 0.0) -> float:

@@ -69,10 +69,17 @@ def changed_stages() -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    path = Path(arguments[0]) if arguments else PARAMS
+    show(Path(arguments[0]) if arguments else PARAMS)
+
+
+def show(path: Path) -> dict[str, float]:
+    """Check and say it all. Seconds that each stage to run is thought to take on this machine, by name; empty where all is up
+    to date. Raises InputError for what a stage would refuse."""
     params = Params.load(path)
     entries = load_entries(params)
-    packages.check({MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None})
+    carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
+    lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
+    packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
     questionnaire.only_instruct(params.behaviour.models, entries)
     questionnaire.questions(params.behaviour.questions)
     questionnaire.tasks(params.behaviour.constraints)
@@ -92,7 +99,7 @@ def main(arguments: list[str]) -> None:
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")
-        return
+        return {}
     stories = texts[STORIES]
     n_labels = stories["emotion"].n_unique()
     out.print(
@@ -107,14 +114,28 @@ def main(arguments: list[str]) -> None:
     follows = " and what follows from them" if path == PARAMS else ""
     out.print(f"Stages to run{follows}: {stages.counts(changed)}")
     work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]
-    if work:
-        show_models(out, params, entries, work)
+    times = show_models(out, params, entries, work) if work else []
     show_disk(out, params, entries, work, n_labels)
     show_memory(out, entries, work)
     show_licences(out, entries)
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
+    if lacking:
+        lock = Path("locks") / f"{path.stem.split('_')[0]}.txt"  # lineages_fp32 has the models of lineages
+        command = f"make profile P={path.stem}" if lock.is_file() else packages.install(lacking)
+        out.print(f"{len(lacking)} packages with weights are not installed; this installs them: {command}")
     hub.check_access(wanted)
+    return {**conclusions(params, entries), **{w.stage: seconds for w, seconds in zip(work, times, strict=True)}}
+
+
+def conclusions(params: Params, entries: dict[str, ModelEntry]) -> dict[str, float]:
+    """Seconds of the stages that load no model, by name."""
+    return {stage: costs.conclusion_seconds(stage, n_readers(params, entries)) for stage in costs.CONCLUSIONS}
+
+
+def n_readers(params: Params, entries: dict[str, ModelEntry]) -> int:
+    """Readers whose geometries are compared: each model at each precision, each draw of a twin, words, input embeddings."""
+    return len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
 
 
 def pairs_in_words(params: Params, labels: list[str]) -> str:
@@ -141,9 +162,10 @@ def _precisions(model: str, params: Params) -> list[str]:
     return found
 
 
-def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
-    """A row for each model and precision: what it does, GPU memory, and time."""
-    rate, on = flops_per_second(), costs.card(gpu_present())
+def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> list[float]:
+    """A row for each model and precision: what it does, GPU memory, and time. Seconds of each stage, on this machine."""
+    rate, present = flops_per_second(), gpu_present()
+    on = costs.card(present)
     grid = Table(
         "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
     )
@@ -160,19 +182,19 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
             str(n["reads"] or ""),
             str(n["writes"] or ""),
             _gb(costs.gpu_bytes(entry, precision, params.read.gpu_batch_tokens)),
-            _time(sum(w.cpu(entry, rate) for w in own)),
-            _time(sum(w.gpu(entry, on) for w in own)),
+            in_time(sum(w.cpu(entry, rate) for w in own)),
+            in_time(sum(w.gpu(entry, on) for w in own)),
         )
     out.print(grid)
-    cpu = sum(w.cpu(entries[w.model], rate) for w in work)
-    gpu = sum(w.gpu(entries[w.model], on) for w in work)
-    readers = len(params.words) + len(params.read.models) + sum(len(entries[m].draws) for m, _ in params.cells)
+    cpu = [w.cpu(entries[w.model], rate) for w in work]
+    gpu = [w.gpu(entries[w.model], on) for w in work]
+    concluding = sum(conclusions(params, entries).values())
     out.print(
-        f"Models: {_time(cpu)} in all on this CPU; {_time(gpu)} on {on.in_words()}, writing counted as if no text ended early."
+        f"Models: {in_time(sum(cpu))} in all on this CPU; {in_time(sum(gpu))} on {on.in_words()}, writing counted as if no text"
+        " ended early."
     )
-    out.print(
-        f"Then the stages that load no model. They grow with the square of the readers: {readers} here; 11 take four minutes."
-    )
+    out.print(f"Then the stages that load no model: {in_time(concluding)} for {n_readers(params, entries)} readers.")
+    return gpu if present else cpu
 
 
 def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
@@ -235,7 +257,8 @@ def _gb(value: float) -> str:
     return f"{value / 1e9:.1f} GB" if value >= 1e8 else f"{value / 1e6:.0f} MB"
 
 
-def _time(value: float) -> str:
+def in_time(value: float) -> str:
+    """Seconds in words."""
     return f"{value / 3600:,.1f} h" if value > 5400 else f"{value / 60:.0f} min" if value >= 90 else f"{value:.0f} s"
 
 

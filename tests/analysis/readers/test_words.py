@@ -3,9 +3,13 @@ from collections import Counter
 from math import log
 
 import numpy as np
+import polars as pl
 import pytest
+from scipy.spatial.distance import pdist
+from scipy.stats import spearmanr
 
 from analysis.readers import words
+from tests.conftest import ROOT
 
 STORIES = ["The boat, the sea and the boat.", "A boat came home late", "Nobody came to the sea"]
 
@@ -45,3 +49,23 @@ def test_character_ngrams_see_stems_that_whole_words_do_not():
 
     assert closeness("tfidf")[0, 1] == 0
     assert closeness("char_ngrams")[0, 1] > closeness("char_ngrams")[0, 2]
+
+
+def test_document_frequencies_of_both_halves_do_not_make_them_alike():
+    """The frequencies are fitted on all stories. Fitted on each half apart, the halves agree as well (docs/method.md)."""
+    stories = pl.read_csv(ROOT / "data/stimuli/stories.csv").filter(pl.col("emotion") != "neutral")
+    texts, emotion, topic = (stories[c].to_numpy() for c in ("text", "emotion", "topic"))
+    own, _ = words.features("tfidf", list(texts), ["x"])
+
+    def rdm(x, of):
+        vectors = np.stack([x[emotion[of] == e].mean(axis=0) for e in np.unique(emotion)])
+        return pdist(vectors - vectors.mean(axis=0), "cosine")
+
+    changes = []
+    for first in ([*"abcdefghijkl"], [*"acegikmoqsuw"]):
+        half = np.isin(topic, np.unique(topic)[[ord(c) - ord("a") for c in first]])
+        together = spearmanr(rdm(own[half], half), rdm(own[~half], ~half))[0]
+        apart = spearmanr(*(rdm(words.features("tfidf", list(texts[of]), ["x"])[0], of) for of in (half, ~half)))[0]
+        assert together > 0.4
+        changes.append(apart - together)
+    assert max(map(abs, changes)) < 0.02
