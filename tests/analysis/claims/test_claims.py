@@ -192,6 +192,45 @@ def test_a_planted_run_gets_its_verdict(known, rng, truths, more, expected):
         assert found.number.n + found.number.n_unknown == len(truths)
 
 
+def on_the_same_stories(run, *triples):
+    """The run with rho_same, its interval's ends and the floor of each pair."""
+    names = ("rho_same", "rho_same_low", "rho_same_high", "floor_95")
+    columns = [pl.Series(name, [t[i] for t in triples], dtype=pl.Float64) for i, name in enumerate(names)]
+    return planted(run, pairs=run.tables["pairs"].with_columns(columns))
+
+
+@pytest.mark.parametrize(
+    ("rows", "more", "expected", "estimate"),
+    [
+        ([(0.90, 0.85, 0.94, 0.7)], {}, HOLDS, 0.90),
+        ([(0.60, 0.55, 0.65, 0.7)], {}, FAILS, 0.60),
+        ([(0.76, 0.70, 0.81, 0.7)], {}, UNDECIDED, 0.76),
+        ([(0.90, 0.85, 0.94, 0.7)], {"left": (0.0, 0.05)}, EXPLAINED + "words:tfidf", 0.90),
+        ([(0.90, 0.85, 0.94, 0.7)] * 2 + [(0.70, 0.66, 0.72, 0.6)], {}, FAILS, 0.70),  # one that lies below is enough
+        ([(0.90, 0.85, 0.94, 0.7)] * 2 + [(None, None, None, None)], {}, UNDECIDED, 0.90),
+    ],
+)
+def test_a_claim_of_similarity_is_judged_on_the_published_scale_too(known, rng, rows, more, expected, estimate):
+    run = on_the_same_stories(world(known, [(0.95, 0.01)] * len(rows), rng, **more), *rows)
+    found = {j.protocol: j for j in pair_evidence.any_pair(run, claim("any_pair"))}[SAME]
+    assert (found.verdict.verdict, found.number.estimate) == (expected, estimate)
+    assert found.number.scale == rules.SAME
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected", "over"),
+    [
+        ([(0.90, 0.85, 0.94, 0.70), (0.80, 0.75, 0.84, 0.75), (0.7, 0.6, 0.8, 0.1)], HOLDS, 0.05),
+        ([(0.90, 0.85, 0.94, 0.70), (0.74, 0.70, 0.79, 0.75), (0.7, 0.6, 0.8, 0.1)], UNDECIDED, -0.01),
+    ],
+)
+def test_every_pair_must_lie_above_what_shuffled_labels_reach(known, rng, rows, expected, over):
+    run = on_the_same_stories(world(known, [(0.95, 0.01)] * 3, rng), *rows)
+    found = {j.protocol: j for j in pair_evidence.emotions(run, claim("emotions"))}[SAME]
+    assert found.verdict.verdict == expected
+    assert found.number.estimate == pytest.approx(over)
+
+
 def test_forty_five_pairs_at_the_border_fall_rarely(known, rng):
     """Judged pair by pair, the lowest of many estimates at the border falls in a quarter of all runs."""
     fallen = 0
@@ -290,6 +329,19 @@ def test_three_passages_are_judged_by_what_is_found_across_them(known, same, acr
     assert (found["verdict"], found["n"]) == (expected, 1)  # one pair, not one for each precision
     assert found["estimate"] == same
     assert rows_of(run, "emotions")[PAPER]["verdict"] == (HOLDS if p <= 0.05 else UNDECIDED)
+
+
+def test_a_precision_that_loses_a_models_states_does_not_stand_for_it(known):
+    """The published protocol is at fp16. Where fp16 overflows, its geometry is no model's, and the pair is judged at fp32."""
+    rho = {"fp16": 0.9, "fp32": 0.5}
+    pairs = known.tables["paper_pairs"].with_columns(pl.col("precision_a").replace_strict(rho, default=None).alias("spearman"))
+    known = planted(known, paper_pairs=pairs)
+    found = rows_of(known, "any_pair")[PAPER]
+    assert (found["estimate"], found["about"][-6:]) == (rho["fp16"], ", fp16")
+    of_b = (pl.col("model") == B) & (pl.col("precision") == "fp16")
+    lost = known.tables["paper"].with_columns(pl.when(of_b).then(1).otherwise("n_finite_layers").alias("n_finite_layers"))
+    found = rows_of(planted(known, paper=lost), "any_pair")[PAPER]
+    assert (found["estimate"], found["about"][-6:]) == (rho["fp32"], ", fp32")
 
 
 # --- one model -----------------------------------------------------------------------------------------------------------
