@@ -18,8 +18,11 @@ class Vectors(Strict):
     )
     neutral_variance: float = Field(default=0.5, ge=0, le=1)
     positions: Literal["all"] | list[str] = Field(
-        default="all", description="of the stories' readings, at which vectors are kept"
+        default="all",
+        description="of the stories' readings, at which vectors are kept; if a list, those of a writing are kept at its own",
     )
+    settings: Literal["all"] | list[str] = Field(default="all", description="of writing, of which vectors are kept")
+    draws: int | None = Field(default=None, ge=1, description="of an untrained twin, of which vectors are kept; null: all")
 
     def counts(self, label: str) -> bool:
         """Whether texts of a label count: of an emotion that counts, neutral ones, and those without a label."""

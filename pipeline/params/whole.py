@@ -58,6 +58,8 @@ class Params(
         stories = self.readings[STORIES].positions
         are_among(self.geometry.positions, stories, "geometry.positions", "readings.stories.positions")
         are_among([self.report.position], self.geometry.positions, "report.position", "geometry.positions")
+        if self.vectors.settings != "all":
+            are_among(self.vectors.settings, list(self.write.settings), "vectors.settings", "write.settings")
         lists: dict[str, list[str]] = {
             "read.models": self.read.models,
             "read_untrained.models": self.read_untrained.models,

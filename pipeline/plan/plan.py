@@ -13,7 +13,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from math import comb, factorial, sqrt
+from math import comb, factorial, inf, sqrt
 from pathlib import Path
 
 import polars as pl
@@ -199,13 +199,15 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
 
 def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
     """What the readings and the vectors take, before compression."""
-    vectors = 0.0
-    kept = len(positions_of(params.readings[STORIES].positions, params.vectors))
+    vectors, chosen = 0.0, params.vectors
+    kept = len(positions_of(params.readings[STORIES].positions, chosen))
     for model in params.models:
-        vectors += costs.vector_bytes(entries[model], len(params.precisions_of(model)), kept, n_labels)
+        share = min(chosen.draws or inf, len(entries[model].draws)) / len(entries[model].draws)
+        vectors += share * costs.vector_bytes(entries[model], len(params.precisions_of(model)), kept, n_labels)
         asked = params.writings_read if model in params.write.models else []
-        n_groups = sum(len(r.readings) for r in asked if r.written == r.read)
-        vectors += costs.vector_bytes(entries[model], n_groups, len(params.write.positions), n_labels)
+        own = [r for r in asked if r.written == r.read and (chosen.settings == "all" or r.setting in chosen.settings)]
+        n_positions = len(params.write.positions) if chosen.positions == "all" else 1
+        vectors += costs.vector_bytes(entries[model], sum(len(r.readings) for r in own), n_positions, n_labels)
     read = sum(w.disk for w in work)
     copies = sum({entry.gguf.sha256: costs.copy_bytes(entry) for entry in entries.values() if entry.gguf}.values())
     out.print(

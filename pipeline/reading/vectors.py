@@ -70,13 +70,15 @@ def groups_of(model: str, params: Params) -> dict[str, Group]:
     kept = positions_of(params.readings[STORIES].positions, params.vectors)
     stories = Group(layout.METHODS[STORIES], STORIES, "alone", dict.fromkeys(precisions, STORIES), kept)
     groups = {layout.METHODS[STORIES]: stories}
-    written = product(params.write.settings, CONTEXTS) if model in params.write.models else ()
+    kept_settings = params.write.settings if params.vectors.settings == "all" else params.vectors.settings
+    written = product(kept_settings, CONTEXTS) if model in params.write.models else ()
     for setting, context in written:
         asked = [r for r in params.writings_read if r.setting == setting and r.read == r.written and context in r.readings]
         own = {r.read: r.readings[context] for r in asked}
         if own:
             own = {p: own[p] for p in precisions if p in own}
-            groups[layout.group_name(setting, context)] = Group("generation", setting, context, own, params.write.positions)
+            at = params.write.positions if params.vectors.positions == "all" else [params.write.settings[setting].position]
+            groups[layout.group_name(setting, context)] = Group("generation", setting, context, own, at)
     return groups
 
 
@@ -110,10 +112,15 @@ def counted(read: xr.Dataset, vectors: Vectors) -> xr.Dataset:
     return read.isel(stimulus=[i for i, e in enumerate(read["emotion"].values) if vectors.counts(str(e))])
 
 
+def drawn(read: xr.Dataset, vectors: Vectors) -> xr.Dataset:
+    """The first draws of an untrained twin, of which vectors are kept; a trained model's reading as it is."""
+    return read.isel(seed=slice(vectors.draws)) if "seed" in read.dims else read
+
+
 def texts_of(model: str, group: Group, vectors: Vectors) -> Texts | None:
     """The readings of a group; None where no precision has texts of every label. A precision that lacks some (none was
     written there that can be read) is left out."""
-    read = {p: counted(arrays.activations(model, p, reading), vectors) for p, reading in group.readings.items()}
+    read = {p: drawn(counted(arrays.activations(model, p, r), vectors), vectors) for p, r in group.readings.items()}
     labels = np.unique([e for t in read.values() for e in t["emotion"].values.tolist()])
     lacking = {p: sorted(set(labels) - set(t["emotion"].values.tolist())) for p, t in read.items()}
     left_out = {p: f"no text of {', '.join(names[:5])}" for p, names in lacking.items() if names}
@@ -122,7 +129,7 @@ def texts_of(model: str, group: Group, vectors: Vectors) -> Texts | None:
     whole = {p: t for p, t in read.items() if p not in left_out}
     if not len(labels) or not whole:
         return None
-    return Texts(labels, whole, {p: arrays.activations(model, p, NEUTRAL) for p in whole}, left_out)
+    return Texts(labels, whole, {p: drawn(arrays.activations(model, p, NEUTRAL), vectors) for p in whole}, left_out)
 
 
 def vectors_of(

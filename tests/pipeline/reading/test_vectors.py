@@ -115,7 +115,7 @@ def test_what_a_model_wrote_has_vectors_alone_and_after_the_prompt(name, reading
     assert set(opening.vectors()["tiny-qwen2.5"].children) == {"comprehension"}
     group = tree[name].to_dataset()
     assert group["precision"].values.tolist() == ["fp32", "fp16"]
-    assert group["position"].values.tolist() == Params.load().write.positions
+    assert group["position"].values.tolist() == ["middle"]  # its own
     read_ = opening.activations("tiny-llama-3.2", "fp16", reading).sel(position="middle", layer=2)
     x, labels = read_["activation"].values.astype(float), read_["emotion"].values
     means = {e: x[labels == e].mean(0) for e in ("angry", "calm", "happy", "sad")}
@@ -135,3 +135,27 @@ def test_vectors_are_kept_at_the_positions_that_params_name(project):
     wrong = params.vectors.model_copy(update={"positions": ["mean5"]})
     with pytest.raises(InputError, match="vectors.positions: 'mean5' is not read; there are last, mean50"):
         vectors.positions_of(read, wrong)
+
+
+def test_vectors_of_a_writing_are_kept_of_the_settings_that_params_name_and_at_every_position_when_asked(in_finished):
+    params = Params.load()
+    chosen = params.vectors.model_copy(update={"settings": ["reliable"], "positions": "all"})
+    few = vectors.groups_of("tiny-llama-3.2", params.model_copy(update={"vectors": chosen}))
+    assert set(few) == {"comprehension", "generation", "generation_prompted"}
+    assert few["generation"].positions == params.write.positions
+
+
+def test_vectors_of_a_twin_are_kept_of_its_first_draws(in_finished):
+    params = Params.load()
+    group = vectors.groups_of("tiny-untrained", params)["comprehension"]
+    every = vectors.of_group("tiny-untrained", group, params)
+    one = params.model_copy(update={"vectors": params.vectors.model_copy(update={"draws": 1})})
+    first = vectors.of_group("tiny-untrained", group, one)
+    assert (every["seed"].values.tolist(), first["seed"].values.tolist()) == ([0, 1], [0])
+    assert first["vector"].equals(every["vector"].isel(seed=[0]))
+
+
+def test_a_setting_that_nobody_knows_is_named(in_finished):
+    project = in_finished.params | {"vectors": in_finished.params["vectors"] | {"settings": ["reliabel"]}}
+    with pytest.raises(ValueError, match="vectors.settings: 'reliabel' is not among write.settings"):
+        Params.model_validate(project)
