@@ -1,25 +1,22 @@
 """Stage `confounds`: what lies between two ways to a geometry. The published comparisons under their own definitions; each
-factor's share of the distance, with parts that sum; the variance that goes with each factor. Tables `confounds`,
-`attributions`, `variance`."""
+factor's share of the distance, with parts that sum. Tables `confounds` and `attributions`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from analysis.confounds import factorial, shapley, variance
+from analysis.confounds import factorial, shapley
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, names, rdm, split_half
-from analysis.rsa.gram import Design, Floats
+from analysis.rsa import split_half
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.confounds import ConfoundsSections
-from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
+from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS
 from pipeline.schemas.geometry import LAYERS
 from pipeline.store import tables
 
@@ -127,70 +124,15 @@ def _in_short(reasons: list[str | None]) -> str | None:
     return f"{len(lost)} of {len(reasons)} cells: {'; '.join(said)}{more}" if lost else None
 
 
-# --- variance ------------------------------------------------------------------------------------------------------------
-
-
-def variance_rows(measuring: Measuring, params: Params) -> list[Row]:
-    """Rows of `variance`: of the comprehension of the stories, how much of the spread of RDMs goes with each factor."""
-    levels = params.confounds.variance
-    base: Row = VARIANCE.blank() | {"model": measuring.model}
-    try:
-        made = [_block_ranks(measuring, params, dict(zip(levels, at, strict=True))) for at in product(*levels.values())]
-    except ValueError as error:
-        return [base | {"factor": f, "n_levels": len(x), "reason": str(error)} for f, x in levels.items()]
-    y = np.stack(made).reshape(*(len(x) for x in levels.values()), *made[0].shape)
-    found = variance.variance_view(y, list(levels), params.confounds.permutations, params.geometry.seed)
-    return [
-        base
-        | {
-            "factor": f.factor,
-            "n_levels": len(levels[f.factor]),  # type: ignore[index]
-            "n_blocks": y.shape[-2],
-            "share": f.share,
-            "against_blocks": f.against_blocks,
-            "p": f.p,
-            "n_permutations": f.n_permutations,
-            "reason": f.reason,
-        }
-        for f in found
-    ]
-
-
-def _block_ranks(measuring: Measuring, params: Params, at: dict[Any, str]) -> Floats:
-    """Standardised ranks (B, P) of one cell of the factorial in each block of topics. Raises ValueError where it has none."""
-    precision, position = at.get("precision", "fp32"), at.get("position", params.report.position)
-    read = measuring.datasets(STORIES, None, "alone", precision)
-    if read is None or position not in read["position"].values.tolist():
-        raise ValueError(f"the stories were not read at {precision}, {position}")
-    layer = measuring.layer(at.get("layer", names.CV), precision, read.sizes["layer"])
-    if layer is None:
-        raise ValueError(f"no {at.get('layer')} at {precision}")
-    here = read.sel(position=position, layer=layer)
-    if not here["finite"].values.all():
-        raise ValueError(f"layer {layer} is not finite in some story at {precision}")
-    labels, topics = ([str(x) for x in here[k].values] for k in ("emotion", "topic"))
-    design, neutral = Design.of(labels, topics), params.vectors.neutral_label
-    members = variance.blocks(len(design.units), params.confounds.blocks, params.geometry.seed)
-    emotions = [i for i, e in enumerate(design.labels) if e != neutral]
-    index = design.labels.index(neutral) if neutral in design.labels else None
-    made = factorial.transform(emotions, index, at.get("baseline", "emotions"))
-    sums = gram.cells(gram.gram(here["activation"].values), design)
-    ranks = rdm.ranks(rdm.rdms(made(gram.label_products(sums, design, members))))
-    if not np.isfinite(ranks).all():
-        raise ValueError("a label's vector is zero in some block of topics")
-    return ranks
-
-
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
-    made: dict[str, list[Row]] = {"confounds": [], "attributions": [], "variance": []}
+    made: dict[str, list[Row]] = {"confounds": [], "attributions": []}
     for model in params.write.models:
         measuring = Measuring(model, chosen.filter(model=model), params)
         made["confounds"] += published_rows(measuring, params)
         made["attributions"] += attribution_rows(measuring, params)
-        made["variance"] += variance_rows(measuring, params)
-    for table in (CONFOUNDS, ATTRIBUTIONS, VARIANCE):
+    for table in (CONFOUNDS, ATTRIBUTIONS):
         tables.write_table(table, made[table.name])
 
 

@@ -129,7 +129,7 @@ def shares(view: View) -> Section:
         "ci_high",
         "reason",
     )
-    sources = [Source("attributions", {}, columns), Source("variance")]
+    sources = [Source("attributions", {}, columns)]
     question = "What does each confound add? (attribution of a distance)"
     return Section(
         "shares", question, words or ["Cannot be said: no two experiments were both read."], caption, panels, sources

@@ -36,7 +36,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (
-    *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
+    *("samples", "confounds", "attributions", "maturity", "claims", "steering", "regimes", "doses"),
     "compliance",
 )
 RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
@@ -68,7 +68,6 @@ class View:
     samples: pl.DataFrame
     confounds: pl.DataFrame
     attributions: pl.DataFrame
-    variance: pl.DataFrame
     maturity: pl.DataFrame
     claims: pl.DataFrame
     steering: pl.DataFrame

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,9 +33,6 @@ class Confounds(Strict):
     published: dict[Name, Pair]
     bias: Pair | None = None  # of the published comparisons: what the first says more than the second
     attributions: list[Pair]
-    variance: dict[Literal["precision", "position", "layer", "baseline"], list[str]]
-    blocks: int = Field(default=6, ge=2)
-    permutations: int = Field(default=999, ge=199)
 
     @model_validator(mode="after")
     def _pairs_are_of_experiments(self) -> Confounds:

@@ -57,22 +57,3 @@ ATTRIBUTIONS = Table(
     },
     keys=["model", "experiment_a", "experiment_b", "factor"],
 )
-
-VARIANCE = Table(
-    "variance",
-    title="Variance of the stories' RDMs by factor",
-    question="How much do precision, position, layer and baseline move a model's RDM?",
-    grain="One model, one factor.",
-    described={
-        **_MODEL,
-        "factor": Column(pl.String, "The factor: precision, position, layer or baseline."),
-        "n_levels": Column(pl.Int64, "Levels of the factor."),
-        "n_blocks": Column(pl.Int64, "Blocks of topics."),
-        "share": Column(pl.Float64, "Sum of squares of the factor over the total sum of squares."),
-        "against_blocks": Column(pl.Float64, "Its sum of squares over that and its interaction with the blocks."),
-        "p": Column(pl.Float64, "Permutation p: levels exchanged within blocks."),
-        "n_permutations": Column(pl.Int64, "Permutations drawn."),
-        "reason": REASON,
-    },
-    keys=["model", "factor"],
-)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
-from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
+from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
 from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
 from pipeline.schemas.human import HUMAN
@@ -47,7 +47,6 @@ _ALL: list[Table] = [
     SAMPLES,
     CONFOUNDS,
     ATTRIBUTIONS,
-    VARIANCE,
     STEERING,
     REGIMES,
     DOSES,

@@ -195,10 +195,3 @@ def test_cells_share_their_units_where_these_have_the_same_names(one):
     prompted = Cell("matched", "fp32", "prompted", "mean0", "middle", "emotions", "fp32")
     matched, reliable, after = (one.measured(c).units for c in (*cells, prompted))
     assert matched == after != reliable
-
-
-def test_the_variance_of_too_few_blocks_has_no_p_and_says_so(in_finished):
-    table = opening.table("variance")
-    assert set(table["factor"]) == {"precision", "position", "layer", "baseline"}
-    assert table.filter(factor="baseline")["p"][0] is None
-    assert "distinct permutations" in table.filter(factor="baseline")["reason"][0]

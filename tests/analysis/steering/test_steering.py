@@ -205,7 +205,6 @@ def quick(project, *precisions):
     """One model, no varied readings, at these precisions."""
     project.params["read"] |= {"models": [WHO], "precisions": list(precisions)}
     project.params["varied"] = []
-    project.params["confounds"]["variance"]["precision"] = list(precisions)
     project.steers(WHO, precisions=precisions[-1:])
 
 
