@@ -20,7 +20,7 @@ from pipeline.schemas.every import TABLES
 from pipeline.store import tables
 
 Row = dict[str, Any]
-READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "attributions", "regimes", "behaviour")
+READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "attributions", "steering", "behaviour")
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 
 EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {

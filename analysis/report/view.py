@@ -36,7 +36,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (
-    *("samples", "confounds", "attributions", "maturity", "claims", "steering", "regimes", "doses"),
+    *("samples", "confounds", "attributions", "maturity", "claims", "steering"),
     "compliance",
 )
 RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
@@ -71,8 +71,6 @@ class View:
     maturity: pl.DataFrame
     claims: pl.DataFrame
     steering: pl.DataFrame
-    regimes: pl.DataFrame
-    doses: pl.DataFrame
     compliance: pl.DataFrame
     raw: dict[str, pl.DataFrame]
     """Every table as it is published."""

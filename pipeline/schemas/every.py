@@ -15,7 +15,7 @@ from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
 from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
-from pipeline.schemas.steering import DOSES, REGIMES, STEERING
+from pipeline.schemas.steering import STEERING
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
 from pipeline.schemas.writings import SAMPLES, WRITINGS
@@ -48,8 +48,6 @@ _ALL: list[Table] = [
     CONFOUNDS,
     ATTRIBUTIONS,
     STEERING,
-    REGIMES,
-    DOSES,
     BEHAVIOUR,
     COMPLIANCE,
     MATURITY,
