@@ -94,7 +94,7 @@ def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
 def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
     """Difference of two flip rates over the questions that both models know, as paired questions, at the first precision."""
     assert claim.side is not None
-    asked = known.tables["behaviour"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
+    asked = known.tables["transcripts"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
     of = [flipped(asked.filter(model=m)) for m in (more, fewer)]
     if lost := [m for m, found in zip((more, fewer), of, strict=True) if not found]:
         return [lacking(SAME, f"{' and '.join(lost)}: not asked")]

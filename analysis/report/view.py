@@ -35,10 +35,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = (
-    *("samples", "confounds", "attributions", "maturity", "claims", "steering"),
-    "compliance",
-)
+ABOUT_MODELS = (*("samples", "confounds", "attributions", "maturity", "claims", "steering", "behaviour"),)
 RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
 """Tables that are shown as they stand."""
 VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
@@ -71,7 +68,7 @@ class View:
     maturity: pl.DataFrame
     claims: pl.DataFrame
     steering: pl.DataFrame
-    compliance: pl.DataFrame
+    behaviour: pl.DataFrame
     raw: dict[str, pl.DataFrame]
     """Every table as it is published."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
+from pipeline.schemas.behaviour import BEHAVIOUR
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS
@@ -49,7 +49,6 @@ _ALL: list[Table] = [
     ATTRIBUTIONS,
     STEERING,
     BEHAVIOUR,
-    COMPLIANCE,
     MATURITY,
     CLAIMS,
 ]
