@@ -73,7 +73,6 @@ def small(params):
     params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
     params["human"] |= {"bootstrap": 10}
     params["shared"] |= {"halvings": 4, "subsets": 2, "orders": 3}
-    params["confounds"] |= {"permutations": 199}
     params["corpus"] |= {"draws": 10}
     params["steering"] |= {"models": ["qwen2.5-1.5b", PARTLY], "max_new_tokens": 4}
     params["steering"]["paper"] |= {"position": "mean50", "strengths": [0.05], "scenarios": {"aggressive": "calm"}}
@@ -182,7 +181,7 @@ def test_what_a_model_cannot_write_is_recorded_and_its_rows_are_null_with_a_reas
     assert set(rows["n_texts"]) == {0}
     assert rows["reliability"].is_null().all()
     assert rows["reason"].is_not_null().all()
-    shares = opening.table("attributions").filter(model=WHOLLY, experiment_b="matched")
+    shares = opening.table("confounds").filter(model=WHOLLY, experiment_b="matched")
     assert shares["share"].is_null().all()
     assert shares["reason"].is_not_null().all()
     assert opening.vectors()[WHOLLY]["matched"]["precision"].values.tolist() == ["bf16", "int8"]

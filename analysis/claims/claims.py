@@ -21,7 +21,7 @@ from pipeline.schemas.every import TABLES
 from pipeline.store import tables
 
 Row = dict[str, Any]
-READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "attributions", "steering")
+READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "steering")
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 
 EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {

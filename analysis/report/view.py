@@ -11,6 +11,7 @@ from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.behaviour import BehaviourSections
+from pipeline.params.confounds import ConfoundsSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.report import ReportSections
@@ -22,7 +23,9 @@ from pipeline.store import tables
 from pipeline.texts import labels
 
 
-class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ReportSections):
+class Params(
+    ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ConfoundsSections, ReportSections
+):
     """The sections that the report shows."""
 
     profile: str
@@ -35,8 +38,8 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = (*("samples", "confounds", "attributions", "maturity", "claims", "steering", "behaviour"),)
-RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
+ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
+RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances")
 """Tables that are shown as they stand."""
 VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
@@ -62,9 +65,8 @@ class View:
     human: pl.DataFrame
     paper: pl.DataFrame
     paper_pairs: pl.DataFrame
-    samples: pl.DataFrame
+    writings: pl.DataFrame
     confounds: pl.DataFrame
-    attributions: pl.DataFrame
     maturity: pl.DataFrame
     claims: pl.DataFrame
     steering: pl.DataFrame

@@ -35,6 +35,18 @@ class Confounds(Strict):
     attributions: list[Pair]
 
     @model_validator(mode="after")
+    def _a_pair_is_published_once(self) -> Confounds:
+        names: dict[tuple[str, ...], str] = {}
+        for name, pair in self.published.items():
+            if (first := names.setdefault(tuple(pair), name)) != name:
+                raise PydanticCustomError(
+                    "experiment",
+                    "published: '{first}' and '{name}' compare the same two experiments",
+                    {"first": first, "name": name},
+                )
+        return self
+
+    @model_validator(mode="after")
     def _pairs_are_of_experiments(self) -> Confounds:
         for pair in [*self.published.values(), *self.attributions]:
             for name in pair:

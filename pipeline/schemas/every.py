@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.schemas.behaviour import BEHAVIOUR
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
-from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS
+from pipeline.schemas.confounds import CONFOUNDS
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
 from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
 from pipeline.schemas.human import HUMAN
@@ -18,7 +18,7 @@ from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import STEERING
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
-from pipeline.schemas.writings import SAMPLES, WRITINGS
+from pipeline.schemas.writings import WRITINGS
 from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
@@ -44,9 +44,7 @@ _ALL: list[Table] = [
     PAPER,
     PAPER_PAIRS,
     WRITINGS,
-    SAMPLES,
     CONFOUNDS,
-    ATTRIBUTIONS,
     STEERING,
     BEHAVIOUR,
     MATURITY,
