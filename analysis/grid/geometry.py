@@ -1,5 +1,5 @@
 """Stage `geometry`: each reader by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry`, `overflow`, `layers` and `distances`."""
+the layers that each rule chooses. Tables `geometry`, `layers` and `distances`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.grid import overflow
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram, layers, names, parallel, rdm, split_half
@@ -18,7 +17,7 @@ from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS
 from pipeline.store import layout, tables
 
 Row = dict[str, Any]
@@ -43,6 +42,7 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
                 "layer": index,
                 "depth": index / readout.n_layers,
                 "n_stimuli": len(headline.rows),
+                **not_finite(readout, headline, index),
                 "unit": design.unit_name,
                 "n_units": n_units,
                 "n_emotions": len(design.labels),
@@ -70,6 +70,14 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
         if first is not None:
             chosen.append(cross_fitted(readout, headline, own, first, variant, params))
     return described, chosen
+
+
+def not_finite(readout: Readout, headline: Headline, index: int) -> Row:
+    """Texts that are not finite at a layer: stories of emotions, and neutral texts, stories of the neutral label among them."""
+    lost = ~readout.finite[:, index]
+    stories = int(lost[headline.rows].sum())
+    neutral = int(lost.sum()) - stories + int((~readout.neutral_finite[:, index]).sum())
+    return {"n_not_finite": stories, "n_neutral_not_finite": neutral}
 
 
 def with_reliability(chosen: list[Row], described: list[Row]) -> list[Row]:
@@ -236,7 +244,6 @@ def main(arguments: list[str]) -> None:
         chosen += choices_
         between += distances(readout, choices_, params)
     tables.write_table(GEOMETRY, described)
-    tables.write_table(OVERFLOW, list(overflow.rows(params, entries)))
     write_by_model(tables.write_table(LAYERS, chosen), params.read.models)
     tables.write_table(DISTANCES, between)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.readers import overflow
 from analysis.readers.kinds import ONE_MODEL
 from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
@@ -41,7 +42,7 @@ EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
 RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,7 @@ class View:
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
         rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS, *RAW)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
+        rest["overflow"] = described(overflow.of_readers(read["geometry"]))
         paired["every_pair"] = paired.pop("pairs")
         return cls(params, entries, **paired, **rest, raw=read)
 

@@ -7,7 +7,7 @@ from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import CONFOUNDS
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS
 from pipeline.schemas.human import HUMAN
 from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
@@ -23,7 +23,6 @@ from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
     GEOMETRY,
-    OVERFLOW,
     LAYERS,
     DISTANCES,
     CORPUS,

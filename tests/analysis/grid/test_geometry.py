@@ -135,6 +135,8 @@ def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params)
     table = tables.assembled(GEOMETRY, rows)
     bad = table.filter(layer=1)
     assert bad["reason"].to_list() == ["not finite in 1 stories and 0 neutral texts"] * 2
+    assert bad.select("n_stimuli", "n_not_finite", "n_neutral_not_finite").rows() == [(24, 1, 0)] * 2
+    assert table.filter(pl.col("layer") != 1).select("n_not_finite", "n_neutral_not_finite").sum().row(0) == (0, 0)
     assert bad.select("rdm_mean", "accuracy", "reliability", "anisotropy").null_count().row(0) == (2, 2, 2, 2)
     assert table.filter(pl.col("layer") != 1)["reason"].null_count() == 4
     assert 1 not in {r["layer"] for r in chosen}
