@@ -21,7 +21,8 @@ from pipeline import opening
 from pipeline.models import hub
 from pipeline.models.entries import load_entries, load_entry
 from pipeline.params.whole import Params
-from pipeline.store import provenance, tables
+from pipeline.schemas.geometry import LAYERS
+from pipeline.store import chosen_layers, provenance, tables
 from pipeline.texts import stimuli
 from tests.conftest import CONCLUDE, FAMILIES, ROOT, Project, stories, write_yaml
 
@@ -201,6 +202,7 @@ def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, 
     made = {}
     monkeypatch.setattr(geometry.ReaderSections, "load", classmethod(lambda cls: cls.model_validate(params)))
     monkeypatch.setattr(tables, "write_table", lambda table, rows: made.setdefault(table.name, tables.assembled(table, rows)))
+    monkeypatch.setattr(chosen_layers, "write", lambda rows: made.setdefault("layers", tables.assembled(LAYERS, rows)))
     geometry.main([])
     assert set(made) == {"geometry", "layers", "distances"}
     for name, table in made.items():

@@ -18,10 +18,10 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.every import TABLES
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
-READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "steering")
+READ = ("paper", "paper_pairs", "pairs", "beyond", "maturity", "confounds", "steering")
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 
 EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
@@ -113,7 +113,8 @@ def digest_of(params: ClaimSections, claims: list[Claim]) -> str:
 
 def load_known(params: ClaimSections) -> Known:
     read = {name: tables.read_table(TABLES[name]) for name in READ}
-    return Known(read | {"transcripts": behaviour.transcripts(params.behaviour)}, params, load_entries(params))
+    read |= {"layers": chosen_layers.read(), "transcripts": behaviour.transcripts(params.behaviour)}
+    return Known(read, params, load_entries(params))
 
 
 def main(arguments: list[str]) -> None:

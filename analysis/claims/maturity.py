@@ -20,9 +20,9 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.maturity import MaturitySections
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import ReportSections
-from pipeline.schemas.geometry import GEOMETRY, LAYERS
+from pipeline.schemas.geometry import GEOMETRY
 from pipeline.schemas.maturity import MATURITY
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
 REFERENCE = Path("data/reference/paper_maturity.csv")
@@ -100,7 +100,7 @@ def rows(params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.Data
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    read = {table.name: tables.read_table(table) for table in (GEOMETRY, LAYERS)}
+    read = {"geometry": tables.read_table(GEOMETRY), "layers": chosen_layers.read()}
     tables.write_table(MATURITY, rows(params, load_entries(params), read))
 
 

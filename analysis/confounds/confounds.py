@@ -17,8 +17,7 @@ from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.confounds import ConfoundsSections
 from pipeline.schemas.confounds import CONFOUNDS, TOTAL
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
 
@@ -103,7 +102,7 @@ def _in_short(reasons: list[str | None]) -> str | None:
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
     made: list[Row] = []
     for model in params.write.models:
         made += pair_rows(Measuring(model, chosen.filter(model=model), params), params)

@@ -19,9 +19,8 @@ from pipeline.errors import run_stage
 from pipeline.params.corpus import Corpus, CorpusSections
 from pipeline.params.writing import WritingRead
 from pipeline.schemas import written
-from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.writings import WRITINGS
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -119,7 +118,7 @@ def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Mea
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
     made: list[Row] = []
     for model in params.write.models:
         made += writing_rows(Measuring(model, chosen.filter(model=model), params), params)

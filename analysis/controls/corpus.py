@@ -18,8 +18,7 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.corpus import CorpusSections
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH, N_COMPONENTS
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -155,7 +154,7 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null())
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null())
     measured = []
     for readout in readouts(params, load_entries(params)):
         own = readout.rows_of(chosen, layer_rule=names.CV, variant=VARIANT)["layer"]

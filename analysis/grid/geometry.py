@@ -1,5 +1,5 @@
 """Stage `geometry`: each reader by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry`, `layers` and `distances`."""
+the layers that each rule chooses. Tables `geometry` and `distances`, and `data/layers`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import sys
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
 from analysis.readers.sections import ReaderSections
@@ -17,8 +16,8 @@ from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS
-from pipeline.store import layout, tables
+from pipeline.schemas.geometry import DISTANCES, GEOMETRY
+from pipeline.store import chosen_layers, layout, tables
 
 Row = dict[str, Any]
 
@@ -219,15 +218,6 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
     return rows
 
 
-def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
-    """`data/layers/<model>.parquet`: each trained model's rows of `layers`, on all topics, in one folder written whole."""
-    with layout.whole_or_nothing(layout.CHOSEN_LAYERS) as folder:
-        folder.mkdir()
-        for model in models:
-            rows = chosen.filter(pl.col("halving").is_null(), model=model)
-            tables.write_rows(rows, folder / layout.chosen_layers_path(model).name)
-
-
 def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []
@@ -244,7 +234,7 @@ def main(arguments: list[str]) -> None:
         chosen += choices_
         between += distances(readout, choices_, params)
     tables.write_table(GEOMETRY, described)
-    write_by_model(tables.write_table(LAYERS, chosen), params.read.models)
+    chosen_layers.write(chosen)
     tables.write_table(DISTANCES, between)
 
 

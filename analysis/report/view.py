@@ -20,7 +20,7 @@ from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 from pipeline.texts import labels
 
 
@@ -42,7 +42,7 @@ EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
 RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class View:
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
-        """`read`: the tables by name."""
+        """`read`: the tables by name, and `layers`."""
         reference = {m: params.reference_of(m) for m in entries} | dict.fromkeys(params.words)
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
@@ -172,4 +172,5 @@ class View:
 
 def load_view() -> View:
     params = Params.load()
-    return View.of(params, load_entries(params), {name: tables.read_table(TABLES[name]) for name in VIEWED})
+    read = {name: tables.read_table(TABLES[name]) for name in VIEWED}
+    return View.of(params, load_entries(params), read | {"layers": chosen_layers.read()})

@@ -23,7 +23,6 @@ from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
     GEOMETRY,
-    LAYERS,
     DISTANCES,
     CORPUS,
     CONFUSION,
@@ -51,9 +50,10 @@ _ALL: list[Table] = [
 ]
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
-TEXTS: dict[str, Table] = {
+FILES: dict[str, Table] = {
+    "data/layers/<model>.parquet": LAYERS,
     "data/writings/<model>/<precision>/<setting>.parquet": WRITTEN,
     "data/steered/<model>/<precision>.parquet": STEERED_TEXTS,
     "data/transcripts/<model>/<precision>.parquet": TRANSCRIPTS,
 }
-"""The files of texts, by their path."""
+"""Files of each model, by their path."""
