@@ -204,7 +204,7 @@ def test_other_models_have_the_same_rows_without_those_that_overflow(in_twelve, 
     monkeypatch.setattr(tables, "write_table", lambda table, rows: made.setdefault(table.name, tables.assembled(table, rows)))
     monkeypatch.setattr(chosen_layers, "write", lambda rows: made.setdefault("layers", tables.assembled(LAYERS, rows)))
     geometry.main([])
-    assert set(made) == {"geometry", "layers", "distances"}
+    assert set(made) == {"geometry", "layers"}
     for name, table in made.items():
         assert table.equals(opening.table(name).filter(~pl.col("model").is_in([PARTLY, WHOLLY])))
 

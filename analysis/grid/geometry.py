@@ -1,5 +1,5 @@
 """Stage `geometry`: each reader by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry` and `distances`, and `data/layers`."""
+the layers that each rule chooses. Table `geometry`, and `data/layers`."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import numpy as np
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram, layers, names, parallel, rdm, split_half
-from analysis.rsa.distances import UNREADABLE, cross_validated
 from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY
+from pipeline.schemas.geometry import GEOMETRY
 from pipeline.store import chosen_layers, layout, tables
 
 Row = dict[str, Any]
@@ -113,40 +112,6 @@ def cross_fitted(
     return row | ends | {"reason": None if np.isfinite(found.value) else found.reason}
 
 
-def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> list[Row]:
-    """Rows of `distances`: every pair of emotions at best_layer_cv, plain and cross-validated."""
-    headline = Headline.of(readout, params.vectors.neutral_label)
-    design = headline.design
-    i, j = rdm.pairs(len(design.labels))
-    rows = []
-    for choice in chosen:
-        if choice["layer_rule"] != names.CV or choice["halving"] is not None or choice["layer"] is None:
-            continue
-        variant, index = choice["variant"], choice["layer"]
-        k = headline.cells((readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {})[variant])
-        plain = rdm.rdms(gram.centred_products(_means(k, design)))
-        first = split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
-        found = cross_validated(k, design, first)
-        for n, (a, b) in enumerate(zip(i, j, strict=True)):
-            rows.append(
-                {
-                    **readout.reader.keys(),
-                    "position": readout.position,
-                    "variant": variant,
-                    "emotion_a": design.labels[a],
-                    "emotion_b": design.labels[b],
-                    "layer": index,
-                    "cosine_distance": finite_or_none(plain[n]),
-                    "cos_cv": finite_or_none(found.cos_cv[n]) if found.readable[n] else None,
-                    "cos_cv_se": finite_or_none(found.cos_cv_se[n]) if found.readable[n] else None,
-                    "euclid_cv": finite_or_none(found.euclid_cv[n]),
-                    "euclid_cv_se": finite_or_none(found.euclid_cv_se[n]),
-                    "reason": None if found.readable[n] else f"cos_cv: {UNREADABLE}",
-                }
-            )
-    return rows
-
-
 def shape(k: Floats, headline: Headline, everything: Design) -> Row:
     """What one layer's RDM looks like: mean, population standard deviation, mean pairwise cosines."""
     products = gram.centred_products(_means(headline.cells(k), headline.design))
@@ -222,7 +187,6 @@ def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []
     chosen: list[Row] = []
-    between: list[Row] = []
     said = ""
     entries = load_entries(params)
     for readout in readouts(params, entries):
@@ -232,10 +196,8 @@ def main(arguments: list[str]) -> None:
         rows, choices_ = of_readout(readout, params)
         described += rows
         chosen += choices_
-        between += distances(readout, choices_, params)
     tables.write_table(GEOMETRY, described)
     chosen_layers.write(chosen)
-    tables.write_table(DISTANCES, between)
 
 
 if __name__ == "__main__":

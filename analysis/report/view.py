@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -18,6 +19,7 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
+from pipeline.schemas.corpus import EMOTION_PAIRS
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
 from pipeline.store import chosen_layers, tables
@@ -40,9 +42,9 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
-RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances")
+RAW = ("lineages", "prediction", "pair_emotions", "label_subsets")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", *PAIRED, "corpus", "emotion_pairs", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class View:
     layer_map: pl.DataFrame
     second: pl.DataFrame
     corpus: pl.DataFrame
-    confusion: pl.DataFrame
+    emotion_pairs: pl.DataFrame
     growth: pl.DataFrame
     human: pl.DataFrame
     paper: pl.DataFrame
@@ -145,6 +147,29 @@ class View:
         """`geometry` at each reader's best_layer_cv."""
         best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*GEOMETRY.keys)
         return self.curves(all_positions).join(best, on=GEOMETRY.keys, how="semi", nulls_equal=True)
+
+    @cached_property
+    def confusion(self) -> pl.DataFrame:
+        """From `emotion_pairs`: how many stories of each `emotion` are given which name (`predicted`), `n_stimuli`; what never
+        occurs has no row."""
+        of = ("emotion_a", "emotion_b", "n_stimuli_a", "n_stimuli_b", "n_a_as_b", "n_b_as_a")
+        who = [c for c in self.emotion_pairs.columns if c not in EMOTION_PAIRS.columns or c in (*EMOTION_PAIRS.keys, "layer")]
+        who = [c for c in who if c not in of]
+        wrong = pl.concat(
+            self.emotion_pairs.select(
+                *who,
+                pl.col(f"emotion_{a}").alias("emotion"),
+                pl.col(f"emotion_{b}").alias("predicted"),
+                pl.col(f"n_{a}_as_{b}").alias("n_stimuli"),
+                pl.col(f"n_stimuli_{a}").alias("n_named"),
+            )
+            for a, b in ("ab", "ba")
+        )
+        right = wrong.group_by(*who, "emotion", maintain_order=True).agg(
+            pl.col("emotion").first().alias("predicted"),
+            (pl.col("n_named").first() - pl.col("n_stimuli").sum()).alias("n_stimuli"),
+        )
+        return pl.concat([right, wrong.drop("n_named")]).filter(pl.col("n_stimuli") > 0)
 
     @property
     def labels(self) -> list[str]:

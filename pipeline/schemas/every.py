@@ -6,8 +6,8 @@ from pipeline.schemas.behaviour import BEHAVIOUR
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import CONFOUNDS
-from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS
+from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, GROWTH
+from pipeline.schemas.geometry import GEOMETRY, LAYERS
 from pipeline.schemas.human import HUMAN
 from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
@@ -23,9 +23,8 @@ from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
     GEOMETRY,
-    DISTANCES,
     CORPUS,
-    CONFUSION,
+    EMOTION_PAIRS,
     GROWTH,
     PAIRS,
     BEYOND,

@@ -65,26 +65,3 @@ LAYERS = Table(
     },
     keys=[*READER, *READOUT, "layer_rule", "halving", "half"],
 )
-
-DISTANCES = Table(
-    "distances",
-    title="Every pair of emotions",
-    question="Which emotions lie close together in a reader, with and without what noise adds?",
-    grain="One reader at one position and variant, one pair of emotions, at best_layer_cv.",
-    described={
-        **READER,
-        **READOUT,
-        "emotion_a": Column(pl.String, "One emotion."),
-        "emotion_b": Column(pl.String, "The other emotion."),
-        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
-        "cosine_distance": Column(pl.Float64, "1 - cosine of the two vectors: the entry of the RDM."),
-        "cos_cv": Column(pl.Float64, "The same across halves of the topics: without what noise adds to the vectors' lengths."),
-        "cos_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
-        "euclid_cv": Column(
-            pl.Float64, "Squared Euclidean distance across halves: unbiased, in squared units of the activations."
-        ),
-        "euclid_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
-        "reason": REASON,
-    },
-    keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
-)
