@@ -73,7 +73,7 @@ def section(view: View) -> Section:
 
 
 def _overflow(view: View) -> Any:
-    own = view.overflow.filter(~pl.col("untrained"), setting=STORIES)
+    own = view.overflow.filter(~pl.col("untrained"), ~pl.col("only_words"), setting=STORIES)
     good = own.select(
         "reader",
         pl.lit("finite").alias("what"),

@@ -33,7 +33,8 @@ DOSES += ("slope_fluent_low", "slope_fluent_high", "spearman", "gain", "rank_uns
 
 
 def _whose() -> pl.Expr:
-    return pl.when(pl.col("target").str.starts_with("random")).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
+    random = pl.col("target").str.contains("^random(#|$)")
+    return pl.when(random).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
 
 
 def _each(rows: pl.DataFrame) -> pl.DataFrame:
