@@ -24,8 +24,7 @@ from analysis.readers.readers import Reader, Readout
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout, tables
 from pipeline.texts import stimuli
 
 SIZES = [(28, 1536), (24, 2048), (28, 3072), (26, 1152), (32, 4096), (32, 4096)]  # layers and width, two models each
@@ -94,8 +93,8 @@ def main() -> None:
                 ]
                 rows += [at | {"layer_rule": names.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
-    tables.TABLES, layout.SCRATCH = folder / "tables", folder / "scratch"
-    tables.write_table(LAYERS, rows)
+    tables.TABLES, layout.CHOSEN_LAYERS, layout.SCRATCH = (folder / name for name in ("tables", "layers", "scratch"))
+    chosen_layers.write(rows)
     n_pairs = len(readers) * (len(readers) - 1) // 2
     print(f"{len(readers)} readers, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
     for stage in (pairs, controls):

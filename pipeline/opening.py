@@ -18,17 +18,19 @@ from pipeline.door import pair as pairs
 from pipeline.door.home import home, is_known, missing
 from pipeline.door.vectors import open_vectors, validate
 from pipeline.schemas.every import TABLES
+from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.pairs import PAIRS
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
 from pipeline.schemas.written import WRITTEN
-from pipeline.store import arrays, layout
+from pipeline.store import arrays, chosen_layers, layout
 from pipeline.store.tables import read_rows, table_path
 
 __all__ = [
     "activations",
     "finite",
+    "layers",
     "open_vectors",
     "pair",
     "steered",
@@ -44,8 +46,17 @@ Root = str | os.PathLike[str] | None
 
 
 def table(name: str, root: Root = None) -> pl.DataFrame:
-    """A table of `data/tables/`. Raises InputError for an unknown name, and for what is missing or of other columns."""
-    return _rows(table_path(is_known(name, TABLES, "table")), TABLES[name], root)
+    """A table of `data/tables/`, or all `layers`. Raises InputError for an unknown name, and for what is missing or of other
+    columns."""
+    if name == LAYERS.name:
+        return chosen_layers.read(_there(layout.CHOSEN_LAYERS, root))
+    return _rows(table_path(is_known(name, [*TABLES, LAYERS.name], "table")), TABLES[name], root)
+
+
+def layers(model: str, root: Root = None) -> pl.DataFrame:
+    """The layer that each rule chooses of a model or a reader of words, on all topics and on halves of them: columns of
+    `pipeline.schemas.geometry`. Raises InputError for what is missing, not readable, or of other columns."""
+    return _rows(layout.chosen_layers_path(model), LAYERS, root)
 
 
 def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:

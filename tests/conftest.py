@@ -87,7 +87,6 @@ class Project:
         self.params["rsa"] |= {"depths": [0.0, 0.5, 1.0], "triples": 4, "shuffles": 39}
         self.params["vectors"] |= {"settings": "all", "draws": None}
         self.params["shared"] |= {"halvings": 6, "subsets": 4, "orders": 9}
-        self.params["confounds"]["variance"]["precision"] = ["fp32", "fp16"]
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`
         self.params["behaviour"] |= {"models": [], "precisions": ["fp32"]}  # see `asks`

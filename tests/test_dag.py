@@ -174,14 +174,13 @@ UNTRAINED = {"read_untrained@tiny-untrained-fp32"}
 WRITES = {f"write@tiny-llama-3.2-writing{n}" for n in range(3)}
 WRITINGS = WRITES | {f"read_writing@tiny-llama-3.2-read{n}" for n in range(4)}
 VECTORS = {"vectors@tiny-llama-3.2", "vectors@tiny-qwen2.5", "vectors_untrained@tiny-untrained"}
-AFTER = set(CONCLUDE) - {"steering"}
+AFTER = set(CONCLUDE) - {"steering", "behaviour"}  # these do not depend on what another model does
 STEER, ASK = "steer@tiny-llama-3.2-fp32", "ask@tiny-llama-3.2-fp32"
-STEERED = {STEER, ASK, "steering"}  # none depends on what another model does
 MEASURING = READS | VARIED | UNTRAINED | WRITINGS | VECTORS | {STEER, ASK}
 
 
 def test_one_repro_runs_the_whole_dag(cloned):
-    assert cloned.ran == MEASURING | {"steering", "roots"} | AFTER
+    assert cloned.ran == MEASURING | {"roots"} | set(CONCLUDE)
     assert all((cloned.folder / tables.table_path(name)).exists() for name in TABLES)
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))

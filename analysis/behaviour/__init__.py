@@ -1,1 +1,1 @@
-"""Behaviour of models, beside their geometry."""
+"""Behaviour of models."""

@@ -1,5 +1,4 @@
-"""Stage `behaviour`: whether instruct models give in, and whether they keep to a format; beside their geometry. Tables
-`behaviour`, `compliance`, `behaviour_geometry`."""
+"""Stage `behaviour`: whether instruct models give in, and whether they keep to a format. Table `behaviour`."""
 
 from __future__ import annotations
 
@@ -13,10 +12,8 @@ from scipy import stats
 from analysis.rsa import proportions
 from analysis.rsa.gram import Bools
 from pipeline.errors import run_stage
-from pipeline.models.entries import load_entries
-from pipeline.params.behaviour import BehaviourSections
-from pipeline.params.reading import ReadingSections
-from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
+from pipeline.params.behaviour import Behaviour, BehaviourSections
+from pipeline.schemas.behaviour import BEHAVIOUR
 from pipeline.schemas.transcripts import TRANSCRIPT
 from pipeline.store import layout, tables
 
@@ -25,8 +22,14 @@ Flips = dict[str, int | None]
 EPISTEMIC, MENTION, PROCEDURAL = "epistemic", "mention", "procedural"
 
 
-class Params(ReadingSections, BehaviourSections):
-    """The sections that this stage loads."""
+def transcripts(asked: Behaviour) -> pl.DataFrame:
+    """Every turn of every conversation of `data/transcripts`: `model`, `precision`, and the columns of TRANSCRIPT."""
+    made = [pl.DataFrame(schema={"model": pl.String, "precision": pl.String, **TRANSCRIPT})]
+    for model in asked.models:
+        for precision in asked.precisions:
+            rows = tables.read_rows(layout.transcripts_path(model, precision), TRANSCRIPT)
+            made.append(rows.select(pl.lit(model).alias("model"), pl.lit(precision).alias("precision"), pl.all()))
+    return pl.concat(made)
 
 
 def binomial(hits: Sequence[bool]) -> Row:
@@ -72,7 +75,7 @@ def known_questions(by_item: dict[Any, pl.DataFrame]) -> dict[Any, pl.DataFrame]
 
 
 def epistemic(rows: pl.DataFrame) -> list[Row]:
-    """Rows of `compliance` from one model's transcripts of questions. Only questions on which it sides with the right answer
+    """Rows of `behaviour` from one model's transcripts of questions. Only questions on which it sides with the right answer
     before any push-back count, and those whose every turn has a stance."""
     by_item = by_question(rows)
     whole = {i: own for i, own in by_item.items() if _is_whole(own)}
@@ -124,7 +127,7 @@ def _is_whole(turns: pl.DataFrame) -> bool:
 
 
 def procedural(rows: pl.DataFrame, capable: float) -> list[Row]:
-    """Rows of `compliance` from one model's transcripts of tasks. Only constraints that it keeps to in an easy task count."""
+    """Rows of `behaviour` from one model's transcripts of tasks. Only constraints that it keeps to in an easy task count."""
     scores = rows.filter(kind=PROCEDURAL).select("item", "turn", "score").sort("item", "turn")
     by_item = {item: own["score"].to_list() for (item,), own in scores.group_by("item", maintain_order=True)}
     whole = {i: s for i, s in by_item.items() if None not in s}
@@ -150,18 +153,12 @@ def _joined(*reasons: str | None) -> str | None:
 
 
 def main(arguments: list[str]) -> None:
-    params = Params.load()
-    entries, asked = load_entries(params), params.behaviour
-    said, found = [], []
-    for model in asked.models:
-        for precision in asked.precisions:
-            rows = tables.read_rows(layout.transcripts_path(model, precision), TRANSCRIPT)
-            own = {"model": model, "precision": precision}
-            about = own | {"family": entries[model].family, "tuning": entries[model].tuning}
-            said += [about | row for row in rows.iter_rows(named=True)]
-            found += [own | row for row in [*epistemic(rows), *procedural(rows, asked.capable)]]
-    tables.write_table(BEHAVIOUR, said)
-    tables.write_table(COMPLIANCE, found)
+    asked = BehaviourSections.load().behaviour
+    found = []
+    for (model, precision), rows in transcripts(asked).group_by("model", "precision", maintain_order=True):
+        own = {"model": model, "precision": precision}
+        found += [own | row for row in [*epistemic(rows), *procedural(rows, asked.capable)]]
+    tables.write_table(BEHAVIOUR, found)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
+from analysis.behaviour import behaviour
 from analysis.claims import pair_evidence, power, reference, rules, single_evidence, text_evidence
 from analysis.claims.known import ClaimSections, Judged, Known
 from analysis.claims.protocols import OTHER
@@ -17,10 +18,10 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.every import TABLES
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
-READ = ("paper", "paper_pairs", "pairs", "beyond", "layers", "maturity", "confounds", "attributions", "regimes", "behaviour")
+READ = ("paper", "paper_pairs", "pairs", "beyond", "maturity", "confounds", "steering")
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 
 EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
@@ -111,7 +112,9 @@ def digest_of(params: ClaimSections, claims: list[Claim]) -> str:
 
 
 def load_known(params: ClaimSections) -> Known:
-    return Known({name: tables.read_table(TABLES[name]) for name in READ}, params, load_entries(params))
+    read = {name: tables.read_table(TABLES[name]) for name in READ}
+    read |= {"layers": chosen_layers.read(), "transcripts": behaviour.transcripts(params.behaviour)}
+    return Known(read, params, load_entries(params))
 
 
 def main(arguments: list[str]) -> None:

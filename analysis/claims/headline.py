@@ -18,9 +18,9 @@ from pipeline.models.entries import load_entries
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import Report, ReportSections
 from pipeline.schemas.claims import CLAIMS
-from pipeline.schemas.geometry import GEOMETRY, LAYERS
+from pipeline.schemas.geometry import GEOMETRY
 from pipeline.schemas.pairs import LINEAGES
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout, tables
 
 METRICS, CURVES = Path("data/metrics.json"), Path("data/curves.csv")
 DIGITS = 4
@@ -78,7 +78,7 @@ def main(arguments: list[str]) -> None:
     made = {
         "verdicts": verdicts(tables.read_table(CLAIMS)),
         "lineages": across_lineages(tables.read_table(LINEAGES)),
-        "models": readers(geometry, tables.read_table(LAYERS), precisions, report),
+        "models": readers(geometry, chosen_layers.read(), precisions, report),
     }
     with layout.whole_or_nothing(METRICS) as scratch:
         scratch.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 import polars as pl
 
 from analysis.claims.mature import Draw, Measured, is_mature
+from analysis.readers import overflow
 from analysis.rsa import names
 from pipeline.errors import run_stage
 from pipeline.models.entries import ModelEntry, load_entries
@@ -19,9 +20,9 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.maturity import MaturitySections
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import ReportSections
-from pipeline.schemas.geometry import GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.geometry import GEOMETRY
 from pipeline.schemas.maturity import MATURITY
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
 REFERENCE = Path("data/reference/paper_maturity.csv")
@@ -35,9 +36,10 @@ class Params(ReadingSections, MaturitySections, ReportSections):
 
 
 def measured(model: str, entries: dict[str, ModelEntry], precision: str, read: dict[str, pl.DataFrame]) -> Measured:
-    """What the rule looks at, from `overflow`, `geometry` and `layers` at the report's position and variant."""
+    """What the rule looks at, from `geometry` and `layers` at the report's position and variant, and `states`, whether every
+    state of a reader is finite at all positions."""
     own = {"model": model, "precision": precision}
-    states = read["overflow"].filter(pl.col("seed").is_null(), setting=STORIES, **own).row(0, named=True)
+    states = read["states"].filter(pl.col("seed").is_null(), setting=STORIES, **own).row(0, named=True)
     chosen = read["layers"].filter(layer_rule=names.CROSS_FITTED, setting=STORIES, **own).row(0, named=True)
     family = entries[model].family
     twins = [m for m, entry in entries.items() if entry.untrained and entry.family == family]
@@ -47,7 +49,7 @@ def measured(model: str, entries: dict[str, ModelEntry], precision: str, read: d
     embeddings = geometry.filter(model=model, setting=INPUT_EMBEDDINGS)["reliability"].to_list()
     return Measured(
         n_layers=states["n_layers"],
-        n_finite_layers=states["n_layers"] - (states["n_bad_layers"] or 0),
+        n_finite_layers=states["n_layers"] - states["n_bad_layers"],
         reliability=chosen["reliability"],
         se=chosen["reliability_se"],
         n_units=geometry.filter(setting=STORIES, **own)["n_units"][0],
@@ -84,7 +86,7 @@ def row_of(model: str, params: Params, entries: dict[str, ModelEntry], read: dic
 def rows(params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> list[Row]:
     """Rows of `maturity`, one for each trained model."""
     here = {"position": params.report.position, "variant": "centred"}
-    at = read | {name: read[name].filter(**here) for name in ("geometry", "layers")}
+    at = {name: table.filter(**here) for name, table in read.items()} | {"states": overflow.of_readers(read["geometry"])}
     published = dict(pl.read_csv(REFERENCE).select("family", "mature").iter_rows())
     with_base = {entries[m].family for m in params.read.models if entries[m].tuning == "base"}
     made = []
@@ -98,7 +100,7 @@ def rows(params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.Data
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    read = {table.name: tables.read_table(table) for table in (OVERFLOW, GEOMETRY, LAYERS)}
+    read = {"geometry": tables.read_table(GEOMETRY), "layers": chosen_layers.read()}
     tables.write_table(MATURITY, rows(params, load_entries(params), read))
 
 

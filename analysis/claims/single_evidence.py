@@ -99,7 +99,7 @@ def regime(known: Known, claim: Claim) -> list[Judged]:
     """1 where the base model explodes under the published steering and the tuned one is surgical, else 0."""
     assert claim.side is not None
     models = [gemma(known, tuning) for tuning in ("base", "instruct")]
-    rows = known.tables["regimes"].filter(pl.col("strength").is_null(), rule="paper", directions="emotions")
+    rows = known.tables["steering"].filter(pl.col("strength").is_null(), rule="paper", target="emotions")
     labels = [rows.filter(model=m)["regime"].to_list() for m in models if m is not None]
     if len(labels) < len(models) or not all(labels):
         return [lacking(PAPER, "Gemma-3 was not steered as base and instruct")]

@@ -13,8 +13,10 @@ from analysis.claims.pair_evidence import highest_number
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side, Verdict
+from analysis.confounds.bias import biases
 from analysis.readers.kinds import ONE_MODEL
 from pipeline.params.reading import STORIES
+from pipeline.schemas.confounds import TOTAL
 
 BIASED = ("qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct")
 NO_WRITING = "no model was asked to write in both ways"
@@ -24,7 +26,7 @@ def confound(known: Known, claim: Claim) -> list[Judged]:
     """A published comparison under its own definition, and the same two experiments by rho_dis."""
     assert claim.side is not None
     assert claim.other is not None
-    rows = known.tables["confounds"].filter(comparison=claim.name).to_dicts()
+    rows = known.tables["confounds"].filter(comparison=claim.name, factor=TOTAL).to_dicts()
     return [as_published(rows, claim.side), of_experiments(known, claim.name, claim.other)]
 
 
@@ -50,9 +52,7 @@ def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
     """rho_dis of the two experiments of a published comparison; of precision, of int8 on identical tokens."""
     if comparison == "precision":
         return of_precision(known, side)
-    pair = known.params.confounds.published.get(comparison, [])
-    totals = known.tables["attributions"].filter(factor="total")
-    rows = totals.filter(pl.concat_list("experiment_a", "experiment_b") == pair).to_dicts() if pair else []
+    rows = known.tables["confounds"].filter(comparison=comparison, factor=TOTAL).to_dicts()
     there = [r for r in rows if r["share"] is not None and r["ci_low"] is not None]
     if not there:
         return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
@@ -82,7 +82,9 @@ def of_precision(known: Known, side: Side) -> Judged:
 
 def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
     """Biases of the two named models, each by its interval: some model each way would be met by noise."""
-    rows = {r["model"]: r for r in known.tables["confounds"].filter(comparison="bias").iter_rows(named=True)}
+    of = known.params.confounds.bias
+    found = biases(known.tables["confounds"], *of).to_dicts() if of else []
+    rows = {r["model"]: r for r in found}
     said = ", ".join(f"{m} {r['spearman']:+.2f}" for m, r in rows.items() if r["spearman"] is not None)
     if lost := [m for m in BIASED if m not in rows or rows[m]["spearman"] is None]:
         return [lacking(PAPER, f"{' and '.join(lost)}: not read in all three experiments" + (f"; {said}" if said else ""))]
@@ -94,7 +96,7 @@ def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
 def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
     """Difference of two flip rates over the questions that both models know, as paired questions, at the first precision."""
     assert claim.side is not None
-    asked = known.tables["behaviour"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
+    asked = known.tables["transcripts"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
     of = [flipped(asked.filter(model=m)) for m in (more, fewer)]
     if lost := [m for m, found in zip((more, fewer), of, strict=True) if not found]:
         return [lacking(SAME, f"{' and '.join(lost)}: not asked")]

@@ -1,5 +1,5 @@
 """Stage `writings`: what a model's own texts can carry. How many there are, how alike, how reliable the geometry read from them
-is, and how that grows with samples. Tables `writings`, `samples`."""
+is, and how that grows with samples. Table `writings`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from pipeline.errors import run_stage
 from pipeline.params.corpus import Corpus, CorpusSections
 from pipeline.params.writing import WritingRead
 from pipeline.schemas import written
-from pipeline.schemas.geometry import LAYERS
-from pipeline.schemas.writings import SAMPLES, WRITINGS
-from pipeline.store import layout, tables
+from pipeline.schemas.writings import WRITINGS
+from pipeline.store import chosen_layers, layout, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -34,33 +33,43 @@ class Params(CellSections, CorpusSections):
 
 
 def writing_rows(measuring: Measuring, params: Params) -> list[Row]:
-    """Rows of `writings`: of every writing as it was read, how many texts it has and how reliable its geometry is; and the same
-    without the texts that hold their label's word."""
+    """Rows of `writings`: of every writing as it was read, how many texts it has and how reliable its geometry is; the same
+    without the texts that hold their label's word; and, at the setting's own read-out, from the first samples of a prompt."""
     rows = []
+    every = [*product(params.write.positions, (names.CV, names.PAPER, MIDDLE), (ALL, WITHOUT_LABEL))]
     for read in params.writings_read:
+        setting = params.write.settings[read.setting]
         texts = texts_of(measuring, read)
-        counted = written.counted(texts)
-        telling = with_label(counted, params.corpus)
-        sets = {ALL: counted, WITHOUT_LABEL: counted.filter(~pl.col("id").is_in(telling))}
-        asked = {
-            "model": measuring.model,
-            "setting": read.setting,
-            "written": read.written,
-            "precision": read.read,
-            "n_asked": texts.height,
-            "n_same": texts["same_as"].drop_nulls().len(),
-            "n_left_out": texts["left_out"].drop_nulls().len(),
-            "n_with_label": len(telling),
-        }
-        for context, rule in product(read.readings, (names.CV, names.PAPER, MIDDLE)):
-            for position, (which, some) in product(params.write.positions, sets.items()):
-                cell = Cell(read.setting, read.written, context, position, rule, "emotions", read.read)
-                found = measuring.measured(cell)
-                if which == WITHOUT_LABEL and found.layer is not None and found.halves is not None:
-                    found = of_texts(measuring, cell, found.layer, set(some["id"]))
-                own = {"context": context, "position": position, "layer_rule": rule, "texts": which, "layer": found.layer}
-                rows.append(asked | own | _of_texts(some) | _reliability(found))
+        telling = with_label(written.counted(texts), params.corpus)
+        cell = {"model": measuring.model, "setting": read.setting, "written": read.written, "precision": read.read}
+        for n in range(1, setting.samples + 1):
+            asked = texts.filter(pl.col("sample") < n)
+            sets = {ALL: written.counted(asked)}
+            sets[WITHOUT_LABEL] = sets[ALL].filter(~pl.col("id").is_in(telling))
+            counts = {
+                "n_samples": n,
+                "n_asked": asked.height,
+                "n_same": asked["same_as"].drop_nulls().len(),
+                "n_left_out": asked["left_out"].drop_nulls().len(),
+                "n_with_label": sets[ALL].height - sets[WITHOUT_LABEL].height,
+            }
+            own = (setting.position, setting.layer)
+            ways = every if n == setting.samples else [(*own, ALL)]
+            for context, (position, rule, which) in product(read.readings, ways):
+                at: Row = {"context": context, "position": position, "layer_rule": rule, "texts": which}
+                found = _read_as(measuring, read, at, None if ways == every and which == ALL else sets[which])
+                at |= {"as_set": (position, rule) == own, "layer": found.layer}
+                rows.append(cell | counts | at | _of_texts(sets[which]) | _reliability(found))
     return rows
+
+
+def _read_as(measuring: Measuring, read: WritingRead, at: Row, some: pl.DataFrame | None) -> Measured:
+    """A writing at one read-out, from some of its texts or, where none are named, from all that count."""
+    cell = Cell(read.setting, read.written, at["context"], at["position"], at["layer_rule"], "emotions", read.read)
+    found = measuring.measured(cell)
+    if some is None or found.layer is None or found.halves is None:
+        return found
+    return of_texts(measuring, cell, found.layer, set(some["id"]))
 
 
 def texts_of(measuring: Measuring, read: WritingRead) -> pl.DataFrame:
@@ -107,41 +116,13 @@ def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Mea
     return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, measuring.params)
 
 
-def sample_rows(measuring: Measuring) -> list[Row]:
-    """Rows of `samples`: reliability from the first 1, 2, ... samples of every prompt, at the setting's own position and layer,
-    over texts that count."""
-    rows: list[Row] = []
-    for read in measuring.params.writings_read:
-        setting = measuring.params.write.settings[read.setting]
-        texts = texts_of(measuring, read)
-        counted = written.counted(texts)
-        for context, n in product(read.readings, range(1, setting.samples + 1)):
-            cell = Cell(read.setting, read.written, context, setting.position, setting.layer, "emotions", read.read)
-            rows.append(_sampled(measuring, read, cell, counted.filter(pl.col("sample") < n), n))
-    return rows
-
-
-def _sampled(measuring: Measuring, read: WritingRead, cell: Cell, texts: pl.DataFrame, n: int) -> Row:
-    own = {"model": measuring.model, "setting": read.setting, "written": read.written, "precision": read.read}
-    row: Row = SAMPLES.blank() | own | {"context": cell.context, "n_samples": n}
-    row |= {"n_texts": texts.height, "position": cell.position, "layer_rule": cell.layer}
-    whole = measuring.measured(cell)
-    if whole.layer is None or whole.halves is None:
-        return row | {"reason": whole.reason}
-    found = of_texts(measuring, cell, whole.layer, set(texts["id"]))
-    return row | {"layer": whole.layer} | _reliability(found)
-
-
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
-    made: dict[str, list[Row]] = {"writings": [], "samples": []}
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
+    made: list[Row] = []
     for model in params.write.models:
-        measuring = Measuring(model, chosen.filter(model=model), params)
-        made["writings"] += writing_rows(measuring, params)
-        made["samples"] += sample_rows(measuring)
-    for table in (WRITINGS, SAMPLES):
-        tables.write_table(table, made[table.name])
+        made += writing_rows(Measuring(model, chosen.filter(model=model), params), params)
+    tables.write_table(WRITINGS, made)
 
 
 if __name__ == "__main__":

@@ -25,8 +25,7 @@ from pipeline.params.reading import NEUTRAL, STORIES, Second
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
 VARIANT = "centred"
@@ -188,7 +187,7 @@ def common_or_reason(r: Readout, layer: int, labels: set[str], params: Params) -
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
     keys: Row = {"position": params.report.position, "variant": VARIANT}
     sides: list[Side] = []
     stacks: list[layer_map.Stack] = []

@@ -1,5 +1,5 @@
 """Stage `corpus`: what the stories themselves can carry, at each reader's best_layer_cv. Which labels are told apart, how
-much of that words alone would do, how reliability grows with topics. Tables `corpus`, `confusion`, `growth`."""
+much of that words alone would do, how reliability grows with topics. Tables `corpus`, `emotion_pairs`, `growth`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from analysis.readers.readers import Headline, Readout, readouts
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import gram, layers, names, split_half, valence
+from analysis.rsa import gram, layers, names, rdm, split_half, valence
+from analysis.rsa.distances import UNREADABLE, cross_validated
 from analysis.rsa.gram import Design, Floats
+from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.corpus import CorpusSections
-from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH, N_COMPONENTS
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import tables
+from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, GROWTH, N_COMPONENTS
+from pipeline.store import chosen_layers, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -59,14 +60,33 @@ def measure(readout: Readout, layer: int, params: Params) -> Measured | None:
     return Measured(keys, design, cell_sums, guesses)
 
 
-def confusion(m: Measured) -> list[Row]:
-    """How many stories of each label are given each label, held-out topics; pairs that never occur have no row."""
+def emotion_pairs(m: Measured, params: Params) -> list[Row]:
+    """Rows of `emotion_pairs`: the distances of every two emotions, plain and cross-validated, and how many stories of each are
+    named the other on held-out topics."""
     design, guesses = m.design, m.guesses[0]
-    counts = np.zeros((len(design.labels),) * 2, dtype=np.int64)
-    np.add.at(counts, (design.label[guesses >= 0], guesses[guesses >= 0]), 1)
+    plain = rdm.rdms(gram.centred_products(gram.label_products(m.cells, design, np.ones((1, len(design.units))))[0]))
+    found = cross_validated(
+        m.cells, design, split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
+    )
+    named = np.zeros((len(design.labels),) * 2, dtype=np.int64)
+    np.add.at(named, (design.label[guesses >= 0], guesses[guesses >= 0]), 1)
     return [
-        {**m.keys, "emotion": design.labels[i], "predicted": design.labels[j], "n_stimuli": int(counts[i, j])}
-        for i, j in np.argwhere(counts)
+        {
+            **m.keys,
+            "emotion_a": design.labels[a],
+            "emotion_b": design.labels[b],
+            "cosine_distance": finite_or_none(plain[n]),
+            "cos_cv": finite_or_none(found.cos_cv[n]) if found.readable[n] else None,
+            "cos_cv_se": finite_or_none(found.cos_cv_se[n]) if found.readable[n] else None,
+            "euclid_cv": finite_or_none(found.euclid_cv[n]),
+            "euclid_cv_se": finite_or_none(found.euclid_cv_se[n]),
+            "n_stimuli_a": int(named[a].sum()),
+            "n_stimuli_b": int(named[b].sum()),
+            "n_a_as_b": int(named[a, b]),
+            "n_b_as_a": int(named[b, a]),
+            "reason": None if found.readable[n] else f"cos_cv: {UNREADABLE}",
+        }
+        for n, (a, b) in enumerate(zip(*rdm.pairs(len(design.labels)), strict=True))
     ]
 
 
@@ -141,11 +161,11 @@ def components(m: Measured, norms: pl.DataFrame) -> Row:
 
 def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     """Rows of the three tables from every reader."""
-    made: dict[str, list[Row]] = {"corpus": [], "confusion": [], "growth": []}
+    made: dict[str, list[Row]] = {"corpus": [], "emotion_pairs": [], "growth": []}
     word_readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
     for m in measured:
         norms = labels.emotions(params.corpus.emotions, m.design.labels)
-        made["confusion"] += confusion(m)
+        made["emotion_pairs"] += emotion_pairs(m, params)
         made["growth"] += growth(m, params)
         for word_reader in params.words:
             if (words := word_readers.get((word_reader, m.keys["position"]))) is not None:
@@ -155,14 +175,14 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null())
+    chosen = chosen_layers.read().filter(pl.col("halving").is_null())
     measured = []
     for readout in readouts(params, load_entries(params)):
         own = readout.rows_of(chosen, layer_rule=names.CV, variant=VARIANT)["layer"]
         if len(own) and own[0] is not None and (found := measure(readout, own[0], params)) is not None:
             measured.append(found)
     made = all_rows(measured, params)
-    for table in (CORPUS, CONFUSION, GROWTH):
+    for table in (CORPUS, EMOTION_PAIRS, GROWTH):
         tables.write_table(table, made[table.name])
 
 

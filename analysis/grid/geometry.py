@@ -1,5 +1,5 @@
 """Stage `geometry`: each reader by itself. Shape, reliability and held-out accuracy of its geometry at every layer, and
-the layers that each rule chooses. Tables `geometry`, `overflow`, `layers` and `distances`."""
+the layers that each rule chooses. Table `geometry`, and `data/layers`."""
 
 from __future__ import annotations
 
@@ -7,19 +7,16 @@ import sys
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from analysis.grid import overflow
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import gram, layers, names, parallel, rdm, split_half
-from analysis.rsa.distances import UNREADABLE, cross_validated
 from analysis.rsa.gram import Bools, Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
-from pipeline.store import layout, tables
+from pipeline.schemas.geometry import GEOMETRY
+from pipeline.store import chosen_layers, layout, tables
 
 Row = dict[str, Any]
 
@@ -43,6 +40,7 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
                 "layer": index,
                 "depth": index / readout.n_layers,
                 "n_stimuli": len(headline.rows),
+                **not_finite(readout, headline, index),
                 "unit": design.unit_name,
                 "n_units": n_units,
                 "n_emotions": len(design.labels),
@@ -70,6 +68,14 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
         if first is not None:
             chosen.append(cross_fitted(readout, headline, own, first, variant, params))
     return described, chosen
+
+
+def not_finite(readout: Readout, headline: Headline, index: int) -> Row:
+    """Texts that are not finite at a layer: stories of emotions, and neutral texts, stories of the neutral label among them."""
+    lost = ~readout.finite[:, index]
+    stories = int(lost[headline.rows].sum())
+    neutral = int(lost.sum()) - stories + int((~readout.neutral_finite[:, index]).sum())
+    return {"n_not_finite": stories, "n_neutral_not_finite": neutral}
 
 
 def with_reliability(chosen: list[Row], described: list[Row]) -> list[Row]:
@@ -104,40 +110,6 @@ def cross_fitted(
         return row | {"reason": f"{error}: too few stories of some label"}
     ends = {"reliability": finite_or_none(found.value), "reliability_se": finite_or_none(found.se)}
     return row | ends | {"reason": None if np.isfinite(found.value) else found.reason}
-
-
-def distances(readout: Readout, chosen: list[Row], params: ReaderSections) -> list[Row]:
-    """Rows of `distances`: every pair of emotions at best_layer_cv, plain and cross-validated."""
-    headline = Headline.of(readout, params.vectors.neutral_label)
-    design = headline.design
-    i, j = rdm.pairs(len(design.labels))
-    rows = []
-    for choice in chosen:
-        if choice["layer_rule"] != names.CV or choice["halving"] is not None or choice["layer"] is None:
-            continue
-        variant, index = choice["variant"], choice["layer"]
-        k = headline.cells((readout.layer(index, params.vectors.neutral_variance, (variant,)).grams or {})[variant])
-        plain = rdm.rdms(gram.centred_products(_means(k, design)))
-        first = split_half.halvings(len(design.units), params.geometry.halvings, params.geometry.seed)
-        found = cross_validated(k, design, first)
-        for n, (a, b) in enumerate(zip(i, j, strict=True)):
-            rows.append(
-                {
-                    **readout.reader.keys(),
-                    "position": readout.position,
-                    "variant": variant,
-                    "emotion_a": design.labels[a],
-                    "emotion_b": design.labels[b],
-                    "layer": index,
-                    "cosine_distance": finite_or_none(plain[n]),
-                    "cos_cv": finite_or_none(found.cos_cv[n]) if found.readable[n] else None,
-                    "cos_cv_se": finite_or_none(found.cos_cv_se[n]) if found.readable[n] else None,
-                    "euclid_cv": finite_or_none(found.euclid_cv[n]),
-                    "euclid_cv_se": finite_or_none(found.euclid_cv_se[n]),
-                    "reason": None if found.readable[n] else f"cos_cv: {UNREADABLE}",
-                }
-            )
-    return rows
 
 
 def shape(k: Floats, headline: Headline, everything: Design) -> Row:
@@ -211,20 +183,10 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
     return rows
 
 
-def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
-    """`data/layers/<model>.parquet`: each trained model's rows of `layers`, on all topics, in one folder written whole."""
-    with layout.whole_or_nothing(layout.CHOSEN_LAYERS) as folder:
-        folder.mkdir()
-        for model in models:
-            rows = chosen.filter(pl.col("halving").is_null(), model=model)
-            tables.write_rows(rows, folder / layout.chosen_layers_path(model).name)
-
-
 def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []
     chosen: list[Row] = []
-    between: list[Row] = []
     said = ""
     entries = load_entries(params)
     for readout in readouts(params, entries):
@@ -234,11 +196,8 @@ def main(arguments: list[str]) -> None:
         rows, choices_ = of_readout(readout, params)
         described += rows
         chosen += choices_
-        between += distances(readout, choices_, params)
     tables.write_table(GEOMETRY, described)
-    tables.write_table(OVERFLOW, list(overflow.rows(params, entries)))
-    write_by_model(tables.write_table(LAYERS, chosen), params.read.models)
-    tables.write_table(DISTANCES, between)
+    chosen_layers.write(chosen)
 
 
 if __name__ == "__main__":

@@ -30,8 +30,7 @@ from pipeline.models.entries import load_entries
 from pipeline.params.gram import GramSections
 from pipeline.params.report import ReportSections
 from pipeline.reading.components import neutral_components
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout
 
 GRAM = Path("data/gram.zarr")
 COMPLETE = 23
@@ -168,7 +167,7 @@ def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: s
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = tables.read_table(LAYERS)
+    chosen = chosen_layers.read()
     reference = {model: params.reference_of(model) for model in params.models}
     here = (r for r in readouts(params, entries, params.report.position))
     kept = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)))

@@ -15,9 +15,8 @@ from analysis.readers.readers import readouts
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
-from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout, tables
 
 Row = dict[str, Any]
 
@@ -47,7 +46,7 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = tables.read_table(LAYERS)
+    chosen = chosen_layers.read()
     made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, PAIRS_BY_DEPTH, BEYOND, LINEAGES)}
     # one variant at a time: the Gram matrices of many readers fill a memory
     for position, variant in product(params.geometry.positions, layout.VARIANTS):

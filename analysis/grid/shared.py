@@ -20,9 +20,8 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
 from pipeline.params.shared import SharedSections
-from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 
 Row = dict[str, Any]
 
@@ -34,7 +33,7 @@ class Params(PairSections, ReportSections, SharedSections):
 def group_of(params: Params, entries: dict[str, ModelEntry]) -> list[ReaderGrams]:
     """Every reader at its model's reference precision that has a best layer, with its Gram matrix there; of an untrained twin
     its first draw."""
-    kinds, chosen, variant = Kinds.of(params, entries), tables.read_table(LAYERS), params.report.variant
+    kinds, chosen, variant = Kinds.of(params, entries), chosen_layers.read(), params.report.variant
     made = []
     for here in readouts(params, entries, params.report.position):
         reader = here.reader

@@ -67,7 +67,7 @@ def rdms(view: View) -> dict[str, tuple[list[str], Floats, Floats]]:
     report, made = view.params.report, {}
     for model in view.trained:
         where = {"model": model, "precision": view.params.reference_of(model), "setting": "stories"}
-        rows = view.raw["distances"].filter(position=report.position, variant=report.variant, **where)
+        rows = view.raw["emotion_pairs"].filter(position=report.position, variant=report.variant, **where)
         rows = rows.drop_nulls("cosine_distance")
         emotions = sorted(set(rows["emotion_a"]) | set(rows["emotion_b"]))
         if rows.height != len(emotions) * (len(emotions) - 1) // 2 or len(emotions) < 3:
@@ -111,7 +111,7 @@ def section(view: View) -> Section:
         " not by the eye."
     )
     question = "Where do the emotions lie? (aligned map)"
-    sources = [Source("distances", view.readout | {"setting": "stories"}, COLUMNS)]
+    sources = [Source("emotion_pairs", view.readout | {"setting": "stories"}, COLUMNS)]
     if not found:
         return Section("map", question, ["Cannot be drawn: no model has a whole RDM."], caption, [], sources)
     maps = [layout(rdm) for _, rdm, _ in found.values()]

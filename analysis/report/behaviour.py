@@ -25,13 +25,13 @@ IN_WORDS = {
 }
 
 
-def after_all(compliance: pl.DataFrame) -> pl.DataFrame:
+def after_all(behaviour: pl.DataFrame) -> pl.DataFrame:
     """The measures after the last push-back, without those after fewer."""
-    return compliance.filter(pl.col("n_turns").is_null() | (pl.col("n_turns") == pl.col("n_turns").max()))
+    return behaviour.filter(pl.col("n_turns").is_null() | (pl.col("n_turns") == pl.col("n_turns").max()))
 
 
 def section(view: View) -> Section:
-    asked_all = after_all(view.compliance)
+    asked_all = after_all(view.behaviour)
     known = asked_all.drop_nulls("rate")
     words = []
     for (model, precision), own in asked_all.group_by("model", "precision", maintain_order=True):
@@ -44,7 +44,7 @@ def section(view: View) -> Section:
                 )
                 said.append(f"{IN_WORDS[measure]} {found}")
         words.append(f"{model} {precision}: {'; '.join(said)}.")
-    asked = view.compliance["model"].n_unique()
+    asked = view.behaviour["model"].n_unique()
     if asked < 2:
         count = "no model was asked" if asked == 0 else "one model was asked"
         words.insert(0, f"Whether behaviour goes with geometry cannot be said: {count}, and it takes two.")
@@ -70,5 +70,5 @@ def section(view: View) -> Section:
     )
     question = "Who gives in under push-back? (behaviour)"
     return Section(
-        "behaviour", question, words, caption, panels, [Source("compliance")], legend(view, rows) if rows.height else []
+        "behaviour", question, words, caption, panels, [Source("behaviour")], legend(view, rows) if rows.height else []
     )

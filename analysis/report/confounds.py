@@ -8,22 +8,32 @@ from typing import Any
 import altair as alt
 import polars as pl
 
+from analysis.confounds.bias import biases
 from analysis.report.colours import ACCENT, INK, MUTED, WARM, colour_of, colours, legend
 from analysis.report.figures import WIDE, reaching, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
+from pipeline.schemas.confounds import TOTAL
 
 REFERENCE = Path("data/reference/paper_confounds.csv")
-TOTAL = "total"
 
 
 def _share(row: dict[str, Any]) -> str:
     return NOT_ESTIMABLE if row["share"] is None else interval(row["share"], row["ci_low"], row["ci_high"])
 
 
+def _published(view: View) -> pl.DataFrame:
+    """The published comparisons of this run, and the bias between two of them, as the study has it."""
+    rows = view.confounds.filter(factor=TOTAL).drop_nulls("comparison")
+    if (bias := view.params.confounds.bias) is None:
+        return rows
+    return pl.concat([rows, biases(rows, *bias).with_columns(pl.lit("bias").alias("comparison"))], how="diagonal")
+
+
 def compared(view: View) -> Section:
-    rows = view.confounds
+    found = _published(view)
+    rows = found.filter(pl.col("comparison") != "bias")
     readable = rows.filter(pl.col("reason").is_null()).drop_nulls("spearman")
     words = []
     if rows.is_empty():
@@ -57,20 +67,20 @@ def compared(view: View) -> Section:
         "spearman",
     )
     columns += ("reliability_a", "reliability_b", "ceiling", "reason")
-    source = Source("confounds", {}, columns)
+    source = Source("confounds", {"factor": TOTAL}, columns)
     question = "Does writing give another geometry than reading? (the paper's confounds)"
-    panels = [Panel("", _published(view))] if rows.height else []
+    panels = [Panel("", _beside_theirs(view, found))] if rows.height else []
     return Section(
         "confounds", question, words, caption, panels, [source], legend(view, rows.select(who="model")) if rows.height else []
     )
 
 
-def _published(view: View) -> Any:
+def _beside_theirs(view: View, found: pl.DataFrame) -> Any:
     theirs = pl.read_csv(REFERENCE).select(
         pl.col("layer").alias("comparison"), (pl.col("model") + ", published").alias("source"), "spearman"
     )
-    ours = view.confounds.select("comparison", pl.col("model").alias("source"), "spearman", "ceiling")
-    order = view.confounds["comparison"].unique(maintain_order=True).to_list()
+    ours = found.select("comparison", pl.col("model").alias("source"), "spearman", "ceiling")
+    order = found["comparison"].unique(maintain_order=True).to_list()
     rows = pl.concat([theirs, ours.drop("ceiling")]).filter(pl.col("comparison").is_in(order)).drop_nulls()
     rows = rows.with_columns(
         pl.when(pl.col("source").str.ends_with(", published")).then(pl.lit("published")).otherwise("source").alias("who")
@@ -90,7 +100,7 @@ def _published(view: View) -> Any:
         )
     )
     ceilings = alt.Chart(ours.drop_nulls("ceiling")).mark_point(shape="diamond", filled=True, size=70, color=WARM, opacity=1)
-    if view.confounds["ceiling"].null_count() == view.confounds.height:
+    if ours["ceiling"].null_count() == ours.height:
         return bars.properties(height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE)
     return (bars + ceilings.encode(y=y, x="ceiling:Q", tooltip=tips("ceiling"))).properties(
         height=tall(rows, "comparison", 13 * rows["source"].n_unique()), **WIDE
@@ -99,13 +109,13 @@ def _published(view: View) -> Any:
 
 def shares(view: View) -> Section:
     words = []
-    for r in view.attributions.filter(factor=TOTAL).iter_rows(named=True):
+    for r in view.confounds.filter(factor=TOTAL).iter_rows(named=True):
         name = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}"
         if r["share"] is None:
             words.append(f"{name}: no shares ({r['reason']}).")
             continue
         words.append(f"{name}: distance 1 - rho_dis {_share(r)}, of which")
-        own = view.attributions.filter(
+        own = view.confounds.filter(
             pl.col("factor") != TOTAL, model=r["model"], experiment_a=r["experiment_a"], experiment_b=r["experiment_b"]
         )
         words[-1] += " " + "; ".join(f"{p['factor']} {_share(p)}" for p in own.iter_rows(named=True)) + "."
@@ -129,7 +139,7 @@ def shares(view: View) -> Section:
         "ci_high",
         "reason",
     )
-    sources = [Source("attributions", {}, columns), Source("variance")]
+    sources = [Source("confounds", {}, columns)]
     question = "What does each confound add? (attribution of a distance)"
     return Section(
         "shares", question, words or ["Cannot be said: no two experiments were both read."], caption, panels, sources
@@ -140,7 +150,7 @@ def steps(view: View) -> pl.DataFrame:
     """The bars of the waterfalls: of every attribution each share from where the last one ended, then the total from 0."""
     made: list[dict[str, Any]] = []
     keys = ["model", "experiment_a", "experiment_b"]
-    for key, rows in view.attributions.drop_nulls("share").group_by(keys, maintain_order=True):
+    for key, rows in view.confounds.drop_nulls("share").group_by(keys, maintain_order=True):
         parts = [r for r in rows.iter_rows(named=True) if r["factor"] != TOTAL]
         (total,) = (r for r in rows.iter_rows(named=True) if r["factor"] == TOTAL)
         if not parts:
@@ -174,7 +184,7 @@ def _waterfall(rows: pl.DataFrame) -> Any:
     return (bars + whiskers).properties(height=tall(rows, "factor", 20), **WIDE)
 
 
-def samples(view: View) -> Section:
+def writings(view: View) -> Section:
     who = (
         pl.col("setting")
         + pl.lit(", ")
@@ -184,7 +194,7 @@ def samples(view: View) -> Section:
         + pl.lit(", ")
         + pl.col("context")
     )
-    rows = view.samples.drop_nulls("reliability").with_columns(who.alias("way"))
+    rows = view.writings.filter("as_set", texts="all").drop_nulls("reliability").with_columns(who.alias("way"))
     words = ["Cannot be said: no model's own texts were read."] if rows.is_empty() else []
     for (model,), own in rows.group_by("model", maintain_order=True):
         top = own.sort("reliability").row(-1, named=True)
@@ -202,8 +212,8 @@ def samples(view: View) -> Section:
         x = alt.X("n_samples:O", title="samples of every prompt", axis=alt.Axis(labelAngle=0))
         chart = lines.encode(x=x, y=y, color=colours(view), tooltip=["who:N", "n_samples:O", "n_texts:Q", *tips("reliability")])
         panels.append(Panel(str(way), chart.properties(height=150, **WIDE), 2))
-    sources = [Source("samples"), Source("writings")]
+    sources = [Source("writings")]
     question = "How reliable is the geometry of what a model writes?"
     return Section(
-        "samples", question, words, caption, panels, sources, legend(view, rows.select(who="model")) if rows.height else []
+        "writings", question, words, caption, panels, sources, legend(view, rows.select(who="model")) if rows.height else []
     )

@@ -28,7 +28,7 @@ PARTS: dict[str, list[Callable[[View], Section]]] = {
     "Writing, behaviour, steering": [
         confounds.compared,
         confounds.shares,
-        confounds.samples,
+        confounds.writings,
         behaviour.section,
         steering.section,
         steering.price,

@@ -58,16 +58,8 @@ def section(view: View) -> Section:
         lines = base.encode(x=x, y=y, color=colours(view), strokeDash=dash, tooltip=tooltip)
         panels.append(Panel("Lost on identical tokens", lines.properties(height=260, **WIDE), 3))
     panels.append(Panel("Layers with finite states", _overflow(view), 3))
-    columns: tuple[str, ...] = (
-        *OF_READER,
-        "n_stimuli",
-        "n_layers",
-        "first_bad_layer",
-        "n_bad_layers",
-        "share_bad_stimuli",
-    )
-    columns += ("share_bad_at_first", "reason")
-    sources = [Source("overflow", {}, columns), Source("pairs", {"kind": ONE_MODEL}, SIMILAR)]
+    columns = (*OF_READER, "layer", "n_stimuli", "n_not_finite", "n_neutral_not_finite", "reason")
+    sources = [Source("geometry", {"setting": STORIES, **view.readout}, columns), Source("pairs", {"kind": ONE_MODEL}, SIMILAR)]
     question = "What does the number format change? (precision and overflow)"
     return Section(
         "precision",
@@ -81,7 +73,7 @@ def section(view: View) -> Section:
 
 
 def _overflow(view: View) -> Any:
-    own = view.overflow.filter(~pl.col("untrained"), setting=STORIES)
+    own = view.overflow.filter(~pl.col("untrained"), ~pl.col("only_words"), setting=STORIES)
     good = own.select(
         "reader",
         pl.lit("finite").alias("what"),

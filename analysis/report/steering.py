@@ -15,40 +15,31 @@ from analysis.report.view import View
 
 RULES = {"paper": "the published rule", "ours": "our rule"}
 EMOTIONS, RANDOM = "emotions", "random directions"
+KINDS = ("emotions", "random")
 WHOSE = alt.Scale(domain=[EMOTIONS, RANDOM], range=[ACCENT, MUTED])
 EFFECTS = {
-    "none": ("unchanged", FAINT),
-    "toward": ("towards the target", ACCENT),
-    "away": ("elsewhere", "#9cc3dd"),
-    "collapse": ("repeats itself", WARM),
-    "broken": ("broken", INK),
-    "not measured": ("not measured", MUTED),
+    "share_unchanged": ("unchanged", FAINT),
+    "share_toward": ("towards the target", ACCENT),
+    "share_away": ("elsewhere", "#9cc3dd"),
+    "share_collapsed": ("repeats itself", WARM),
+    "share_broken": ("broken", INK),
+    "share_not_measured": ("not measured", MUTED),
 }
-OF_REGIME: tuple[str, ...] = (
-    "model",
-    "precision",
-    "rule",
-    "directions",
-    "strength",
-    "n_texts",
-    "n_not_finite",
-    "share_unchanged",
-    "share_toward",
-)
-OF_REGIME += (
-    "share_away",
-    "share_repetitive",
-    "share_broken",
-    "median_perplexity_ratio",
-    "mean_target_score",
-    "regime",
-    "texts_to_another",
-    "reason",
-)
+AT = ("model", "precision", "rule", "target", "strength")
+COUNTS: tuple[str, ...] = (*AT, "n_texts", "n_not_finite", "share_unchanged", "share_toward", "share_away", "share_collapsed")
+COUNTS += ("share_broken", "median_perplexity_ratio", "mean_target_score", "regime", "texts_to_another", "reason")
+DOSES: tuple[str, ...] = (*AT, "n_prompts", "slope", "slope_low", "slope_high", "n_prompts_fluent", "slope_fluent")
+DOSES += ("slope_fluent_low", "slope_fluent_high", "spearman", "gain", "rank_unsteered", "rank_strongest")
 
 
 def _whose() -> pl.Expr:
-    return pl.when(pl.col("emotion").str.starts_with("random#")).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
+    random = pl.col("target").str.contains("^random(#|$)")
+    return pl.when(random).then(pl.lit(RANDOM)).otherwise(pl.lit(EMOTIONS)).alias("whose")
+
+
+def _each(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows of single targets."""
+    return rows.filter(~pl.col("target").is_in(KINDS))
 
 
 def section(view: View) -> Section:
@@ -62,7 +53,7 @@ def section(view: View) -> Section:
         for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
             own = view.steering.filter(rule=rule, model=model)
             panels.append(Panel(f"{model}, {title}", _scores(own), 3))
-    sources = [Source("doses"), Source("regimes", {}, OF_REGIME)]
+    sources = [Source("steering", {}, DOSES)]
     question = "Can a vector steer what is written? (dose and response)"
     return Section(
         "steering",
@@ -77,21 +68,21 @@ def section(view: View) -> Section:
 
 def _words(view: View) -> list[str]:
     made = []
-    whole = view.regimes.filter(pl.col("strength").is_null())
-    for row in whole.filter(directions="emotions").iter_rows(named=True):
+    whole = view.steering.filter(pl.col("strength").is_null())
+    for row in whole.filter(target="emotions").iter_rows(named=True):
         at = {key: row[key] for key in ("model", "precision", "rule")}
         who = f"{row['model']} {row['precision']}, {RULES[row['rule']]}"
         if row["share_toward"] is None:
             made.append(f"{who}: {NOT_ESTIMABLE} ({row['reason']}).")
             continue
-        random = whole.filter(directions="random", **at)["share_toward"].to_list()
+        random = whole.filter(target="random", **at)["share_toward"].to_list()
         beside = (
             f"; under random directions {random[0]:.0%}"
             if random and random[0] is not None
             else "; no random direction was measured"
         )
-        doses = view.doses.filter(cells="all", **at).with_columns(_whose()).drop_nulls("ci_low")
-        up = {name: doses.filter(pl.col("ci_low") > 0, whose=name).height for name in (EMOTIONS, RANDOM)}
+        doses = _each(whole.filter(**at)).with_columns(_whose()).drop_nulls("slope_low")
+        up = {name: doses.filter(pl.col("slope_low") > 0, whose=name).height for name in (EMOTIONS, RANDOM)}
         n = {name: doses.filter(whose=name).height for name in (EMOTIONS, RANDOM)}
         slopes = (
             f" The score rises with the strength (95% interval above 0) for {up[EMOTIONS]} of {n[EMOTIONS]} emotions and"
@@ -100,22 +91,22 @@ def _words(view: View) -> list[str]:
             else ""
         )
         label = f" Published label: {(row['regime'] or 'none').replace('_', ' ')}"
-        control = whole.filter(directions="random", **at)["regime"].to_list()
+        control = whole.filter(target="random", **at)["regime"].to_list()
         label += f"; of random directions: {(control[0] or 'none').replace('_', ' ')}." if control else "."
         made.append(f"{who}: {row['share_toward']:.0%} of the texts are fluent and towards the target{beside}.{slopes}{label}")
     return made
 
 
 def _scores(own: pl.DataFrame) -> Any:
-    rows = own.drop_nulls("target_score").with_columns(_whose())
-    rows = rows.group_by("whose", "emotion", "strength", maintain_order=True).agg(
-        pl.col("target_score").mean(), pl.len().alias("n_texts")
+    rows = _each(own).drop_nulls(["strength", "mean_target_score"]).with_columns(_whose())
+    rows = rows.group_by("whose", "target", "strength", maintain_order=True).agg(
+        pl.col("mean_target_score").mean().alias("target_score"), pl.col("n_texts").sum()
     )
     mean = rows.group_by("whose", "strength", maintain_order=True).agg(pl.col("target_score").mean())
     colour = alt.Color("whose:N", scale=WHOSE, legend=None)
     x, y = alt.X("strength:Q"), alt.Y("target_score:Q", title="score of the target (z)")
-    tooltip: list[Any] = ["emotion:N", "strength:Q", "n_texts:Q", *tips("target_score", digits=2)]
-    thin = alt.Chart(rows).mark_line(opacity=0.35, strokeWidth=1).encode(x=x, y=y, color=colour, detail="emotion:N")
+    tooltip: list[Any] = ["target:N", "strength:Q", "n_texts:Q", *tips("target_score", digits=2)]
+    thin = alt.Chart(rows).mark_line(opacity=0.35, strokeWidth=1).encode(x=x, y=y, color=colour, detail="target:N")
     dots = alt.Chart(rows).mark_circle(size=20, opacity=0.5).encode(x=x, y=y, color=colour, tooltip=tooltip)
     thick = alt.Chart(mean).mark_line(strokeWidth=3.5).encode(x=x, y=y, color=colour)
     return (thin + dots + thick).properties(height=240, **WIDE)
@@ -132,14 +123,12 @@ def price(view: View) -> Section:
     for rule, title in RULES.items():
         for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
             here = {"rule": rule, "model": model}
-            panels.append(Panel(f"{model}, {title}: price", _ratios(view.regimes.filter(**here), limit), 3))
+            panels.append(Panel(f"{model}, {title}: price", _ratios(view.steering.filter(**here), limit), 3))
             panels.append(Panel("what became of the texts", _effects(view.steering.filter(**here)), 3))
     question = "At what price, and what becomes of the texts? (regimes)"
     words = []
     for row in (
-        view.regimes.filter(pl.col("strength").is_null(), directions="emotions")
-        .drop_nulls("share_broken")
-        .iter_rows(named=True)
+        view.steering.filter(pl.col("strength").is_null(), target="emotions").drop_nulls("share_broken").iter_rows(named=True)
     ):
         flips = (
             f" {row['texts_to_another']} of {row['n_texts']} texts counted otherwise would change the published label."
@@ -151,19 +140,6 @@ def price(view: View) -> Section:
             f" {number(row['median_perplexity_ratio'])}; {row['share_broken']:.0%} broken, {row['share_repetitive']:.0%}"
             f" repeat themselves.{flips}"
         )
-    columns: tuple[str, ...] = (
-        "model",
-        "precision",
-        "rule",
-        "emotion",
-        "strength",
-        "prompt",
-        "target_score",
-        "perplexity_ratio",
-        "repeated_3",
-        "regime",
-        "effect",
-    )
     legend = list(EFFECTS.values()) if panels else []
     return Section(
         "price",
@@ -171,15 +147,13 @@ def price(view: View) -> Section:
         words or ["Cannot be said: no model was steered."],
         caption,
         panels,
-        [Source("steering", {}, columns)],
+        [Source("steering", {}, COUNTS)],
         legend,
     )
 
 
 def _ratios(own: pl.DataFrame, limit: float) -> Any:
-    rows = own.drop_nulls(["strength", "median_perplexity_ratio"]).with_columns(
-        pl.col("directions").replace({"random": RANDOM}).alias("whose")
-    )
+    rows = own.filter(pl.col("target").is_in(KINDS)).drop_nulls(["strength", "median_perplexity_ratio"]).with_columns(_whose())
     y = alt.Y("median_perplexity_ratio:Q", title="perplexity ratio (median)", scale=alt.Scale(type="log"))
     base = alt.Chart(rows.select("whose", "strength", "n_texts", "median_perplexity_ratio")).mark_line(point=True)
     lines = base.encode(
@@ -193,18 +167,18 @@ def _ratios(own: pl.DataFrame, limit: float) -> Any:
 
 
 def _effects(own: pl.DataFrame) -> Any:
-    known = pl.col("effect").fill_null("not measured").replace_strict({k: name for k, (name, _) in EFFECTS.items()})
-    rows = own.filter(~pl.col("emotion").str.starts_with("random#")).with_columns(known.alias("what"))
-    order = {name: n for n, (name, _) in enumerate(EFFECTS.values())}
-    counts = rows.group_by("strength", "what", maintain_order=True).len("n_texts")
-    counts = counts.with_columns(pl.col("what").replace_strict(order, return_dtype=pl.Int64).alias("order"))
+    rows = own.filter(target="emotions").drop_nulls("strength")
+    finite = 1 - pl.col("n_not_finite") / pl.col("n_texts")  # shares are of finite texts; here of all
+    known = [pl.col(name).fill_null(0) * finite for name in EFFECTS if name in rows.columns]
     names, colours = zip(*EFFECTS.values(), strict=True)
+    shares = rows.select("strength", *(share.alias(name) for share, name in zip(known, names, strict=False)))
+    shares = shares.with_columns((1 - pl.sum_horizontal(names[:-1])).clip(0).alias(names[-1]))
+    shares = shares.group_by("strength", maintain_order=True).mean().unpivot(index="strength", variable_name="what")
+    order = {name: n for n, name in enumerate(names)}
+    shares = shares.with_columns(pl.col("what").replace_strict(order, return_dtype=pl.Int64).alias("order"))
     x = alt.X("strength:O", axis=alt.Axis(labelAngle=0, format="~g"))
-    y = alt.Y("n_texts:Q", stack="normalize", title="share of texts", axis=alt.Axis(format="%"))
+    y = alt.Y("value:Q", stack="normalize", title="share of texts", axis=alt.Axis(format="%"))
     colour = alt.Color("what:N", scale=alt.Scale(domain=names, range=colours), legend=None)
-    bars = (
-        alt.Chart(counts)
-        .mark_bar()
-        .encode(x=x, y=y, color=colour, order="order:Q", tooltip=["strength:O", "what:N", "n_texts:Q"])
-    )
+    tooltip: list[Any] = ["strength:O", "what:N", *tips("value", digits=2)]
+    bars = alt.Chart(shares).mark_bar().encode(x=x, y=y, color=colour, order="order:Q", tooltip=tooltip)
     return bars.properties(height=220, **WIDE)

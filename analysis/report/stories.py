@@ -48,7 +48,16 @@ def section(view: View) -> Section:
     readers = [r["reader"] for r in sorted(known, key=lambda r: rank[r["who"]])][:MATRICES]
     panels += [Panel(reader, _confusion(view, reader), 3) for reader in readers]
     where = view.readout
-    columns: tuple[str, ...] = (*OF_READER, "emotion", "predicted", "layer", "n_stimuli")
+    columns: tuple[str, ...] = (
+        *OF_READER,
+        "emotion_a",
+        "emotion_b",
+        "layer",
+        "n_stimuli_a",
+        "n_stimuli_b",
+        "n_a_as_b",
+        "n_b_as_a",
+    )
     corpus_columns: tuple[str, ...] = (
         "model",
         "precision",
@@ -61,7 +70,7 @@ def section(view: View) -> Section:
         "over_words",
     )
     corpus_columns += ("over_words_se", "where_words_fail", "where_words_fail_se", "n_where_words_fail")
-    sources = [Source("corpus", where, corpus_columns), Source("confusion", where, columns)]
+    sources = [Source("corpus", where, corpus_columns), Source("emotion_pairs", where, columns)]
     question = "Can the stories be told apart, and better than by words alone?"
     return Section(
         "corpus",

@@ -53,7 +53,7 @@ def _stories(view: View) -> Shelf:
     ]
     caption = (
         "Every story with its label. Under it, for all held-out stories of that label, what each reader named them (table"
-        " confusion); the name that a single story was given is in no table."
+        " emotion_pairs); the name that a single story was given is in no table."
     )
     return Shelf("stories-read", "A story, and what each reader takes its label for", "Label", caption, texts)
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
+from analysis.readers import overflow
 from analysis.readers.kinds import ONE_MODEL
 from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.behaviour import BehaviourSections
+from pipeline.params.confounds import ConfoundsSections
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
+from pipeline.schemas.corpus import EMOTION_PAIRS
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import tables
+from pipeline.store import chosen_layers, tables
 from pipeline.texts import labels
 
 
-class Params(ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ReportSections):
+class Params(
+    ReaderSections, CorpusSections, RsaSections, SteeringSections, BehaviourSections, ConfoundsSections, ReportSections
+):
     """The sections that the report shows."""
 
     profile: str
@@ -35,13 +41,10 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
 
 PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = (
-    *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
-    "compliance",
-)
-RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
+ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
+RAW = ("lineages", "prediction", "pair_emotions", "label_subsets")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", *PAIRED, "corpus", "emotion_pairs", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -60,27 +63,23 @@ class View:
     layer_map: pl.DataFrame
     second: pl.DataFrame
     corpus: pl.DataFrame
-    confusion: pl.DataFrame
+    emotion_pairs: pl.DataFrame
     growth: pl.DataFrame
     human: pl.DataFrame
     paper: pl.DataFrame
     paper_pairs: pl.DataFrame
-    samples: pl.DataFrame
+    writings: pl.DataFrame
     confounds: pl.DataFrame
-    attributions: pl.DataFrame
-    variance: pl.DataFrame
     maturity: pl.DataFrame
     claims: pl.DataFrame
     steering: pl.DataFrame
-    regimes: pl.DataFrame
-    doses: pl.DataFrame
-    compliance: pl.DataFrame
+    behaviour: pl.DataFrame
     raw: dict[str, pl.DataFrame]
     """Every table as it is published."""
 
     @classmethod
     def of(cls, params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.DataFrame]) -> View:
-        """`read`: the tables by name."""
+        """`read`: the tables by name, and `layers`."""
         reference = {m: params.reference_of(m) for m in entries} | dict.fromkeys(params.words)
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
@@ -98,6 +97,7 @@ class View:
         paired = {name: described(described(read[name], "_a"), "_b") for name in PAIRED}
         rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS, *RAW)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
+        rest["overflow"] = described(overflow.of_readers(read["geometry"]))
         paired["every_pair"] = paired.pop("pairs")
         return cls(params, entries, **paired, **rest, raw=read)
 
@@ -148,6 +148,29 @@ class View:
         best = self.layers.filter(pl.col("halving").is_null(), layer_rule=CV).select(*GEOMETRY.keys)
         return self.curves(all_positions).join(best, on=GEOMETRY.keys, how="semi", nulls_equal=True)
 
+    @cached_property
+    def confusion(self) -> pl.DataFrame:
+        """From `emotion_pairs`: how many stories of each `emotion` are given which name (`predicted`), `n_stimuli`; what never
+        occurs has no row."""
+        of = ("emotion_a", "emotion_b", "n_stimuli_a", "n_stimuli_b", "n_a_as_b", "n_b_as_a")
+        who = [c for c in self.emotion_pairs.columns if c not in EMOTION_PAIRS.columns or c in (*EMOTION_PAIRS.keys, "layer")]
+        who = [c for c in who if c not in of]
+        wrong = pl.concat(
+            self.emotion_pairs.select(
+                *who,
+                pl.col(f"emotion_{a}").alias("emotion"),
+                pl.col(f"emotion_{b}").alias("predicted"),
+                pl.col(f"n_{a}_as_{b}").alias("n_stimuli"),
+                pl.col(f"n_stimuli_{a}").alias("n_named"),
+            )
+            for a, b in ("ab", "ba")
+        )
+        right = wrong.group_by(*who, "emotion", maintain_order=True).agg(
+            pl.col("emotion").first().alias("predicted"),
+            (pl.col("n_named").first() - pl.col("n_stimuli").sum()).alias("n_stimuli"),
+        )
+        return pl.concat([right, wrong.drop("n_named")]).filter(pl.col("n_stimuli") > 0)
+
     @property
     def labels(self) -> list[str]:
         """The emotions that headline figures use, neighbours by sign of valence and family."""
@@ -174,4 +197,5 @@ class View:
 
 def load_view() -> View:
     params = Params.load()
-    return View.of(params, load_entries(params), {name: tables.read_table(TABLES[name]) for name in VIEWED})
+    read = {name: tables.read_table(TABLES[name]) for name in VIEWED}
+    return View.of(params, load_entries(params), read | {"layers": chosen_layers.read()})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -18,28 +17,10 @@ def words(text: str) -> list[str]:
     return text.lower().split()
 
 
-def ngrams(of: Sequence[str], n: int) -> list[tuple[str, ...]]:
-    """All runs of `n` neighbours, in order; none where there are fewer words."""
-    return [tuple(of[i : i + n]) for i in range(len(of) - n + 1)]
-
-
-def distinct(of: Sequence[str], n: int) -> float | None:
-    """distinct-n (Li et al. 2016, section 5): different n-grams over n-grams; None where there is none."""
-    grams = ngrams(of, n)
-    return len(set(grams)) / len(grams) if grams else None
-
-
 def statistics(text: str) -> dict[str, Any]:
-    """Columns of table `steering` that come from a text's words alone."""
+    """How many words a text has, and how often its most frequent run of three stands."""
     own = words(text)
-    different = distinct(own, 3)
-    return {
-        "n_words": len(own),
-        "distinct_1": distinct(own, 1),
-        "distinct_2": distinct(own, 2),
-        "repeated_3": None if different is None else 1 - different,
-        "most_3": max(Counter(ngrams(own, 3)).values(), default=0),
-    }
+    return {"n_words": len(own), "most_3": max(Counter(zip(own, own[1:], own[2:], strict=False)).values(), default=0)}
 
 
 def regime(most_3: int, n_words: int, limits: Thresholds) -> str:

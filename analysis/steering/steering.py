@@ -1,10 +1,10 @@
-"""Stage `steering`: what steering did to every text, the regimes of each rule, and how a target's score follows the strength.
-Tables `steering`, `regimes`, `doses`."""
+"""Stage `steering`: what steering did. The regimes of each rule and target, and how a target's score follows the strength.
+Table `steering`."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,33 +13,43 @@ from scipy import stats
 
 from analysis.steering import regimes
 from pipeline.errors import run_stage
-from pipeline.params.steering import SteeringSections, Thresholds
+from pipeline.params.steering import Steering, SteeringSections, Thresholds
 from pipeline.schemas.steered import STEERED
-from pipeline.schemas.steering import DOSES, REGIMES, STEERING
+from pipeline.schemas.steering import STEERING
 from pipeline.store import layout, tables
 
 Row = dict[str, Any]
-RANDOM = "random#"
-ALL, FLUENT = "all", "fluent"
+EMOTIONS, RANDOM = "emotions", "random"
+"""Targets of a kind, together; one random direction is `random#<n>`."""
 FEWEST_STRENGTHS = 3
+FELL_APART = (None, regimes.COLLAPSE, regimes.BROKEN)
 
 
 # --- every text ----------------------------------------------------------------------------------------------------------
 
 
-def cell_rows(steered: Sequence[Row], limits: Thresholds) -> list[Row]:
-    """Rows of `steering` from rows of the stage `steer` (columns STEERED): each text beside the unsteered one of its prompt."""
+def texts(steering: Steering) -> list[Row]:
+    """Every steered text of `data/steered` with what steering did to it: see `beside_unsteered`."""
+    paths = [layout.steered_path(model, precision) for model in steering.models for precision in steering.precisions]
+    steered = [row for path in paths for row in tables.read_rows(path, STEERED).iter_rows(named=True)]
+    return beside_unsteered(steered, steering.thresholds)
+
+
+def beside_unsteered(steered: Sequence[Row], limits: Thresholds) -> list[Row]:
+    """Rows of the stage `steer` (columns STEERED), each with `n_words`, `most_3`, `regime` (the published criteria on this one
+    text), and, beside the unsteered text of its prompt, `unchanged`, `perplexity_ratio` and `effect` (`regimes.effect`); null
+    where there is no whole text."""
     without = {(r["model"], r["precision"], r["rule"], r["emotion"], r["prompt"]): r for r in steered if r["strength"] == 0}
     made = []
     for r in steered:
         plain = without[r["model"], r["precision"], r["rule"], r["emotion"], r["prompt"]]
-        row: Row = STEERING.blank()
-        row |= {name: value for name, value in r.items() if name in row}
+        row = r | dict.fromkeys(("n_words", "most_3", "regime", "unchanged", "perplexity_ratio", "effect"))
         if measured(r):
-            row |= regimes.statistics(r["text"]) | {"perplexity": _exp(r["surprisal"])}
+            row |= regimes.statistics(r["text"])
             row["regime"] = regimes.regime(row["most_3"], row["n_words"], limits)
         if measured(r) and measured(plain):
-            ratio, gain = _exp(_less(r["surprisal"], plain["surprisal"])), _less(r["target_score"], plain["target_score"])
+            less, gain = (_less(r[name], plain[name]) for name in ("surprisal", "target_score"))
+            ratio = None if less is None else math.exp(less)
             unchanged = r["tokens"] == plain["tokens"]
             row |= {"unchanged": unchanged, "perplexity_ratio": ratio}
             row["effect"] = regimes.effect(unchanged, row["most_3"], row["n_words"], ratio, gain, limits)
@@ -56,52 +66,67 @@ def _less(a: float | None, b: float | None) -> float | None:
     return None if a is None or b is None else a - b
 
 
-def _exp(value: float | None) -> float | None:
-    return None if value is None else math.exp(value)
+# --- rows of the table ---------------------------------------------------------------------------------------------------
 
 
-# --- regimes -------------------------------------------------------------------------------------------------------------
-
-
-def regime_rows(cells: Sequence[Row], limits: Thresholds) -> list[Row]:
-    """Rows of `regimes`: per model, precision, rule and kind of direction, over all strengths but 0 and at each."""
+def table_rows(of_texts: Sequence[Row], limits: Thresholds) -> list[Row]:
+    """Rows of `steering` from `texts`: per model, precision, rule and target, over all strengths but 0 and at each."""
     made = []
-    keys = ("model", "precision", "rule", "directions")
-    named = [c | {"directions": "random" if c["emotion"].startswith(RANDOM) else "emotions"} for c in cells]
-    for at, group in groupby(sorted(named, key=lambda c: [c[k] for k in keys]), key=lambda c: [c[k] for k in keys]):
-        own = list(group)
-        for strength in (None, *sorted({c["strength"] for c in own})):
-            chosen = [c for c in own if (c["strength"] != 0 if strength is None else c["strength"] == strength)]
-            made.append(dict(zip(keys, at, strict=True)) | {"strength": strength} | _regime(chosen, limits))
+    for at, own in by(of_texts, "model", "precision", "rule"):
+        for target, chosen in targets(own):
+            for strength in (None, *sorted({t["strength"] for t in chosen})):
+                here = [t for t in chosen if (t["strength"] != 0 if strength is None else t["strength"] == strength)]
+                row = STEERING.blank() | at | {"target": target, "strength": strength}
+                dose = _dose(chosen) if strength is None else {}
+                counts = _counts(here, limits)
+                reasons = [part["reason"] for part in (counts, dose) if part.get("reason")]
+                made.append(row | counts | dose | {"reason": "; ".join(reasons) or None})
     return made
 
 
-def _regime(cells: Sequence[Row], limits: Thresholds) -> Row:
-    names = [n for n in REGIMES.columns if n not in ("model", "precision", "rule", "directions", "strength")]
-    row: Row = dict.fromkeys(names)
-    whole = [c for c in cells if c["regime"] is not None]
-    lost = len(cells) - len(whole)
-    row |= {"n_texts": len(cells), "n_not_finite": lost}
+def targets(of_texts: Sequence[Row]) -> Iterator[tuple[str, list[Row]]]:
+    """The texts of each target, and of all emotions and all random directions together; a kind without texts is left out."""
+    for kind in (EMOTIONS, RANDOM):
+        if of_kind := [t for t in of_texts if t["emotion"].startswith(f"{RANDOM}#") == (kind == RANDOM)]:
+            yield kind, of_kind
+            yield from ((at["emotion"], own) for at, own in by(of_kind, "emotion"))
+
+
+def by(rows: Sequence[Row], *keys: str) -> Iterator[tuple[Row, list[Row]]]:
+    """Rows that have the same values of keys, in their order."""
+
+    def values(row: Row) -> list[Any]:
+        return [row[k] for k in keys]
+
+    for at, group in groupby(sorted(rows, key=values), key=values):
+        yield dict(zip(keys, at, strict=True)), list(group)
+
+
+def _counts(of_texts: Sequence[Row], limits: Thresholds) -> Row:
+    whole = [t for t in of_texts if t["regime"] is not None]
+    lost = len(of_texts) - len(whole)
+    row: Row = {"n_texts": len(of_texts), "n_not_finite": lost}
     if lost:
-        reasons = sorted({c["reason"] for c in cells if c["regime"] is None})
-        row["reason"] = f"{lost} of {len(cells)} texts: {'; '.join(reasons)}"
+        reasons = sorted({t["reason"] for t in of_texts if t["regime"] is None})
+        row["reason"] = f"{lost} of {len(of_texts)} texts: {'; '.join(reasons)}"
     if not whole:
         return row
     n = len(whole)
-    n_repetitive, n_short = (sum(c["regime"] == kind for c in whole) for kind in (regimes.REPETITIVE, regimes.EXPLOSIVE))
+    n_repetitive, n_short = (sum(t["regime"] == kind for t in whole) for kind in (regimes.REPETITIVE, regimes.EXPLOSIVE))
     row |= {"share_repetitive": n_repetitive / n, "share_short": n_short / n}
     for name, kind in (
         ("unchanged", regimes.NONE),
         ("toward", regimes.TOWARD),
         ("away", regimes.AWAY),
+        ("collapsed", regimes.COLLAPSE),
         ("broken", regimes.BROKEN),
     ):
-        row[f"share_{name}"] = sum(c["effect"] == kind for c in whole) / n
+        row[f"share_{name}"] = sum(t["effect"] == kind for t in whole) / n
     for name, column, summary in (
         ("median_perplexity_ratio", "perplexity_ratio", np.median),
         ("mean_target_score", "target_score", np.mean),
     ):
-        known = [c[column] for c in whole if c[column] is not None]
+        known = [t[column] for t in whole if t[column] is not None]
         row[name] = float(summary(known)) if known else None
     if not lost:  # greedy decoding of NaN repeats token 0, which would be judged as a text: no label is the better answer
         row["regime"] = regimes.label(n_repetitive, n_short, n, limits)
@@ -112,66 +137,54 @@ def _regime(cells: Sequence[Row], limits: Thresholds) -> Row:
 # --- dose and response ---------------------------------------------------------------------------------------------------
 
 
-def dose_rows(cells: Sequence[Row]) -> list[Row]:
-    """Rows of `doses`: per model, precision, rule and target, over all texts and over those that did not fall apart."""
-    made = []
-    keys = ("model", "precision", "rule", "emotion")
-    for at, group in groupby(sorted(cells, key=lambda c: [c[k] for k in keys]), key=lambda c: [c[k] for k in keys]):
-        own = list(group)
-        for name in (ALL, FLUENT):
-            counted = [c for c in own if name == ALL or c["effect"] not in (None, regimes.COLLAPSE, regimes.BROKEN)]
-            made.append(dict(zip(keys, at, strict=True)) | {"cells": name} | _dose(counted))
-    return made
+def _dose(of_texts: Sequence[Row]) -> Row:
+    """Slope, correlation and gain of all texts of a target or kind, and the slope of those that did not fall apart."""
+    row = _slope(of_texts)
+    fluent = _slope([t for t in of_texts if t["effect"] not in FELL_APART], "fluent ")
+    row |= {f"{name}_fluent": fluent.get(name) for name in ("n_prompts", "slope")}
+    row |= {f"slope_fluent_{end}": fluent.get(f"slope_{end}") for end in ("low", "high")}
+    return row | {"reason": "; ".join(part["reason"] for part in (row, fluent) if part.get("reason")) or None}
 
 
-def _dose(cells: Sequence[Row]) -> Row:
-    """Slope, correlation and gain within each prompt, then over prompts, which are the units: a text at one strength says
-    nothing of its own beside the same prompt's at the next."""
-    row: Row = {n: None for n in DOSES.columns if n not in ("model", "precision", "rule", "emotion", "cells")}
-    scored = sorted((c for c in cells if c["target_score"] is not None), key=lambda c: (c["prompt"], c["strength"]))
-    prompts = [p for _, group in groupby(scored, key=lambda c: c["prompt"]) if enough(p := list(group))]
-    row |= {"n_prompts": len(prompts), "n_texts": sum(map(len, prompts))}
+def _slope(of_texts: Sequence[Row], which: str = "") -> Row:
+    """Slope, correlation and gain within each prompt and target, then over prompts, which are the units: a text at one strength
+    says nothing of its own beside the same prompt's at the next."""
+    scored = sorted((t for t in of_texts if t["target_score"] is not None), key=lambda t: float(t["strength"]))
+    prompts = [[own for _, own in by(of_prompt, "emotion") if enough(own)] for _, of_prompt in by(scored, "prompt")]
+    prompts = [series for series in prompts if series]
+    row: Row = {"n_prompts": len(prompts)}
     if not prompts:
-        lost = sorted({c["reason"] for c in cells if c["reason"]})
-        few = f"no prompt has texts with a score at {FEWEST_STRENGTHS} strengths, the unsteered one among them"
-        return row | {"reason": "; ".join([few, *lost])}
-    x = [np.array([c["strength"] for c in p]) for p in prompts]
-    y = [np.array([c["target_score"] for c in p]) for p in prompts]
-    slopes = np.array([stats.linregress(a, b).slope for a, b in zip(x, y, strict=True)])
-    # texts that are all alike have no order
-    spearman = [0.0 if np.ptp(b) == 0 else float(stats.spearmanr(a, b).statistic) for a, b in zip(x, y, strict=True)]
-    row |= {
-        "slope": float(slopes.mean()),
-        "spearman": float(np.mean(spearman)),
-        "gain": float(np.mean([b[-1] - b[0] for b in y])),
-    }
-    if prompts[0][0]["target_rank"] is not None:
-        row["rank_unsteered"] = float(np.mean([p[0]["target_rank"] for p in prompts]))
-        row["rank_strongest"] = float(np.mean([p[-1]["target_rank"] for p in prompts]))
+        few = f"no prompt has {which}texts with a score at {FEWEST_STRENGTHS} strengths, the unsteered one among them"
+        return row | {"reason": few}
+    found = np.array([np.mean([_of_series(own) for own in series], axis=0) for series in prompts])  # (prompt, number)
+    slopes = found[:, 0]
+    row |= dict(zip(("slope", "spearman", "gain"), found.mean(axis=0).tolist(), strict=True))
+    if prompts[0][0][0]["target_rank"] is not None:
+        for name, at in (("rank_unsteered", 0), ("rank_strongest", -1)):
+            row[name] = float(np.mean([np.mean([own[at]["target_rank"] for own in series]) for series in prompts]))
     if len(prompts) == 1:
-        return row | {"reason": "one prompt: no interval"}
+        return row | {"reason": f"one prompt{which and ' of fluent texts'}: no interval of the slope"}
     se = float(slopes.std(ddof=1) / math.sqrt(len(slopes)))
     half = float(stats.t.ppf(0.975, len(slopes) - 1)) * se
-    return row | {"slope_se": se, "ci_low": row["slope"] - half, "ci_high": row["slope"] + half}
+    return row | {"slope_low": row["slope"] - half, "slope_high": row["slope"] + half}
 
 
-def enough(prompt: Sequence[Row]) -> bool:
-    """Whether a prompt's texts, by strength, begin with the unsteered one and have strengths enough for a slope."""
-    return prompt[0]["strength"] == 0 and len(prompt) >= FEWEST_STRENGTHS
+def _of_series(own: Sequence[Row]) -> tuple[float, float, float]:
+    """Slope, Spearman's rho and gain of one prompt and target, texts by strength."""
+    x, y = (np.array([t[name] for t in own]) for name in ("strength", "target_score"))
+    # texts that are all alike have no order
+    spearman = 0.0 if np.ptp(y) == 0 else float(stats.spearmanr(x, y).statistic)
+    return float(stats.linregress(x, y).slope), spearman, float(y[-1] - y[0])
+
+
+def enough(series: Sequence[Row]) -> bool:
+    """Whether the texts of a prompt and target, by strength, begin with the unsteered one and are enough for a slope."""
+    return series[0]["strength"] == 0 and len(series) >= FEWEST_STRENGTHS
 
 
 def main(arguments: list[str]) -> None:
     steering = SteeringSections.load().steering
-    steered = [
-        r
-        for m in steering.models
-        for p in steering.precisions
-        for r in tables.read_rows(layout.steered_path(m, p), STEERED).iter_rows(named=True)
-    ]
-    cells = cell_rows(steered, steering.thresholds)
-    tables.write_table(STEERING, cells)
-    tables.write_table(REGIMES, regime_rows(cells, steering.thresholds))
-    tables.write_table(DOSES, dose_rows(cells))
+    tables.write_table(STEERING, table_rows(texts(steering), steering.thresholds))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -33,9 +33,18 @@ class Confounds(Strict):
     published: dict[Name, Pair]
     bias: Pair | None = None  # of the published comparisons: what the first says more than the second
     attributions: list[Pair]
-    variance: dict[Literal["precision", "position", "layer", "baseline"], list[str]]
-    blocks: int = Field(default=6, ge=2)
-    permutations: int = Field(default=999, ge=199)
+
+    @model_validator(mode="after")
+    def _a_pair_is_published_once(self) -> Confounds:
+        names: dict[tuple[str, ...], str] = {}
+        for name, pair in self.published.items():
+            if (first := names.setdefault(tuple(pair), name)) != name:
+                raise PydanticCustomError(
+                    "experiment",
+                    "published: '{first}' and '{name}' compare the same two experiments",
+                    {"first": first, "name": name},
+                )
+        return self
 
     @model_validator(mode="after")
     def _pairs_are_of_experiments(self) -> Confounds:

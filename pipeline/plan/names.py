@@ -27,7 +27,6 @@ def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     found = [
         *_settings(params),
         *_experiments(params),
-        *_variance(params),
         *_labels(params, labels),
         *_steering(params, labels),
     ]
@@ -64,17 +63,6 @@ def _experiments(params: Params) -> Iterator[str]:
             if own not in read:
                 what = f"nobody reads {own[0]} of {own[1]} at {own[2]}, {own[3]}"
                 yield f"{where}: {what}; add it to writings_read, or take the experiment out"
-
-
-def _variance(params: Params) -> Iterator[str]:
-    levels = params.confounds.variance
-    for factor, wanted, there in (
-        ("precision", levels.get("precision", []), [str(p) for p in params.read.precisions]),
-        ("position", levels.get("position", []), params.readings[STORIES].positions),
-    ):
-        for level in wanted:
-            if level not in there:
-                yield f"confounds.variance.{factor}: '{level}' is not read; there are {', '.join(there)}"
 
 
 def _labels(params: Params, labels: list[str]) -> Iterator[str]:

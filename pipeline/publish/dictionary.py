@@ -1,4 +1,4 @@
-"""`docs/tables.md`: every table and every file of texts with its columns, written from the schemas.
+"""`docs/tables.md`: every table and every file of a model with its columns, written from the schemas.
 
 python -m pipeline.publish.dictionary
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.errors import run_stage
-from pipeline.schemas.every import TABLES, TEXTS
+from pipeline.schemas.every import FILES, TABLES
 from pipeline.schemas.table import Table
 
 PAGE = Path("docs/tables.md")
@@ -43,14 +43,14 @@ def type_name(dtype: object) -> str:
 def page() -> str:
     """The whole page, Markdown."""
     parts = [HEAD, "\n".join(contents()), *(section(f"data/tables/{name}.parquet", table) for name, table in TABLES.items())]
-    parts += [section(path, table) for path, table in TEXTS.items()]
+    parts += [section(path, table) for path, table in FILES.items()]
     return "\n".join(parts)
 
 
 def contents() -> Iterator[str]:
     """A line of each table: its name, its question."""
     yield "| table | question |\n| --- | --- |"
-    for table in [*TABLES.values(), *TEXTS.values()]:
+    for table in [*TABLES.values(), *FILES.values()]:
         yield f"| [`{table.name}`](#{anchor(table)}) | {table.question} |"
     yield ""
 

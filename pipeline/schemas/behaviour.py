@@ -1,4 +1,4 @@
-"""Tables of the stage `behaviour`: every turn, and what turns amount to."""
+"""Table of the stage `behaviour`: what conversations amount to."""
 
 from __future__ import annotations
 
@@ -6,35 +6,15 @@ import polars as pl
 
 from pipeline.schemas.keys import REASON, interval
 from pipeline.schemas.table import Column, Table
-from pipeline.schemas.transcripts import DESCRIBED, TURN
-
-_ASKED = {
-    "model": Column(pl.String, "The instruct model that was asked."),
-    "precision": Column(pl.String, "The precision that it was asked at."),
-}
 
 BEHAVIOUR = Table(
     "behaviour",
-    title="Every turn of every conversation",
-    question="What was each model asked, and what did it reply?",
-    grain="One turn with one model at one precision.",
-    described={
-        **_ASKED,
-        **{name: DESCRIBED[name] for name in TURN},
-        "family": Column(pl.String, "Family of the model."),
-        "tuning": Column(pl.String, "base or instruct."),
-        **{name: column for name, column in DESCRIBED.items() if name not in TURN},
-    },
-    keys=["model", "precision", *TURN],
-)
-
-COMPLIANCE = Table(
-    "compliance",
     title="Who gives in, who keeps to a format",
     question="How often does a model change a right answer under push-back, and how well does it keep to a format?",
     grain="One model at one precision, one measure.",
     described={
-        **_ASKED,
+        "model": Column(pl.String, "The instruct model that was asked."),
+        "precision": Column(pl.String, "The precision that it was asked at."),
         "kind": Column(pl.String, "epistemic (questions with push-backs) or procedural (tasks under a format constraint)."),
         "measure": Column(
             pl.String,

@@ -42,20 +42,31 @@ CORPUS = Table(
     keys=[*READER, *READOUT, "words"],
 )
 
-CONFUSION = Table(
-    "confusion",
-    title="Which emotion is taken for which",
-    question="Which emotions does a reader confuse?",
-    grain="One reader at one position and variant, one true and one named emotion.",
+EMOTION_PAIRS = Table(
+    "emotion_pairs",
+    title="Every pair of emotions",
+    question="Which emotions lie close together in a reader, and which does it take for one another?",
+    grain="One reader at one position, two emotions, at best_layer_cv.",
     described={
         **READER,
         **READOUT,
-        "emotion": Column(pl.String, "Label of the story."),
-        "predicted": Column(pl.String, "Label that the nearest centroid gives it."),
+        "emotion_a": Column(pl.String, "One emotion."),
+        "emotion_b": Column(pl.String, "The other emotion, later in the alphabet."),
         "layer": Column(pl.Int64, "The layer, best_layer_cv."),
-        "n_stimuli": Column(pl.Int64, "Stories with this label that are given that one."),
+        "cosine_distance": Column(pl.Float64, "1 - cosine of the two vectors: the entry of the RDM."),
+        "cos_cv": Column(pl.Float64, "The same across halves of the topics: without what noise adds to the vectors' lengths."),
+        "cos_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
+        "euclid_cv": Column(
+            pl.Float64, "Squared Euclidean distance across halves: unbiased, in squared units of the activations."
+        ),
+        "euclid_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
+        "n_stimuli_a": Column(pl.Int64, "Held-out stories of a that were named."),
+        "n_stimuli_b": Column(pl.Int64, "Held-out stories of b that were named."),
+        "n_a_as_b": Column(pl.Int64, "Stories of a that are named b: its centroid, from the other topics, is the nearest."),
+        "n_b_as_a": Column(pl.Int64, "Stories of b that are named a."),
+        "reason": REASON,
     },
-    keys=[*READER, *READOUT, "emotion", "predicted"],
+    keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
 )
 
 GROWTH = Table(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
+from pipeline.schemas.behaviour import BEHAVIOUR
 from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
 from pipeline.schemas.claims import CLAIMS
-from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
-from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
-from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
+from pipeline.schemas.confounds import CONFOUNDS
+from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, GROWTH
+from pipeline.schemas.geometry import GEOMETRY, LAYERS
 from pipeline.schemas.human import HUMAN
 from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
@@ -15,19 +15,16 @@ from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
 from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
-from pipeline.schemas.steering import DOSES, REGIMES, STEERING
+from pipeline.schemas.steering import STEERING
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
-from pipeline.schemas.writings import SAMPLES, WRITINGS
+from pipeline.schemas.writings import WRITINGS
 from pipeline.schemas.written import WRITTEN
 
 _ALL: list[Table] = [
     GEOMETRY,
-    OVERFLOW,
-    LAYERS,
-    DISTANCES,
     CORPUS,
-    CONFUSION,
+    EMOTION_PAIRS,
     GROWTH,
     PAIRS,
     BEYOND,
@@ -44,23 +41,18 @@ _ALL: list[Table] = [
     PAPER,
     PAPER_PAIRS,
     WRITINGS,
-    SAMPLES,
     CONFOUNDS,
-    ATTRIBUTIONS,
-    VARIANCE,
     STEERING,
-    REGIMES,
-    DOSES,
     BEHAVIOUR,
-    COMPLIANCE,
     MATURITY,
     CLAIMS,
 ]
 TABLES: dict[str, Table] = {table.name: table for table in _ALL}
 
-TEXTS: dict[str, Table] = {
+FILES: dict[str, Table] = {
+    "data/layers/<model>.parquet": LAYERS,
     "data/writings/<model>/<precision>/<setting>.parquet": WRITTEN,
     "data/steered/<model>/<precision>.parquet": STEERED_TEXTS,
     "data/transcripts/<model>/<precision>.parquet": TRANSCRIPTS,
 }
-"""The files of texts, by their path."""
+"""Files of each model, by their path."""

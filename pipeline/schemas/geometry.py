@@ -10,7 +10,7 @@ from pipeline.schemas.table import Column, Table
 GEOMETRY = Table(
     "geometry",
     title="Each reader at every layer",
-    question="Does a reader have a geometry of emotions, and how well can it be measured?",
+    question="Does a reader have a geometry of emotions, and how well can it be measured, where its precision holds it at all?",
     grain="One reader at one position, variant and layer.",
     described={
         **READER,
@@ -18,6 +18,8 @@ GEOMETRY = Table(
         "layer": Column(pl.Int64, "The layer: output of block l, counted from 0."),
         "depth": Column(pl.Float64, "layer / number of layers."),
         "n_stimuli": Column(pl.Int64, "Stories behind the row, those of the neutral label not counted."),
+        "n_not_finite": Column(pl.Int64, "Those that are not finite at this layer and position; one is enough for a null."),
+        "n_neutral_not_finite": Column(pl.Int64, "The same of the neutral texts, stories of the neutral label among them."),
         "unit": UNIT,
         "n_units": Column(pl.Int64, "How many units there are."),
         "n_emotions": Column(pl.Int64, "Emotions in the RDM; the neutral label is not one."),
@@ -37,25 +39,6 @@ GEOMETRY = Table(
         "reason": REASON,
     },
     keys=[*READER, *READOUT, "layer"],
-)
-
-OVERFLOW = Table(
-    "overflow",
-    title="States that are not finite",
-    question="At which precision does a model's residual stream leave the numbers that it can hold?",
-    grain="One model at one precision, reading the stories or the neutral texts.",
-    described={
-        **READER,
-        "n_stimuli": Column(pl.Int64, "Texts read."),
-        "n_layers": Column(pl.Int64, "Layers of the model."),
-        "first_bad_layer": Column(pl.Int64, "The first layer at which some text's state is not finite; null: all are finite."),
-        "n_bad_layers": Column(pl.Int64, "Layers at which some text's state is not finite."),
-        "n_bad_stimuli": Column(pl.Int64, "Texts that are not finite at some layer."),
-        "share_bad_stimuli": Column(pl.Float64, "The same as a share of the texts."),
-        "share_bad_at_first": Column(pl.Float64, "Share of the texts that are not finite at the first bad layer already."),
-        "reason": Column(pl.String, "The same in words; null where every state is finite."),
-    },
-    keys=[*READER],
 )
 
 LAYERS = Table(
@@ -81,27 +64,4 @@ LAYERS = Table(
         "reason": REASON,
     },
     keys=[*READER, *READOUT, "layer_rule", "halving", "half"],
-)
-
-DISTANCES = Table(
-    "distances",
-    title="Every pair of emotions",
-    question="Which emotions lie close together in a reader, with and without what noise adds?",
-    grain="One reader at one position and variant, one pair of emotions, at best_layer_cv.",
-    described={
-        **READER,
-        **READOUT,
-        "emotion_a": Column(pl.String, "One emotion."),
-        "emotion_b": Column(pl.String, "The other emotion."),
-        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
-        "cosine_distance": Column(pl.Float64, "1 - cosine of the two vectors: the entry of the RDM."),
-        "cos_cv": Column(pl.Float64, "The same across halves of the topics: without what noise adds to the vectors' lengths."),
-        "cos_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
-        "euclid_cv": Column(
-            pl.Float64, "Squared Euclidean distance across halves: unbiased, in squared units of the activations."
-        ),
-        "euclid_cv_se": Column(pl.Float64, "Its jackknife standard error over topics."),
-        "reason": REASON,
-    },
-    keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
 )

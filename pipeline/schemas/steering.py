@@ -1,36 +1,12 @@
-"""Tables of the stage `steering`: steered texts, their regimes, dose and response."""
+"""Table of the stage `steering`: what steering did."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import REASON, interval
-from pipeline.schemas.steered import CELL, MEASURED
+from pipeline.schemas.keys import REASON, ends
+from pipeline.schemas.steered import CELL
 from pipeline.schemas.table import Column, Table
-
-STEERING = Table(
-    "steering",
-    title="Every steered text",
-    question="What did steering do to each text?",
-    grain="One text: a model, precision, rule, target, strength and prompt.",
-    described={
-        **CELL,
-        **MEASURED,
-        "unchanged": Column(pl.Boolean, "Whether the tokens are those of the unsteered text."),
-        "perplexity": Column(pl.Float64, "exp of the mean surprisal by the unsteered model."),
-        "perplexity_ratio": Column(pl.Float64, "perplexity over that of the unsteered text."),
-        "n_words": Column(pl.Int64, "Words, which are what stands between blanks."),
-        "distinct_1": Column(pl.Float64, "Different words / words."),
-        "distinct_2": Column(pl.Float64, "Different pairs of neighbouring words / pairs."),
-        "repeated_3": Column(pl.Float64, "Share of three-word runs that stood before."),
-        "most_3": Column(pl.Int64, "How often the most frequent three-word run stands."),
-        "regime": Column(
-            pl.String, "The published criteria on one text: repetitive_collapse, explosive (too short) or surgical."
-        ),
-        "effect": Column(pl.String, "Ours: none, collapse, broken, toward or away (from the target)."),
-    },
-    keys=[*CELL],
-)
 
 _SHARES = {
     "unchanged": "are the unsteered text",
@@ -38,17 +14,20 @@ _SHARES = {
     "short": "have fewer words than the published limit",
     "toward": "score higher on the target than the unsteered text",
     "away": "do not",
+    "collapsed": "repeat themselves so, and are not the unsteered text",
     "broken": "are too short or too improbable",
 }
 
-REGIMES = Table(
-    "regimes",
-    title="Regimes of steering",
-    question="What is the published label of a model, and how many texts does it hang on?",
-    grain="One model, precision, rule and kind of direction, at one strength or over all.",
+STEERING = Table(
+    "steering",
+    title="What steering did",
+    question="Do texts follow the vector that steers them, at what price, and do random directions do the same?",
+    grain="One model, precision and rule, one target or all of a kind, at one strength or over all.",
     described={
         **{name: CELL[name] for name in ("model", "precision", "rule")},
-        "directions": Column(pl.String, "emotions, or random (the control)."),
+        "target": Column(
+            pl.String, "An emotion; emotions, all of them; random#0, random#1 and so on, the control; random, all of these."
+        ),
         "strength": Column(
             pl.Float64, "Length of the vector, in multiples of norm; null: all but 0, as the published label has it."
         ),
@@ -59,29 +38,21 @@ REGIMES = Table(
         "mean_target_score": Column(pl.Float64, "Mean score of the target, in standard deviations of neutral texts."),
         "regime": Column(pl.String, "The published label: repetitive_collapse, explosive or surgical."),
         "texts_to_another": Column(pl.Int64, "The fewest texts that, counted otherwise, give another label."),
-        "reason": REASON,
-    },
-    keys=["model", "precision", "rule", "directions", "strength"],
-)
-
-DOSES = Table(
-    "doses",
-    title="Dose and response",
-    question="Does a text read more like its target the stronger the steering?",
-    grain="One model, precision, rule and target, over all texts or the fluent ones.",
-    described={
-        **{name: CELL[name] for name in ("model", "precision", "rule", "emotion")},
-        "cells": Column(pl.String, "all, or fluent (without collapsed and broken texts)."),
-        "n_prompts": Column(pl.Int64, "Prompts with texts at enough strengths."),
-        "n_texts": Column(pl.Int64, "Their texts."),
-        "slope": Column(pl.Float64, "Slope of the target's score on strength within a prompt; mean over prompts."),
-        "slope_se": Column(pl.Float64, "Its standard error over prompts."),
-        **interval("slope", "prompts (t)"),
-        "spearman": Column(pl.Float64, "Spearman's rho of strength and score within a prompt; mean over prompts."),
-        "gain": Column(pl.Float64, "Score at the greatest strength less the unsteered one's; mean over prompts."),
+        "n_prompts": Column(pl.Int64, "Over all strengths: prompts with texts at enough strengths for a slope."),
+        "slope": Column(
+            pl.Float64,
+            "Over all strengths: slope of the target's score on strength, of one prompt and target; mean over a prompt's"
+            " targets, then over prompts.",
+        ),
+        **ends("slope", "prompts (t)"),
+        "n_prompts_fluent": Column(pl.Int64, "The same prompts without collapsed and broken texts."),
+        "slope_fluent": Column(pl.Float64, "The same slope without collapsed and broken texts."),
+        **ends("slope_fluent", "prompts (t)"),
+        "spearman": Column(pl.Float64, "Spearman's rho of strength and score, averaged as slope is."),
+        "gain": Column(pl.Float64, "Score at the greatest strength less the unsteered one's, averaged as slope is."),
         "rank_unsteered": Column(pl.Float64, "Mean rank of the target among emotions without steering, 1 the highest."),
         "rank_strongest": Column(pl.Float64, "The same at the greatest strength."),
         "reason": REASON,
     },
-    keys=["model", "precision", "rule", "emotion", "cells"],
+    keys=["model", "precision", "rule", "target", "strength"],
 )

@@ -1,4 +1,4 @@
-"""Tables of the stage `writings`: what a model's own texts can carry."""
+"""Table of the stage `writings`: what a model's own texts can carry."""
 
 from __future__ import annotations
 
@@ -22,12 +22,17 @@ _READ = {"position": READOUT["position"], "layer_rule": LAYER_RULE}
 WRITINGS = Table(
     "writings",
     title="A model's own texts",
-    question="Do a model's own texts carry a geometry of emotions?",
-    grain="One writing as one precision reads it, alone or after its prompt.",
+    question="Do a model's own texts carry a geometry of emotions, and would more samples make it reliable?",
+    grain="One writing as one precision reads it, alone or after its prompt, from all samples or the first.",
     described={
         **_CELL,
         **_READ,
         "texts": Column(pl.String, "all, or without_label: without those that hold a word which names their label."),
+        "n_samples": Column(
+            pl.Int64,
+            "The first samples of each prompt, this many, count; fewer than all at the setting's own read-out alone.",
+        ),
+        "as_set": Column(pl.Boolean, "Whether position and layer rule are the setting's own."),
         "layer": Column(pl.Int64, "The layer that is read."),
         "n_asked": Column(pl.Int64, "Texts asked for."),
         "n_same": Column(pl.Int64, "Texts that are identical to another; each is counted once."),
@@ -41,24 +46,5 @@ WRITINGS = Table(
         "reliability_shuffled": _SHUFFLED,
         "reason": REASON,
     },
-    keys=[*_CELL, *_READ, "texts"],
-)
-
-SAMPLES = Table(
-    "samples",
-    title="Reliability by the number of samples",
-    question="Would more samples of each prompt make a writing reliable?",
-    grain="One writing as one precision reads it, one number of samples of each prompt.",
-    described={
-        **_CELL,
-        "n_samples": Column(pl.Int64, "Samples of each prompt."),
-        **_READ,
-        "layer": Column(pl.Int64, "The layer that is read."),
-        "n_texts": Column(pl.Int64, "Texts that count, over all labels."),
-        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the prompts."),
-        "reliability_se": Column(pl.Float64, "Its jackknife standard error over prompts."),
-        "reliability_shuffled": _SHUFFLED,
-        "reason": REASON,
-    },
-    keys=[*_CELL, "n_samples"],
+    keys=[*_CELL, *_READ, "texts", "n_samples"],
 )

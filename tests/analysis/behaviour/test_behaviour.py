@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.models import loading
 from pipeline.models.entries import load_entry
 from pipeline.params.behaviour import Behaviour
+from pipeline.params.whole import Params
 from pipeline.schemas.transcripts import TRANSCRIPT
 from pipeline.store import layout
 from pipeline.writing.generation import conversation_ids
@@ -234,11 +235,16 @@ def test_scores_have_a_t_interval_and_none_where_they_are_alike_or_one(rng):
 # --- the stages ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_holds_every_turn(in_finished):
-    table = opening.table("behaviour")
-    counts = dict(table.group_by("kind").len().iter_rows())
+def test_the_transcripts_hold_every_turn_and_the_table_every_measure(in_finished):
+    asked = Params.load().behaviour
+    turns = analysis.transcripts(asked)
+    counts = dict(turns.group_by("kind").len().iter_rows())
     assert counts == {"epistemic": 2 * 6 * 6, "mention": 2 * 6 * 5, "procedural": 2 * 5 * 2}
-    assert set(table["tuning"]) == {"instruct"}
+    assert turns.filter(model=WHO).drop("model", "precision").equals(opening.transcripts(WHO, "fp32"))
+    table = opening.table("behaviour")
+    assert table.select("model", "precision").unique().height == 2
+    assert set(table.filter(model=WHO)["measure"]) > {"flip", "flip_over_mention", "score"}
+    assert analysis.transcripts(asked.model_copy(update={"models": []})).is_empty()
 
 
 def test_transcripts_repeat_byte_by_byte_and_do_not_depend_on_what_is_made_of_them(project):

@@ -446,7 +446,7 @@ def test_biases_need_the_two_named_models_and_an_interval(known):
 
 
 def conversations(flips):
-    """Rows of `behaviour`: question i of a model is given up where flips[i]."""
+    """Rows of transcripts: question i of a model is given up where flips[i]."""
     made = []
     for model, own in flips.items():
         for i, flip in enumerate(own):
@@ -458,10 +458,10 @@ def conversations(flips):
 
 @pytest.mark.parametrize(("more", "fewer", "expected"), [(18, 2, HOLDS), (2, 18, FAILS), (10, 9, UNDECIDED)])
 def test_flip_rates_are_compared_on_the_same_questions(known, more, fewer, expected):
-    schema = known.tables["behaviour"].schema
+    schema = known.tables["transcripts"].schema
     rows = conversations({A: [i < more for i in range(20)], B: [i < fewer for i in range(20)]})
     table = pl.DataFrame([dict.fromkeys(schema) | r for r in rows], schema=schema)
-    (found,) = text_evidence.flips(planted(known, behaviour=table), claim("opposite_behaviour_flips"), A, B)
+    (found,) = text_evidence.flips(planted(known, transcripts=table), claim("opposite_behaviour_flips"), A, B)
     assert found.verdict.verdict == expected
     assert found.number.estimate == pytest.approx((more - fewer) / 20)
     assert "of 20 questions that both know" in found.number.about

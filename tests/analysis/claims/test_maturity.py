@@ -14,7 +14,7 @@ A, B = "tiny-llama-3.2", "tiny-qwen2.5"
 
 @pytest.fixture
 def read(in_finished):
-    return {name: opening.table(name) for name in ("overflow", "geometry", "layers")}
+    return {name: opening.table(name) for name in ("geometry", "layers")}
 
 
 def entries_with_twin(n_seeds=5):

@@ -7,6 +7,7 @@ import xarray as xr
 from scipy.stats import spearmanr
 
 from analysis.confounds import cell_rdms, confounds, factorial, writings
+from analysis.confounds.bias import biases
 from analysis.confounds.cell_rdms import Measuring, cell_of
 from analysis.confounds.factorial import Cell
 from analysis.report.confounds import REFERENCE
@@ -17,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.params.confounds import Experiment
 from pipeline.params.whole import Params
 from pipeline.params.writing import reading_name
+from pipeline.schemas import written
 from pipeline.schemas.confounds import CONFOUNDS
 from tests.conftest import crossed
 
@@ -55,7 +57,7 @@ def test_an_experiment_takes_what_it_leaves_out_from_its_setting(in_finished):
 
 
 def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
-    row = opening.table("confounds").filter(model=WHO, comparison="method_clean").row(0, named=True)
+    row = opening.table("confounds").filter(model=WHO, comparison="method_clean", factor="total").row(0, named=True)
     read, wrote = (opening.activations(WHO, "fp16", r) for r in ("stories", reading_name("matched", "fp16", "prompted")))
     paper = one.layer("best_layer_paper", "fp16", 4)
     a, _ = vectors(read, "last", paper)
@@ -75,21 +77,26 @@ def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
 
 def test_what_was_not_read_is_null_with_its_reason(in_finished):
     table = opening.table("confounds")
-    loose = table.filter(comparison="method_loose").row(0, named=True)
+    loose = table.filter(comparison="method_loose", factor="total").row(0, named=True)
     assert loose["spearman"] is None
     assert "b: loose written at fp16 was not read at fp16" in loose["reason"]
-    int8 = opening.table("attributions").filter(experiment_b="matched_int8", factor="total")
+    int8 = table.filter(experiment_b="matched_int8", factor="total")
     assert int8["share"].null_count() == int8.height
     assert int8["reason"].str.contains("matched written at int8 was not read at int8").all()
 
 
 def test_the_bias_is_what_one_comparison_says_more_than_another_and_null_where_one_is(in_finished):
-    rows = [CONFOUNDS.blank() | {"model": WHO, "comparison": c} for c in ("across", "precision")]
+    rows = [CONFOUNDS.blank() | {"model": WHO, "comparison": c, "factor": "total"} for c in ("across", "precision", "third")]
     rows[0]["spearman"], rows[1]["spearman"], rows[0]["reason"] = 0.3250, 0.5267, "a: noise"
-    bias = confounds.bias_row(rows, "across", "precision")
-    assert bias["spearman"] == pytest.approx(0.3250 - 0.5267)
-    assert bias["reason"] == "across: a: noise"
-    found = opening.table("confounds").filter(comparison="bias").row(0, named=True)
+    table = pl.DataFrame(rows, schema=CONFOUNDS.columns)
+    (found,) = biases(table, "across", "precision").iter_rows(named=True)
+    assert (found["model"], found["reason"]) == (WHO, "across: a: noise")
+    assert found["spearman"] == pytest.approx(0.3250 - 0.5267)
+    (lost,) = biases(table, "across", "third").iter_rows(named=True)
+    assert lost["spearman"] is None
+    (readable,) = biases(table, "precision", "precision").iter_rows(named=True)
+    assert (readable["spearman"], readable["reason"]) == (0.0, None)
+    (found,) = biases(opening.table("confounds"), *Params.load().confounds.bias).iter_rows(named=True)
     assert found["spearman"] is None
     assert found["reason"].startswith("cross_experiment: ")
     assert "; precision: " in found["reason"]
@@ -101,8 +108,13 @@ def test_the_bias_is_what_one_comparison_says_more_than_another_and_null_where_o
 
 
 def test_shares_sum_to_the_total_or_are_null_together(in_finished):
-    table = opening.table("attributions")
-    for _, rows in table.group_by("experiment_a", "experiment_b"):
+    table, asked = opening.table("confounds"), Params.load().confounds
+    compared = {tuple(pair): name for name, pair in asked.published.items()}
+    assert {*table.select("experiment_a", "experiment_b").iter_rows()} == {*compared, *map(tuple, asked.attributions)}
+    sides = ("layer_a", "layer_b", "n_stimuli_a", "n_stimuli_b", "spearman", "reliability_a", "reliability_b", "ceiling")
+    assert table.filter(pl.col("factor") != "total").select(pl.all_horizontal(pl.col(sides).is_null()).all()).item()
+    for pair, rows in table.group_by("experiment_a", "experiment_b"):
+        assert set(rows["comparison"]) == {compared.get(pair)}
         parts, total = rows.filter(pl.col("factor") != "total"), rows.filter(factor="total")
         assert total.height == 1
         if parts["share"].null_count() == 0 and parts.height:
@@ -151,13 +163,27 @@ def test_a_planted_change_of_the_text_is_attributed_to_the_text(one, monkeypatch
 def test_writings_are_counted_and_their_reliability_is_that_of_their_prompts(one):
     table = opening.table("writings")
     assert set(table["context"]) == {"alone", "prompted"}
-    matched = table.filter(setting="matched", written="fp32", precision="fp32", texts="all").row(0, named=True)
+    matched = table.filter(setting="matched", written="fp32", precision="fp32", texts="all", n_samples=2).row(0, named=True)
     texts = opening.writing(WHO, "fp32", "matched")
     assert matched["n_asked"] == texts.height == 50
     assert matched["n_same"] + matched["n_left_out"] + matched["n_texts"] == 50
-    samples = opening.table("samples").filter(setting="reliable", context="alone").sort("n_samples")
-    assert samples["n_samples"].to_list() == [1]
-    assert samples["n_texts"].is_sorted()
+    assert set(table.filter("as_set", setting="matched").select("position", "layer_rule").iter_rows()) == {("middle", "middle")}
+
+
+def test_fewer_samples_are_the_first_of_every_prompt_at_the_settings_own_read_out(one):
+    table = opening.table("writings").filter(setting="matched", written="fp32", precision="fp32")
+    assert table["n_samples"].max() == one.params.write.settings["matched"].samples == 2
+    assert table.filter(n_samples=1)["as_set"].all()
+    texts = opening.writing(WHO, "fp32", "matched")
+    cell = Cell("matched", "fp32", "alone", "middle", "middle", "emotions", "fp32")
+    own = table.filter("as_set", texts="all", context="alone").sort("n_samples")
+    for n, row in enumerate(own.iter_rows(named=True), start=1):
+        asked = texts.filter(pl.col("sample") < n)
+        counted = written.counted(asked)
+        assert (row["n_samples"], row["n_asked"], row["n_texts"]) == (n, 25 * n, counted.height)
+        assert row["n_same"] + row["n_left_out"] + row["n_texts"] == row["n_asked"]
+        found = writings.of_texts(one, cell, row["layer"], set(counted["id"]))
+        assert row["reliability"] == pytest.approx(split_half.reliability(found.halves).value, abs=1e-12)
 
 
 def test_texts_that_name_their_label_are_counted_and_left_out_in_a_second_row(one):
@@ -195,10 +221,3 @@ def test_cells_share_their_units_where_these_have_the_same_names(one):
     prompted = Cell("matched", "fp32", "prompted", "mean0", "middle", "emotions", "fp32")
     matched, reliable, after = (one.measured(c).units for c in (*cells, prompted))
     assert matched == after != reliable
-
-
-def test_the_variance_of_too_few_blocks_has_no_p_and_says_so(in_finished):
-    table = opening.table("variance")
-    assert set(table["factor"]) == {"precision", "position", "layer", "baseline"}
-    assert table.filter(factor="baseline")["p"][0] is None
-    assert "distinct permutations" in table.filter(factor="baseline")["reason"][0]

@@ -6,6 +6,7 @@ from scipy.stats import pearsonr, spearmanr
 
 from analysis.controls import corpus
 from analysis.readers import words
+from analysis.rsa import split_half
 from pipeline import opening
 from pipeline.params.whole import Params
 from pipeline.texts import labels, stimuli
@@ -44,14 +45,18 @@ def guesses(x, label, topic):
 
 def test_confusion_counts_the_guesses_on_held_out_topics(stored):
     x, _, label, topic = stored
-    table = opening.table("confusion").filter(**READER)
+    table = opening.table("emotion_pairs").filter(**READER)
     expected = np.zeros((4, 4), int)
     np.add.at(expected, (label, guesses(x, label, topic)), 1)
     got = np.zeros((4, 4), int)
-    for e, p, n in table.select("emotion", "predicted", "n_stimuli").iter_rows():
-        got[EMOTIONS.index(e), EMOTIONS.index(p)] = n
+    for row in table.iter_rows(named=True):
+        a, b = (EMOTIONS.index(row[f"emotion_{side}"]) for side in "ab")
+        assert a < b
+        assert row["n_stimuli_a"] == row["n_stimuli_b"] == 6
+        got[a, b], got[b, a] = row["n_a_as_b"], row["n_b_as_a"]
+    got[np.diag_indices(4)] = np.diag(expected)
     assert np.array_equal(got, expected)
-    assert (got.sum(1) == 6).all()
+    assert (expected.sum(1) == 6).all()
 
 
 def jackknife(theta):
@@ -107,4 +112,18 @@ def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
 
 def test_a_reader_without_a_best_layer_has_no_rows(in_finished):
     assert opening.table("corpus").filter(position="mean50").height == (6 + 4) * 2  # two readers of words beside each
-    assert corpus.all_rows([], Params.load()) == {"corpus": [], "confusion": [], "growth": []}
+    assert corpus.all_rows([], Params.load()) == {"corpus": [], "emotion_pairs": [], "growth": []}
+
+
+def test_distances_are_the_rdm_at_the_best_layer_and_its_cross_validated_twin(stored):
+    x, _, label, topic = stored
+    own = opening.table("emotion_pairs").filter(**READER).sort("emotion_a", "emotion_b")
+    assert own.select("emotion_a", "emotion_b").rows() == [(a, b) for n, a in enumerate(EMOTIONS) for b in EMOTIONS[n + 1 :]]
+    assert np.allclose(own["cosine_distance"], cosine_rdm(x, label))
+    squared = []
+    for half in split_half.halvings(6, 100, 20260):
+        one, two = (np.stack([x[(label == e) & m[topic]].mean(0) for e in range(4)]) for m in (half, ~half))
+        i, j = np.triu_indices(4, 1)
+        squared.append(((one[i] - one[j]) * (two[i] - two[j])).sum(1))
+    assert np.allclose(own["euclid_cv"], np.mean(squared, axis=0))
+    assert (own["cos_cv"].is_null() == own["reason"].is_not_null()).all()

@@ -135,6 +135,8 @@ def test_a_layer_that_is_not_finite_is_null_with_its_reason(rng, default_params)
     table = tables.assembled(GEOMETRY, rows)
     bad = table.filter(layer=1)
     assert bad["reason"].to_list() == ["not finite in 1 stories and 0 neutral texts"] * 2
+    assert bad.select("n_stimuli", "n_not_finite", "n_neutral_not_finite").rows() == [(24, 1, 0)] * 2
+    assert table.filter(pl.col("layer") != 1).select("n_not_finite", "n_neutral_not_finite").sum().row(0) == (0, 0)
     assert bad.select("rdm_mean", "accuracy", "reliability", "anisotropy").null_count().row(0) == (2, 2, 2, 2)
     assert table.filter(pl.col("layer") != 1)["reason"].null_count() == 4
     assert 1 not in {r["layer"] for r in chosen}
@@ -183,21 +185,3 @@ def test_conditions_come_from_params(in_finished):
     assert Reader("tfidf", None, None) in found
     assert Reader("tiny-qwen2.5", None, "fp32", "input_embeddings") in found
     assert Reader("tiny-untrained", 1, "fp32") in found
-
-
-def test_distances_are_the_rdm_at_the_best_layer_and_its_cross_validated_twin(in_finished):
-    table = opening.table("distances").filter(model="tiny-qwen2.5", precision="fp32", setting="stories", position="mean50")
-    own = table.filter(variant="centred").sort("emotion_a", "emotion_b")
-    assert own.select("emotion_a", "emotion_b").rows() == [(a, b) for n, a in enumerate(EMOTIONS) for b in EMOTIONS[n + 1 :]]
-    x, emotions, topics = states("tiny-qwen2.5", "fp32", "mean50", own["layer"][0])
-    keep = np.array([e in EMOTIONS for e in emotions])
-    x, label = x[keep], np.array([EMOTIONS.index(e) for e in emotions if e in EMOTIONS])
-    unit = np.unique(np.array(topics)[keep], return_inverse=True)[1]
-    assert np.allclose(own["cosine_distance"], cosine_rdm(x, label))
-    squared = []
-    for half in split_half.halvings(6, 100, 20260):
-        one, two = (np.stack([x[(label == e) & m[unit]].mean(0) for e in range(4)]) for m in (half, ~half))
-        i, j = np.triu_indices(4, 1)
-        squared.append(((one[i] - one[j]) * (two[i] - two[j])).sum(1))
-    assert np.allclose(own["euclid_cv"], np.mean(squared, axis=0))
-    assert (table["cos_cv"].is_null() == table["reason"].is_not_null()).all()

@@ -17,7 +17,7 @@ from pipeline.params.geometry import Geometry
 from pipeline.params.rsa import Rsa
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.pairs import PAIRS, PAIRS_BY_DEPTH
-from pipeline.store import layout, tables
+from pipeline.store import chosen_layers, layout, tables
 from tests.conftest import CONCLUDE, Project, crossed
 from tests.reference import cosine_rdm
 
@@ -255,10 +255,11 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
     before = {name: tables.table_path(name).read_bytes() for name in TABLES}
     layers_table = opening.table("layers")
+    monkeypatch.setattr(layout, "CHOSEN_LAYERS", tmp_path / "layers")
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(layout, "SCRATCH", tmp_path / "scratch")
     in_finished.run(*CONCLUDE[:-1])
-    assert opening.table("layers").equals(layers_table)
+    assert chosen_layers.read().equals(layers_table)
     assert {name: tables.table_path(name).read_bytes() for name in TABLES} == before
 
 

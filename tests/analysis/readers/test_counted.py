@@ -44,7 +44,7 @@ def test_a_choice_of_emotions_is_concluded_from_what_is_stored_as_if_no_other_ha
     from_store = {name: opening.table(name) for name in compared}
     assert set(opening.vectors_of("tiny-llama-3.2")["emotion"].values) == {*SOME, "neutral"}
     assert set(opening.vectors_of("tiny-llama-3.2", "generation")["emotion"].values) == {*SOME, "neutral"}
-    assert set(opening.table("distances")["emotion_a"]) | set(opening.table("distances")["emotion_b"]) == set(SOME)
+    assert set(opening.table("emotion_pairs")["emotion_a"]) | set(opening.table("emotion_pairs")["emotion_b"]) == set(SOME)
     # the truth: a project that has no other emotions
     monkeypatch.undo()
     monkeypatch.chdir(copied.folder)

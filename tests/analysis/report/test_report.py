@@ -28,7 +28,7 @@ def view(in_finished):
 
 
 def read_tables():
-    return {name: opening.table(name) for name in VIEWED}
+    return {name: opening.table(name) for name in (*VIEWED, "layers")}
 
 
 def shown(view):

@@ -13,8 +13,8 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.steering import Thresholds
 from pipeline.params.whole import Params
-from pipeline.schemas.steered import STEERED
-from pipeline.schemas.steering import REGIMES, STEERING
+from pipeline.schemas.steered import STEERED, STEERED_TEXTS
+from pipeline.schemas.steering import STEERING
 from pipeline.steering import steer
 from pipeline.store import layout, roots, tables
 from tests.conftest import neutral_texts
@@ -23,15 +23,20 @@ WHO = "tiny-llama-3.2"  # its tokenizer begins a text with BOS, so that prompts,
 LIMITS = Thresholds()
 
 
+def every_text():
+    """The steered texts of the project at hand, each with what steering did to it."""
+    return pl.DataFrame(concludes.texts(Params.load().steering), infer_schema_length=None)
+
+
 @pytest.fixture
 def table(in_finished):
-    return opening.table("steering")
+    return every_text()
 
 
 def test_there_is_one_row_for_every_rule_target_strength_and_prompt(table, in_finished):
     assert table.filter(rule="ours").height == (2 + 1) * (2 + 1) * 8
     assert table.filter(rule="paper").height == 2 * (2 + 1)
-    assert table.select(STEERING.keys).is_unique().all()
+    assert table.select(STEERED_TEXTS.keys).is_unique().all()
     assert set(table["emotion"]) == {"calm", "sad", "angry", "random#0"}
     plain = table.filter(strength=0.0)
     assert plain["unchanged"].all()
@@ -125,8 +130,13 @@ def test_scores_and_perplexities_are_those_of_plain_transformers(table, plain):
         labels = torch.tensor([[-100] * len(prompt) + row["tokens"]])
         with torch.inference_mode():
             loss = plain.model(torch.tensor([prompt + row["tokens"]]), labels=labels).loss
+        with torch.inference_mode():
+            unsteered = table.filter(rule="ours", strength=0.0, prompt="door", emotion=row["emotion"])["tokens"][0].to_list()
+            labels = torch.tensor([[-100] * len(prompt) + unsteered])
+            before = plain.model(torch.tensor([prompt + unsteered]), labels=labels).loss
+        assert row["surprisal"] == pytest.approx(float(loss), rel=1e-4)
         found = table.filter(rule="ours", strength=0.8, prompt="door", emotion=row["emotion"])
-        assert found["perplexity"][0] == pytest.approx(float(loss.exp()), rel=1e-4)
+        assert found["perplexity_ratio"][0] == pytest.approx(float((loss - before).exp()), rel=1e-4)
 
 
 def test_steered_texts_are_what_transformers_writes_with_the_vector_added_at_one_block(table, plain):
@@ -178,10 +188,10 @@ def test_a_rule_without_a_layer_is_recorded_with_the_reason(in_finished, monkeyp
     assert paper.select("text", "layer", "norm", "surprisal", "target_score").null_count().row(0) == (paper.height,) * 5
     assert frame.filter(rule="ours")["reason"].null_count() == frame.filter(rule="ours").height
     limits = Params.load().steering.thresholds
-    cells = concludes.cell_rows(frame.to_dicts(), limits)
-    (row,) = (r for r in concludes.regime_rows(cells, limits) if r["rule"] == "paper" and r["strength"] is None)
+    found = concludes.table_rows(concludes.beside_unsteered(frame.to_dicts(), limits), limits)
+    (row,) = (r for r in found if (r["rule"], r["target"], r["strength"]) == ("paper", "emotions", None))
     assert (row["regime"], row["n_texts"], row["n_not_finite"]) == (None, 4, 4)
-    assert row["reason"] == "4 of 4 texts: no layer could be chosen at last, fp32"
+    assert row["reason"].startswith("4 of 4 texts: no layer could be chosen at last, fp32; no prompt has texts with a score")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +215,6 @@ def quick(project, *precisions):
     """One model, no varied readings, at these precisions."""
     project.params["read"] |= {"models": [WHO], "precisions": list(precisions)}
     project.params["varied"] = []
-    project.params["confounds"]["variance"]["precision"] = list(precisions)
     project.steers(WHO, precisions=precisions[-1:])
 
 
@@ -218,24 +227,24 @@ def test_a_model_that_overflows_in_fp16_is_recorded_and_judged_nowhere(project, 
     quick(project, "fp32", "fp16")
     project.entry(WHO, "llama-3.2", folder={"path": str(folder)})
     project.run("read", "vectors", "geometry", "steer", "steering")
-    found = opening.table("steering")
+    found = every_text()
     assert set(found["finish"].drop_nulls()) == {"not_finite"}
     assert found["reason"].null_count() == 0
     assert found.select("regime", "effect", "perplexity_ratio", "target_score").null_count().row(0) == (found.height,) * 4
-    regimes, doses = opening.table("regimes"), opening.table("doses")
-    assert regimes["regime"].null_count() == regimes.height
-    assert (regimes["n_not_finite"] == regimes["n_texts"]).all()
-    assert regimes["reason"].str.contains("states not finite|no layer|no finite vectors").all()
-    assert doses["slope"].null_count() == doses.height == doses["reason"].drop_nulls().len()
+    rows = opening.table("steering")
+    assert rows.select("regime", "slope", "mean_target_score").null_count().row(0) == (rows.height,) * 3
+    assert (rows["n_not_finite"] == rows["n_texts"]).all()
+    assert rows["reason"].str.contains("states not finite|no layer|no finite vectors").all()
+    assert rows.filter(pl.col("strength").is_null())["reason"].str.contains("no prompt has texts with a score").all()
 
 
 def test_a_quantised_model_is_steered_too(project):
     quick(project, "fp32", "int8")
     project.run("read", "vectors", "geometry", "steer", "steering")
-    found = opening.table("steering")
+    found = every_text()
     assert set(found["precision"]) == {"int8"}
     assert found["reason"].null_count() == found.height
-    assert opening.table("regimes")["regime"].null_count() == 0
+    assert opening.table("steering")["regime"].null_count() == 0
 
 
 def test_texts_that_params_no_longer_name_are_removed(project):
@@ -269,24 +278,26 @@ def planted(scores, emotion="calm", **more):
     return rows
 
 
-def doses(rows, cells="all"):
-    (row,) = (r for r in concludes.dose_rows(concludes.cell_rows(rows, LIMITS)) if r["cells"] == cells)
+def of_all(rows, target="calm"):
+    """The row of all strengths of a target."""
+    found = concludes.table_rows(concludes.beside_unsteered(rows, LIMITS), LIMITS)
+    (row,) = tables.assembled(STEERING, found).filter(pl.col("strength").is_null(), target=target).iter_rows(named=True)
     return row
 
 
 def test_dose_and_response_are_slopes_within_prompts_and_their_t_interval(rng):
     scores = rng.standard_normal((5, 3)) + np.arange(3) * 2
-    found = doses(planted(scores.tolist()))
+    found = of_all(planted(scores.tolist()))
     slopes = [np.polyfit(np.arange(3), y, 1)[0] for y in scores]
     se = np.std(slopes, ddof=1) / 5**0.5
     assert found["slope"] == pytest.approx(np.mean(slopes))
-    assert found["slope_se"] == pytest.approx(se)
-    assert found["ci_high"] - found["slope"] == pytest.approx(2.7764451 * se)  # t, 4 degrees of freedom, 97.5%
+    assert found["slope"] - found["slope_low"] == pytest.approx(2.7764451 * se)
+    assert found["slope_high"] - found["slope"] == pytest.approx(2.7764451 * se)  # t, 4 degrees of freedom, 97.5%
     ranks = scores.argsort(axis=1).argsort(axis=1)
     spearman = [1 - 6 * ((r - np.arange(3)) ** 2).sum() / (3 * 8) for r in ranks]
     assert found["spearman"] == pytest.approx(np.mean(spearman))
     assert found["gain"] == pytest.approx((scores[:, 2] - scores[:, 0]).mean())
-    assert (found["n_prompts"], found["n_texts"], found["rank_unsteered"], found["rank_strongest"]) == (5, 15, 3, 1)
+    assert (found["n_prompts"], found["n_texts"], found["rank_unsteered"], found["rank_strongest"]) == (5, 10, 3, 1)
     assert found["reason"] is None
 
 
@@ -295,21 +306,36 @@ def test_texts_that_fell_apart_do_not_count_as_fluent():
     for row in rows:
         loops = row["target_score"] == 9
         row["text"] = "calm calm calm calm calm calm" if loops else row["text"]
-    whole, fluent = doses(rows), doses(rows, "fluent")
-    assert fluent["slope"] == pytest.approx(1.5)  # of the first two: the third has too few strengths left
-    assert (fluent["n_prompts"], fluent["n_texts"]) == (2, 6)
-    assert whole["n_texts"] == 12
-    assert whole["slope"] > fluent["slope"]
+    found = of_all(rows)
+    assert found["slope_fluent"] == pytest.approx(1.5)  # of the first two: the third has too few strengths left
+    assert (found["n_prompts_fluent"], found["n_prompts"], found["n_texts"]) == (2, 3, 9)
+    assert found["slope_fluent_low"] < 1.5 < found["slope_fluent_high"]
+    assert found["slope"] > found["slope_fluent"]
+
+
+def test_a_kind_of_directions_has_the_mean_over_each_prompts_targets():
+    calm, sad = [[0.0, 1.0, 2.0], [0.0, 3.0, 6.0]], [[0.0, 2.0, 4.0], [0.0, 4.0, 8.0]]
+    rows = planted(calm) + planted(sad, "sad") + planted([[0.0, 9.0, 18.0]] * 2, "random#0")
+    found = of_all(rows, "emotions")
+    assert (found["n_prompts"], found["n_texts"]) == (2, 8)
+    assert found["slope"] == pytest.approx(np.mean([1, 3, 2, 4]))
+    half = 12.7062047 * np.std([1.5, 3.5], ddof=1) / 2**0.5  # t, 1 degree of freedom, 97.5%
+    assert (found["slope_low"], found["slope_high"]) == pytest.approx((2.5 - half, 2.5 + half))
+    assert of_all(rows, "random")["slope"] == of_all(rows, "random#0")["slope"] == 9
+    # a target that lost a text in one prompt counts in the other alone
+    lost = [r | {"target_score": None} if (r["emotion"], r["prompt"], r["strength"]) == ("sad", "p1", 2) else r for r in rows]
+    assert of_all(lost, "emotions")["slope"] == pytest.approx(np.mean([1.5, 3]))
 
 
 def test_what_gives_no_slope_or_no_interval_says_so():
-    one = doses(planted([[0.0, 1.0, 3.0]]))
+    one = of_all(planted([[0.0, 1.0, 3.0]]))
     assert one["slope"] == pytest.approx(1.5)
-    assert (one["ci_low"], one["reason"]) == (None, "one prompt: no interval")
-    few = doses(planted([[0.0, 1.0], [0.0, 1.0]]))
+    assert (one["slope_low"], one["slope_high"]) == (None, None)
+    assert one["reason"] == "one prompt: no interval of the slope; one prompt of fluent texts: no interval of the slope"
+    few = of_all(planted([[0.0, 1.0], [0.0, 1.0]]))
     assert few["slope"] is None
     assert "no prompt has texts with a score at 3 strengths" in few["reason"]
-    flat = doses(planted([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]))
+    flat = of_all(planted([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]))
     assert (flat["slope"], flat["spearman"]) == (0.0, 0.0)
 
 
@@ -322,8 +348,8 @@ def test_regimes_count_texts_at_each_strength_and_over_all_but_the_unsteered():
             row |= {"tokens": [3, 0]}  # the unsteered text
         if row["strength"] == 1 and row["prompt"] == "p2":
             row |= {"surprisal": 1.0 + np.log(4.1)}
-    cells = concludes.cell_rows(rows, LIMITS)
-    frame = tables.assembled(REGIMES, concludes.regime_rows(cells, LIMITS))
+    found = concludes.table_rows(concludes.beside_unsteered(rows, LIMITS), LIMITS)
+    frame = tables.assembled(STEERING, found).filter(target="emotions")
     over_all, plain, one, two = frame.sort("strength", nulls_last=False).iter_rows(named=True)
     assert [r["n_texts"] for r in (over_all, plain, one, two)] == [8, 4, 4, 4]
     assert (two["regime"], two["share_repetitive"], two["share_toward"]) == ("repetitive_collapse", 0.75, 0.25)
@@ -332,4 +358,6 @@ def test_regimes_count_texts_at_each_strength_and_over_all_but_the_unsteered():
     assert (over_all["regime"], over_all["share_repetitive"], over_all["texts_to_another"]) == ("surgical", 0.375, 2)
     assert one["median_perplexity_ratio"] == pytest.approx(1.0)
     assert two["mean_target_score"] == 2.0
-    assert tables.assembled(STEERING, cells).height == 12
+    assert (two["share_collapsed"], over_all["share_collapsed"], plain["share_collapsed"]) == (0.75, 0.375, 0)
+    same = tables.assembled(STEERING, found).filter(target="calm").drop("target")
+    assert same.equals(frame.drop("target"))  # of one emotion, all emotions are that one

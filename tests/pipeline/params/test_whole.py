@@ -74,6 +74,10 @@ def test_params_yaml_is_the_default_profile():
             },
             "write.settings: 'loose_prompted': vectors after the prompt have names that end so; give it another",
         ),
+        (
+            {"confounds__published": {"a": ["loose", "matched"], "b": ["loose", "matched"]}, "confounds__bias": None},
+            "confounds: published: 'a' and 'b' compare the same two experiments",
+        ),
         ({"behaviour__mentions": ["{wrong}"] * 5}, "behaviour.mentions: .*named twice"),
         ({"behaviour__mentions": ["{wrong}", "a {wrong}"]}, "behaviour.mentions: List should have at least 5 items"),
         ({"behaviour__mentions": [f"{n}" for n in range(5)]}, "behaviour.mentions.0: '0' has not one {wrong}"),

@@ -44,8 +44,6 @@ def steered(**changes):
         ),
         (experiment(position="mean99"), "experiments.comprehension.position: 'mean99' is not read; there are last"),
         (lambda p: p["write"]["settings"].pop("loose"), "experiments.loose.source: no setting 'loose'; "),
-        (lambda p: p["confounds"]["variance"].update(precision=["fp32", "nf4"]), "variance.precision: 'nf4' is not read"),
-        (lambda p: p["confounds"]["variance"].update(position=["mean1"]), "variance.position: 'mean1' is not read"),
         (setting("comprehension"), "write.settings.comprehension: this name means a reading or a method already"),
         (setting("stories"), "write.settings.stories: this name means"),
         (setting("stories_bos"), "write.settings.stories_bos: this name means"),

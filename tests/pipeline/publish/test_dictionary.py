@@ -3,7 +3,7 @@
 import re
 
 from pipeline.publish import dictionary
-from pipeline.schemas.every import TABLES, TEXTS
+from pipeline.schemas.every import FILES, TABLES
 from tests.conftest import ROOT
 
 
@@ -13,7 +13,7 @@ def test_the_page_is_up_to_date():
 
 def test_the_page_names_every_column_of_every_table_once():
     sections = re.split(r"(?m)^## ", dictionary.page())[1:]
-    every = [*TABLES.values(), *TEXTS.values()]
+    every = [*TABLES.values(), *FILES.values()]
     assert len(sections) == len(every)
     for text, table in zip(sections, every, strict=True):
         assert re.findall(r"(?m)^\| \**`(\w+)`\** \| [a-z/ ]+ \| ", text) == list(table.columns)

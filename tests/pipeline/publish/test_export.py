@@ -49,7 +49,7 @@ def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp
         (file,) = config["data_files"]
         assert pl.read_parquet(tmp_path / "dataset" / file["path"]).equals(opening.table(config["config_name"]))
     named = {c["config_name"] for c in head["configs"]}
-    assert {"pairs", "beyond", "claims", "layers"} <= named
+    assert {"pairs", "beyond", "claims", "geometry"} <= named
     assert opening.open_vectors(tmp_path / "dataset/vectors.zarr").children.keys() == opening.vectors().children.keys()
     with pytest.raises(InputError, match="is there already"):
         export.main(["huggingface", str(tmp_path / "dataset")])

@@ -5,10 +5,10 @@ import json
 import polars as pl
 import pytest
 
-from pipeline.schemas.every import TABLES, TEXTS
+from pipeline.schemas.every import FILES, TABLES
 from pipeline.store import tables
 
-EVERY = [*TABLES.values(), *TEXTS.values()]
+EVERY = [*TABLES.values(), *FILES.values()]
 
 
 @pytest.mark.parametrize("table", EVERY, ids=lambda t: t.name)
@@ -48,7 +48,7 @@ def test_a_written_file_says_what_its_columns_are(tmp_path, monkeypatch):
 def test_every_file_of_a_finished_project_does(in_finished):
     files = [
         p
-        for folder in ("tables", "writings", "steered", "transcripts")
+        for folder in ("tables", "layers", "writings", "steered", "transcripts")
         for p in (in_finished.folder / "data" / folder).rglob("*.parquet")
     ]
     assert len(files) > len(TABLES)

@@ -12,7 +12,7 @@ import xarray as xr
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.schemas.geometry import GEOMETRY, LAYERS
-from pipeline.store import arrays, integrity, layout, tables
+from pipeline.store import arrays, chosen_layers, integrity, layout, tables
 
 A, B = "tiny-llama-3.2", "tiny-qwen2.5"
 READING = layout.activations_path(A, "fp32", "stories")
@@ -44,12 +44,12 @@ def vectors():
 
 
 def layers():
-    return tables.read_table(LAYERS)
+    return chosen_layers.read()
 
 
 @pytest.mark.parametrize(
     ("place", "opened", "n"),
-    [(READING, activations, 60), (layout.VECTORS / A, vectors, 40), (tables.table_path("layers"), layers, 120)],
+    [(READING, activations, 60), (layout.VECTORS / A, vectors, 40), (layout.chosen_layers_path(A), layers, 120)],
 )
 def test_a_flipped_bit_is_an_error_or_changes_nothing(data, rng, place, opened, n):
     """One random bit each, three of four in numbers and coordinates, the others in what Zarr says of them."""
@@ -209,9 +209,9 @@ def test_rows_that_are_not_those_that_were_written_are_refused(data, how):
 
 
 def test_a_table_is_a_parquet_file_for_everyone(data):
-    path = tables.table_path("layers")
+    path = layout.chosen_layers_path(A)
     read = pl.read_parquet(path)
-    assert read.equals(tables.read_table(LAYERS))
+    assert read.equals(opening.layers(A))
     assert read.equals(pl.scan_parquet(path).collect())
     assert pl.read_parquet_metadata(path)["title"] == LAYERS.title
     tables.write_rows(read, path, LAYERS.metadata)

@@ -81,7 +81,7 @@ def test_what_is_not_there_says_how_to_get_it(project):
         opening.vectors()
     with pytest.raises(InputError, match="pairs.parquet: not there"):
         opening.table("pairs")
-    with pytest.raises(InputError, match="no table 'pair'; did you mean 'pairs'\\? there are attributions, behaviour"):
+    with pytest.raises(InputError, match="no table 'pair'; did you mean 'pairs'\\? there are behaviour, beyond"):
         opening.table("pair")
 
 
