@@ -86,6 +86,7 @@ class Project:
         self.params["read_untrained"] |= {"models": ["tiny-untrained"]}
         self.params["rsa"] |= {"depths": [0.0, 0.5, 1.0], "triples": 4, "shuffles": 39}
         self.params["vectors"] |= {"settings": "all", "draws": None}
+        self.params["gram"] |= {"draws": None}
         self.params["shared"] |= {"halvings": 6, "subsets": 4, "orders": 9}
         self.params["write"]["models"], self.params["writings"], self.params["writings_read"] = [], [], []  # see `writes`
         self.params["steering"] |= {"models": [], "precisions": ["fp32"]}  # see `steers`

@@ -9,7 +9,7 @@ import polars as pl
 from analysis.behaviour import behaviour
 from analysis.claims import comparisons, rules
 from analysis.claims.known import Judged, Known, Row, lacking
-from analysis.claims.pair_evidence import highest_number
+from analysis.claims.pair_evidence import highest_number, highest_same
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side, Verdict
@@ -19,6 +19,7 @@ from pipeline.params.reading import STORIES
 from pipeline.schemas.confounds import TOTAL
 
 BIASED = ("qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct")
+NO_INT8 = "no model was read at int8 and at another precision"
 NO_WRITING = "no model was asked to write in both ways"
 
 
@@ -27,7 +28,10 @@ def confound(known: Known, claim: Claim) -> list[Judged]:
     assert claim.side is not None
     assert claim.other is not None
     rows = known.tables["confounds"].filter(comparison=claim.name, factor=TOTAL).to_dicts()
-    return [as_published(rows, claim.side), of_experiments(known, claim.name, claim.other)]
+    judged = [as_published(rows, claim.side), of_experiments(known, claim.name, claim.other)]
+    if claim.name == "precision":
+        judged.insert(1, highest_same(on_identical_tokens(known), claim.side, NO_INT8))
+    return judged
 
 
 def as_published(rows: list[Row], side: Side) -> Judged:
@@ -63,19 +67,23 @@ def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
     return Judged(OTHER, number, rules.judge(number, side))
 
 
-def of_precision(known: Known, side: Side) -> Judged:
-    """The highest rho_dis of a model's int8 with its own reference precision: fp16 is no measure where it loses states."""
+def on_identical_tokens(known: Known) -> list[Row]:
+    """Pairs of a model's int8 with its own reference precision: fp16 is no measure where it loses states."""
 
     def wanted(row: Row) -> bool:
         precisions = {row["precision_a"], row["precision_b"]}
         same = row["kind"] == ONE_MODEL and row["setting_a"] == row["setting_b"] == STORIES
         return same and precisions == {"int8", known.references[row["model_a"]]}
 
-    rows = [r for r in known.pairs if wanted(r)]
+    return [r for r in known.pairs if wanted(r)]
+
+
+def of_precision(known: Known, side: Side) -> Judged:
+    """The highest rho_dis of them."""
+    rows = on_identical_tokens(known)
     there = [r for r in rows if r["rho_dis_jackknife"] is not None]
     if not there:
-        reason = next((r["reason"] for r in rows if r["reason"]), "no model was read at int8 and at another precision")
-        return lacking(OTHER, reason)
+        return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_INT8))
     number = highest_number(known, there)
     return Judged(OTHER, number, rules.judge(number, replace(side, scale=rules.DISATTENUATED)))
 

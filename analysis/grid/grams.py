@@ -9,7 +9,7 @@ every statistic of analysis (Kornblith et al. 2019; `analysis.rsa.gram`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from analysis.readers.readers import Reader, Readout, readouts
 from analysis.rsa import gram, layers
 from analysis.rsa.gram import Design, Floats
 from pipeline.errors import InputError, run_stage
-from pipeline.models.entries import load_entries
+from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.gram import GramSections
 from pipeline.params.report import ReportSections
 from pipeline.reading.components import neutral_components
@@ -48,9 +48,17 @@ def name_of(reader: Reader) -> str:
 
 
 def wanted(readout: Readout, chosen: pl.DataFrame, params: Params) -> list[int]:
-    """The layers that a rule chooses for a reader, on all topics or on a half, and those at the matched depths."""
+    """The layers that a rule chooses for a reader, on all topics or on a half, and those at the matched depths (not of a twin
+    that is cut down by `gram.draws`)."""
     found = set(readout.rows_of(chosen)["layer"].drop_nulls().to_list())
+    if readout.reader.seed is not None and params.gram.draws is not None:
+        return sorted(found)
     return sorted(found | {layers.layer_at(depth, readout.n_layers) for depth in params.rsa.depths})
+
+
+def is_kept(reader: Reader, entries: Mapping[str, ModelEntry], params: Params) -> bool:
+    """Whether a reader is trained, a reader of words, or among the first draws of its twin."""
+    return reader.seed is None or reader.seed in entries[reader.model].draws[: params.gram.draws]
 
 
 def dataset(readout: Readout, chosen: pl.DataFrame, params: Params) -> xr.Dataset:
@@ -170,7 +178,7 @@ def main(arguments: list[str]) -> None:
     chosen = chosen_layers.read()
     reference = {model: params.reference_of(model) for model in params.models}
     here = (r for r in readouts(params, entries, params.report.position))
-    kept = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)))
+    kept = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)) and is_kept(r.reader, entries, params))
     write((dataset(r, chosen.filter(position=params.report.position), params) for r in kept), params)
 
 

@@ -72,3 +72,22 @@ def test_rounding_errs_by_half_a_unit_of_the_last_bit(rng, bits):
 def test_a_missing_store_says_how_to_get_it(project):
     with pytest.raises(InputError, match="dvc pull gram"):
         next(grams.reader_grams("centred", None))
+
+
+def test_of_a_twin_only_some_draws_and_layers_are_published(in_finished):
+    params = grams.Params.load()
+    few = params.model_copy(update={"gram": params.gram.model_copy(update={"draws": 1})})
+    entries = load_entries(params)
+    chosen = opening.table("layers").filter(position=params.report.position)
+    seen = set()
+    for readout in grams.readouts(params, entries, params.report.position):
+        reader = readout.reader
+        assert grams.is_kept(reader, entries, params)
+        assert grams.is_kept(reader, entries, few) == (reader.seed in (None, 0))
+        own, every = grams.wanted(readout, chosen, few), grams.wanted(readout, chosen, params)
+        if reader.seed is None:
+            assert own == every
+        else:
+            assert set(own) == {*readout.rows_of(chosen)["layer"].drop_nulls().to_list()} <= set(every)
+        seen.add(reader.seed)
+    assert seen == {None, 0, 1}
