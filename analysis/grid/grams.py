@@ -178,7 +178,8 @@ def main(arguments: list[str]) -> None:
     chosen = chosen_layers.read()
     reference = {model: params.reference_of(model) for model in params.models}
     here = (r for r in readouts(params, entries, params.report.position))
-    kept = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)) and is_kept(r.reader, entries, params))
+    exact = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)))
+    kept = (r for r in exact if is_kept(r.reader, entries, params))
     write((dataset(r, chosen.filter(position=params.report.position), params) for r in kept), params)
 
 
