@@ -23,7 +23,7 @@ from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
 from pipeline.schemas.written import WRITTEN
-from pipeline.store import arrays, layout
+from pipeline.store import arrays, layout, parts
 from pipeline.store.tables import read_rows, table_path
 
 __all__ = [
@@ -44,8 +44,10 @@ Root = str | os.PathLike[str] | None
 
 
 def table(name: str, root: Root = None) -> pl.DataFrame:
-    """A table of `data/tables/`. Raises InputError for an unknown name, and for what is missing or of other columns."""
-    return _rows(table_path(is_known(name, TABLES, "table")), TABLES[name], root)
+    """A table of `data/tables/`, in parts or not. Raises InputError for an unknown name, and for what is missing or of other
+    columns."""
+    of = TABLES[is_known(name, TABLES, "table")]
+    return parts.joined(of, [_rows(path, of, root) for path in parts.paths(of)])
 
 
 def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
@@ -53,7 +55,7 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
 
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
     both have. The row is of the headline read-out (`report` of params.yaml, best_layer_cv): every number with its 95% interval
-    over topics. Other read-outs are in the table `pairs_by_depth`.
+    over topics. Other read-outs are in the table `choices`.
     Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)

@@ -1,5 +1,5 @@
 """Stage `pairs`: every pair of readers. Spearman's rho of their RDMs on the same stories and across disjoint ones, with
-intervals and tests at the headline read-out. Tables `pairs`, `pairs_by_depth`, `beyond`, `lineages`."""
+intervals and tests at the headline read-out. Tables `pairs`, `beyond`, `lineages`; of `choices` the part `readouts`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from analysis.readers.readers import readouts
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
+from pipeline.schemas.choices import CHOICES, READOUTS
 from pipeline.schemas.geometry import LAYERS
-from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
-from pipeline.store import layout, tables
+from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS
+from pipeline.store import layout, parts, tables
 
 Row = dict[str, Any]
 
@@ -31,7 +32,7 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
     if any(c.stimuli != group[0].stimuli for c in group):
         raise InputError("readers read different stories; run `dvc repro`")
     plan = Plan.of(group[0].design, params)
-    made = {PAIRS_BY_DEPTH.name: by_depth.rows(group, params, plan, keys)}
+    made = {CHOICES.name: by_depth.rows(group, params, plan, keys)}
     if keys == {"position": params.report.position, "variant": params.report.variant}:
         kinds = Kinds.of(params, entries)
         rows, sides = headline.rows(group, params.rsa, params.geometry, plan, kinds)
@@ -48,7 +49,7 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
     chosen = tables.read_table(LAYERS)
-    made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, PAIRS_BY_DEPTH, BEYOND, LINEAGES)}
+    made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, CHOICES, BEYOND, LINEAGES)}
     # one variant at a time: the Gram matrices of many readers fill a memory
     for position, variant in product(params.geometry.positions, layout.VARIANTS):
         group = [
@@ -57,8 +58,9 @@ def main(arguments: list[str]) -> None:
         ]
         for name, rows in of_group(group, params, entries, {"position": position, "variant": variant}).items():
             made[name] += rows
-    for table in (PAIRS, PAIRS_BY_DEPTH, BEYOND, LINEAGES):
+    for table in (PAIRS, BEYOND, LINEAGES):
         tables.write_table(table, made[table.name])
+    parts.write_part(CHOICES, READOUTS, made[CHOICES.name])
 
 
 if __name__ == "__main__":

@@ -16,9 +16,10 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
+from pipeline.schemas.choices import EVERY_READOUT
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import tables
+from pipeline.store import parts
 from pipeline.texts import labels
 
 
@@ -33,7 +34,7 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
+PAIRED = ("pairs", "beyond", "choices", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
 ABOUT_MODELS = (
     *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
@@ -55,10 +56,7 @@ class View:
     layers: pl.DataFrame
     every_pair: pl.DataFrame
     beyond: pl.DataFrame
-    pairs_by_depth: pl.DataFrame
     choices: pl.DataFrame
-    layer_map: pl.DataFrame
-    second: pl.DataFrame
     corpus: pl.DataFrame
     confusion: pl.DataFrame
     growth: pl.DataFrame
@@ -109,6 +107,10 @@ class View:
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         return table.filter(**self.readout)
 
+    def otherwise(self, *choices: str) -> pl.DataFrame:
+        """The rows of `choices` under some of them, at the report's position and variant."""
+        return self.here(self.choices).filter(pl.col("choice").is_in(choices))
+
     def grid(self) -> list[str]:
         """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of
         each twin, and the readers of words."""
@@ -132,9 +134,9 @@ class View:
         return own.filter("is_reference")
 
     def over_depth(self, *kinds: str) -> pl.DataFrame:
-        """`pairs_by_depth` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""
+        """`choices` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""
         own = pl.concat([self.pairs(kind) for kind in kinds]).select("reader_a", "reader_b", "kind")
-        at = self.here(self.pairs_by_depth).filter(layer_rule=DEPTH).join(own, on=["reader_a", "reader_b"])
+        at = self.otherwise(EVERY_READOUT).filter(layer_rule=DEPTH).join(own, on=["reader_a", "reader_b"])
         product = pl.col("reliability_a") * pl.col("reliability_b")
         positive = (pl.col("reliability_a") > 0) & (pl.col("reliability_b") > 0)
         return at.with_columns(pl.when(positive).then(product.sqrt()).alias("ceiling"))
@@ -174,4 +176,4 @@ class View:
 
 def load_view() -> View:
     params = Params.load()
-    return View.of(params, load_entries(params), {name: tables.read_table(TABLES[name]) for name in VIEWED})
+    return View.of(params, load_entries(params), {name: parts.read(TABLES[name]) for name in VIEWED})

@@ -12,7 +12,9 @@ import polars as pl
 
 from pipeline.errors import run_stage
 from pipeline.schemas.every import TABLES, TEXTS
+from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
+from pipeline.store import parts
 
 PAGE = Path("docs/tables.md")
 
@@ -42,9 +44,9 @@ def type_name(dtype: object) -> str:
 
 def page() -> str:
     """The whole page, Markdown."""
-    parts = [HEAD, "\n".join(contents()), *(section(f"data/tables/{name}.parquet", table) for name, table in TABLES.items())]
-    parts += [section(path, table) for path, table in TEXTS.items()]
-    return "\n".join(parts)
+    made = [HEAD, "\n".join(contents()), *(section(parts.pattern(table), table) for table in TABLES.values())]
+    made += [section(path, table) for path, table in TEXTS.items()]
+    return "\n".join(made)
 
 
 def contents() -> Iterator[str]:
@@ -72,6 +74,9 @@ def section(path: str, table: Table) -> str:
         for name, column in table.described.items()
     ]
     head = f"## {heading(table)}\n\n`{path}`. {table.question} One row: {table.grain[0].lower()}{table.grain[1:]}\n"
+    if isinstance(table, PartedTable):
+        own = [f"- `{part}.parquet`, {table.by}: {', '.join(values)}" for part, values in table.parts.items()]
+        head += "\n" + "\n".join(["Its parts, each with all columns; what a row does not have is null:\n", *own, ""])
     return "\n".join([head, "| column | type | what it is |\n| --- | --- | --- |", *rows, ""])
 
 

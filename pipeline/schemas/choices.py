@@ -1,69 +1,95 @@
-"""Tables of the stage `choices`: what the numbers owe to choices that could have been made otherwise."""
+"""Table `choices`: what the numbers of the table `pairs` owe to choices that could have been made otherwise."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import LAYERS_OF_BOTH, PAIR_HERE, REASON, RELIABILITIES, RHO_CROSS, RHO_DIS, RHO_SAME, interval
-from pipeline.schemas.table import Column, Table
+from pipeline.schemas.keys import (
+    LAYERS_OF_BOTH,
+    PAIR_OF_READERS,
+    READOUT,
+    REASON,
+    RELIABILITIES,
+    RHO_CROSS,
+    RHO_DIS,
+    RHO_SAME,
+    ends,
+)
+from pipeline.schemas.parted import PartedTable
+from pipeline.schemas.table import Column
 
-CHOICES = Table(
+EVERY_READOUT, LAYERS, STORIES, POSITION, READING = "readout", "layers", "stories", "position", "reading"
+UNIT_NORM, LAST_LAYER, LAST_QUARTER = "unit_norm", "last_layer", "last_quarter"
+LENGTH_REMOVED, TOPIC_REMOVED = "length_removed", "topic_removed"
+
+ABOUT = {
+    EVERY_READOUT: "position, variant, layer_rule, depth and emotions as they stand, the headline's among them",
+    POSITION: "value is read, at the layer of the headline's position",
+    READING: "value was read: the stories with one option of reading changed",
+    UNIT_NORM: "each story's state scaled to length 1",
+    LAST_LAYER: "the last layer",
+    LAST_QUARTER: "the mean of the last quarter of the layers",
+    LENGTH_REMOVED: "length in tokens regressed out",
+    TOPIC_REMOVED: "topics regressed out",
+    LAYERS: "every layer against every layer",
+    STORIES: "b read another author's stories, setting_b",
+}
+"""The choices that are made otherwise, and how."""
+
+ONE_SIDED = (POSITION, READING, UNIT_NORM, LAST_LAYER, LAST_QUARTER, LENGTH_REMOVED, TOPIC_REMOVED)
+"""Those that are changed on one side or both, all else equal."""
+
+EVERY_LAYER = "each"
+"""The layer rule of rows that are about every layer."""
+
+READOUTS, CONTROLS = "readouts", "controls"
+
+_RULES = "best_layer_cv, best_layer_paper, best_layer_cv_crossfit, matched_depth, or each (every layer is a row)"
+
+CHOICES = PartedTable(
     "choices",
-    title="One choice changed at a time",
-    question="Would another position, layer, length or norm give another answer?",
-    grain="One pair of readers (or one reader with itself) and one choice that is changed.",
+    title="Every other choice",
+    question="Would another choice have given another answer?",
+    grain="Two readers, or a reader with itself, and one choice that is made otherwise than in the table pairs.",
     described={
-        **PAIR_HERE,
-        "choice": Column(pl.String, "What is changed: position:<name>, reading:<name>, unit_norm, last_layer, and so on."),
-        "changed": Column(
-            pl.String, "The side that it is changed on: a, b or both; a reader is held against itself with one side changed."
+        "choice": Column(pl.String, f"What is made otherwise: {'; '.join(f'{k} ({v})' for k, v in ABOUT.items())}."),
+        "value": Column(pl.String, "Of position and reading: which one instead."),
+        **PAIR_OF_READERS,
+        **READOUT,
+        "layer_rule": Column(pl.String, f"How the layers are chosen: {_RULES}."),
+        "depth": Column(
+            pl.Float64, "Layer / number of layers, where both sides are compared at one; null where each has its own."
         ),
         **LAYERS_OF_BOTH,
+        "emotions": Column(
+            pl.String,
+            "Which pairs of emotions count: all (that both sides have), within_sign (of valence), valence_removed.",
+        ),
+        "n_units": Column(
+            pl.Int64, "Topics of each side, or stories of a label where they have none; of two sources, of the one with fewer."
+        ),
+        "changed": Column(
+            pl.String,
+            "The side that is changed: a, b or both; a reader with itself has b changed. Null where it is not one side's.",
+        ),
+        "n_emotions": Column(pl.Int64, "Emotions compared."),
         "rho_same": RHO_SAME,
+        "rho_same_half": Column(pl.Float64, "The same on one half of the topics; rho_cross has as few."),
         "rho_cross": RHO_CROSS,
         **RELIABILITIES,
         "rho_dis": RHO_DIS,
-        "rho_dis_change": Column(
+        **ends("rho_dis", "topics"),
+        "change": Column(
             pl.Float64, "rho_dis less that of the same pair with nothing changed; less 1 for a reader with itself."
         ),
-        "rho_dis_change_se": Column(pl.Float64, "Delete-one-topic jackknife standard error of the change."),
-        "p_equivalent": Column(
-            pl.Float64, "Two one-sided tests; small: the change is shown to be within the margin of params."
-        ),
+        "change_se": Column(pl.Float64, "Delete-one-topic jackknife standard error of change."),
+        "p_equivalent": Column(pl.Float64, "Two one-sided tests; small: change is shown to be within the margin of params."),
         "reason": REASON,
     },
-    keys=[*PAIR_HERE, "choice"],
-)
-
-LAYER_MAP = Table(
-    "layer_map",
-    title="Every layer against every layer",
-    question="Does the similarity of two readers hang on which layers are compared?",
-    grain="One pair of readers, one layer of each.",
-    described={**PAIR_HERE, **LAYERS_OF_BOTH, "rho_same": RHO_SAME, "rho_cross": RHO_CROSS},
-    keys=[*PAIR_HERE, "layer_a", "layer_b"],
-)
-
-SECOND = Table(
-    "second",
-    title="Our stories against another author's",
-    question="Is the geometry the same when somebody else wrote the stories?",
-    grain="A reader of our stories (a) and a reader of the second source's (b), at one position and variant.",
-    described={
-        **PAIR_HERE,
-        **LAYERS_OF_BOTH,
-        "n_emotions": Column(pl.Int64, "Labels that both sources have."),
-        "n_units_a": Column(pl.Int64, "Units of our stories."),
-        "n_units_b": Column(pl.Int64, "Units of the second source."),
-        "unit_b": Column(pl.String, "What is resampled in the second source: topic, or story."),
-        "rho_whole": Column(pl.Float64, "Spearman's rho of the two RDMs, each over all of its stories."),
-        "rho_cross": Column(pl.Float64, "Mean Spearman's rho over halves of our stories and halves of theirs."),
-        "reliability_a": Column(pl.Float64, "Split-half reliability of a's RDM over the labels in common."),
-        "reliability_b": Column(pl.Float64, "Split-half reliability of b's RDM over the labels in common."),
-        "rho_dis": RHO_DIS,
-        "rho_dis_se": Column(pl.Float64, "Jackknife standard error over the units of both sources."),
-        **interval("rho_dis", "the units of both sources"),
-        "reason": REASON,
-    },
-    keys=[*PAIR_HERE],
+    keys=[
+        *("choice", "value", *PAIR_OF_READERS, *READOUT),
+        *("layer_rule", "depth", *LAYERS_OF_BOTH, "emotions", "n_units"),
+    ],
+    by="choice",
+    parts={READOUTS: (EVERY_READOUT,), CONTROLS: (*ONE_SIDED, LAYERS, STORIES)},
 )

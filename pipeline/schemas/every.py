@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
-from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
+from pipeline.schemas.choices import CHOICES
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
 from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
@@ -11,7 +11,7 @@ from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
 from pipeline.schemas.human import HUMAN
 from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
-from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
+from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
 from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
@@ -30,17 +30,14 @@ _ALL: list[Table] = [
     CONFUSION,
     GROWTH,
     PAIRS,
+    CHOICES,
     BEYOND,
     PAIR_EMOTIONS,
     PREDICTION,
     LABEL_SUBSETS,
-    PAIRS_BY_DEPTH,
     LINEAGES,
     IMPORTED,
     HUMAN,
-    CHOICES,
-    LAYER_MAP,
-    SECOND,
     PAPER,
     PAPER_PAIRS,
     WRITINGS,

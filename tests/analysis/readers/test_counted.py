@@ -34,7 +34,7 @@ def test_a_choice_of_emotions_is_concluded_from_what_is_stored_as_if_no_other_ha
         "layers",
         "corpus",
         "pairs",
-        "pairs_by_depth",
+        "choices",
         "beyond",
         "pair_emotions",
         "human",
