@@ -16,14 +16,14 @@ from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import OF_PAIR, Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
-from pipeline.schemas.choices import ABOUT, LAYERS, ONE_SIDED, STORIES
+from pipeline.schemas.choices import FEWER_EMOTIONS, LAYERS, ONE_SIDED, STORIES
 
 MAPS = 4
 
 
 def _name(row: dict[str, str | None]) -> str:
     choice, value = str(row["choice"]), row["value"]
-    return f"{choice} {value}" if value else ABOUT[choice].removeprefix("the ")
+    return f"{choice} {value}" if value else ONE_SIDED[choice].removeprefix("the ")
 
 
 def _changes(view: View) -> pl.DataFrame:
@@ -159,17 +159,21 @@ def layers(view: View) -> Section:
 
 
 def subsets(view: View) -> Section:
-    rows = view.raw["label_subsets"].join(
-        view.raw["pairs"]
-        .filter(kind=TWO_LINEAGES, is_reference=True)
-        .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
-        on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
-        how="semi",
+    rows = (
+        view.raw["choices"]
+        .filter(choice=FEWER_EMOTIONS)
+        .join(
+            view.raw["pairs"]
+            .filter(kind=TWO_LINEAGES, is_reference=True)
+            .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
+            on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
+            how="semi",
+        )
     )
     rows = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair")).drop_nulls("rho_dis")
     caption = "Random subsets of the emotions: the median rho_dis, and a bar from its 5% to its 95% quantile over subsets."
-    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_labels", "n_subsets", "n_unknown", "rho_dis", "rho_dis_5", "rho_dis_95")
-    sources = [Source("label_subsets", {}, columns)]
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_emotions", "n_drawn", "rho_dis", "drawn_5", "drawn_95", "reason")
+    sources = [Source("choices", {"choice": FEWER_EMOTIONS}, columns)]
     question = "Would fewer or other emotions give another answer?"
     if rows.is_empty():
         return Section(
@@ -177,16 +181,16 @@ def subsets(view: View) -> Section:
         )
     words = [
         f"With {n} emotions rho_dis is {number(own['rho_dis'].median())}, by the choice of emotions between"  # type: ignore[arg-type]
-        f" {number(own['rho_dis_5'].min())} and {number(own['rho_dis_95'].max())}."  # type: ignore[arg-type]
-        for (n,), own in rows.sort("n_labels").group_by("n_labels", maintain_order=True)
+        f" {number(own['drawn_5'].min())} and {number(own['drawn_95'].max())}."  # type: ignore[arg-type]
+        for (n,), own in rows.sort("n_emotions").group_by("n_emotions", maintain_order=True)
     ]
-    base = alt.Chart(rows.select("pair", "n_labels", "rho_dis", "rho_dis_5", "rho_dis_95")).encode(
-        x=alt.X("n_labels:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
+    base = alt.Chart(rows.select("pair", "n_emotions", "rho_dis", "drawn_5", "drawn_95")).encode(
+        x=alt.X("n_emotions:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
         xOffset="pair:N",
-        tooltip=["pair:N", "n_labels:Q", *tips("rho_dis", "rho_dis_5", "rho_dis_95")],
+        tooltip=["pair:N", "n_emotions:Q", *tips("rho_dis", "drawn_5", "drawn_95")],
     )
-    y = alt.Y("rho_dis_5:Q", title="rho_dis", scale=alt.Scale(zero=False))
-    chart = base.mark_rule(strokeWidth=3, opacity=0.5, color=ACCENT).encode(y=y, y2="rho_dis_95:Q") + base.mark_point(
+    y = alt.Y("drawn_5:Q", title="rho_dis", scale=alt.Scale(zero=False))
+    chart = base.mark_rule(strokeWidth=3, opacity=0.5, color=ACCENT).encode(y=y, y2="drawn_95:Q") + base.mark_point(
         filled=True, size=70, color=ACCENT, opacity=1
     ).encode(y="rho_dis:Q")
     return Section("subsets", question, words, caption, [Panel("", chart.properties(height=260, **WIDE))], sources)

@@ -40,9 +40,9 @@ ABOUT_MODELS = (
     *("samples", "confounds", "attributions", "variance", "maturity", "claims", "steering", "regimes", "doses"),
     "compliance",
 )
-RAW = ("lineages", "prediction", "pair_emotions", "label_subsets", "distances", "writings")
+RAW = ("lineages", "prediction", "distances", "writings")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", "overflow", "layers", *PAIRED, "corpus", "confusion", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,6 @@ class View:
     choices: pl.DataFrame
     corpus: pl.DataFrame
     confusion: pl.DataFrame
-    growth: pl.DataFrame
-    human: pl.DataFrame
     paper: pl.DataFrame
     paper_pairs: pl.DataFrame
     samples: pl.DataFrame
@@ -83,11 +81,12 @@ class View:
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
         def described(table: pl.DataFrame, s: str = "") -> pl.DataFrame:
-            embeddings = pl.col(f"setting{s}") == INPUT_EMBEDDINGS
+            embeddings = (pl.col(f"setting{s}") == INPUT_EMBEDDINGS).fill_null(False)
+            most_exact = pl.col(f"model{s}").replace_strict(reference, default=None)
             # a reader's place in the page is its own, beside the model whose embeddings it reads
             reader = pl.col(f"model{s}") + pl.when(embeddings).then(pl.lit(EMBEDDINGS_OF)).otherwise(pl.lit(""))
             return table.with_columns(
-                pl.col(f"precision{s}").eq_missing(pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
+                pl.col(f"precision{s}").eq_missing(most_exact).alias(f"is_reference{s}"),
                 pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
                 (pl.col(f"model{s}").is_in(params.words) | embeddings).alias(f"only_words{s}"),
                 reader.alias(f"model{s}"),
@@ -110,6 +109,11 @@ class View:
     def otherwise(self, *choices: str) -> pl.DataFrame:
         """The rows of `choices` under some of them, at the report's position and variant."""
         return self.here(self.choices).filter(pl.col("choice").is_in(choices))
+
+    def of_one(self, choice: str) -> pl.DataFrame:
+        """The same of a choice that is about one reader: the columns of side a, named without it."""
+        rows = self.otherwise(choice)
+        return rows.rename({c: c.removesuffix("_a") for c in rows.columns if c.endswith("_a")})
 
     def grid(self) -> list[str]:
         """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of

@@ -75,8 +75,9 @@ def section(path: str, table: Table) -> str:
     ]
     head = f"## {heading(table)}\n\n`{path}`. {table.question} One row: {table.grain[0].lower()}{table.grain[1:]}\n"
     if isinstance(table, PartedTable):
-        own = [f"- `{part}.parquet`, {table.by}: {', '.join(values)}" for part, values in table.parts.items()]
-        head += "\n" + "\n".join(["Its parts, each with all columns; what a row does not have is null:\n", *own, ""])
+        said = [f"| `{part}.parquet` | {value} | {what}. |" for part, own in table.parts.items() for value, what in own.items()]
+        about = f"Its parts have all columns; what a row does not have is null.\n\n| part | {table.by} | what it is |\n"
+        head += "\n" + "\n".join([f"{about}| --- | --- | --- |", *said, ""])
     return "\n".join([head, "| column | type | what it is |\n| --- | --- | --- |", *rows, ""])
 
 

@@ -6,14 +6,12 @@ from pipeline.schemas.behaviour import BEHAVIOUR, COMPLIANCE
 from pipeline.schemas.choices import CHOICES
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import ATTRIBUTIONS, CONFOUNDS, VARIANCE
-from pipeline.schemas.corpus import CONFUSION, CORPUS, GROWTH
+from pipeline.schemas.corpus import CONFUSION, CORPUS
 from pipeline.schemas.geometry import DISTANCES, GEOMETRY, LAYERS, OVERFLOW
-from pipeline.schemas.human import HUMAN
-from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
 from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
-from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
+from pipeline.schemas.shared import PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import DOSES, REGIMES, STEERING
 from pipeline.schemas.table import Table
@@ -28,16 +26,11 @@ _ALL: list[Table] = [
     DISTANCES,
     CORPUS,
     CONFUSION,
-    GROWTH,
     PAIRS,
     CHOICES,
     BEYOND,
-    PAIR_EMOTIONS,
     PREDICTION,
-    LABEL_SUBSETS,
     LINEAGES,
-    IMPORTED,
-    HUMAN,
     PAPER,
     PAPER_PAIRS,
     WRITINGS,

@@ -30,7 +30,7 @@ WHO = ["model", "seed", "precision", "setting"]
 
 @pytest.fixture
 def table(in_finished):
-    return opening.table("choices").filter(pl.col("choice").is_in(ONE_SIDED))
+    return opening.table("choices").filter(pl.col("choice").is_in([*ONE_SIDED]))
 
 
 def itself():

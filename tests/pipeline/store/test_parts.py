@@ -24,7 +24,7 @@ MEALS = PartedTable(
     },
     keys=["meal", "dish"],
     by="meal",
-    parts={"early": ("breakfast", "lunch"), "late": ("supper",)},
+    parts={"early": {"breakfast": "soon", "lunch": "at noon"}, "late": {"supper": "at night"}},
 )
 
 
@@ -48,6 +48,7 @@ def test_a_part_says_of_itself_what_the_table_is(written):
         said = pl.read_parquet_metadata(path)
         assert said["question"] == MEALS.question
         assert json.loads(said["keys"]) == MEALS.keys
+        assert json.loads(said["parts"]) == MEALS.parts
 
 
 def test_rows_of_another_part_other_columns_and_keys_that_stand_twice_are_refused(written):
