@@ -106,11 +106,11 @@ CHOICES = PartedTable(
         "n_emotions": Column(pl.Int64, "Emotions compared."),
         "n_drawn": Column(pl.Int64, "Random subsets of emotions, or pairs of sets of topics, behind the row."),
         "rho_same": RHO_SAME,
+        "rho_same_half": Column(pl.Float64, "The same on one half of the topics, as few as in rho_cross."),
         "rho_whole": Column(
             pl.Float64, "Spearman's rho of the two RDMs where the stories are not known to be the same: of human and imported."
         ),
         **ends("rho_whole", "topics"),
-        "rho_same_half": Column(pl.Float64, "The same on one half of the topics; rho_cross has as few."),
         "rho_cross": RHO_CROSS,
         **ends("rho_cross", "topics"),
         **RELIABILITIES,

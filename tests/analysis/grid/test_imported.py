@@ -32,7 +32,7 @@ def compared(project, finished, rng):
     one = {f"layer_{n}__{e}": rng.standard_normal(16).astype(np.float32) for n in (2, 6) for e in [*LABELS, "grim"]}
     two = {f"layer_{n}__{e}": rng.standard_normal(12).astype(np.float32) for n in (0, 3) for e in [*LABELS, "grim"]}
     published(project.folder, "one", one, 8)
-    published(project.folder, "two", two, 4, labels={"angry": "cross", "calm": "still"})
+    published(project.folder, "two", two, 4, labels={"angry": "cross", "calm": "still"}, stories="stories")
     project.params["imported"] = ["one", "two"]
     project.save()
     imported.main([])
@@ -62,8 +62,12 @@ def test_labels_are_mapped_and_too_few_in_common_are_said(compared):
     _, _, table = compared
     rows = table.filter(model_b="two", model_a="tiny-qwen2.5").to_dicts()
     assert {row["n_emotions"] for row in rows} == {2}
-    assert all(row["rho_whole"] is None and "2 labels in common, 4 are needed" in row["reason"] for row in rows)
-    assert table.filter(model_a="one", model_b="two")["n_emotions"].to_list() == [3, 3]
+    assert all(
+        row["rho_whole"] is None and row["reason"].startswith("rho_same: 2 labels in common, 4 are needed") for row in rows
+    )
+    banks = table.filter(model_a="one", model_b="two")
+    assert banks["n_emotions"].to_list() == [3, 3]
+    assert set(banks["method_a"]) == set(banks["method_b"]) == {"imported"}
 
 
 def test_no_bank_is_no_row(in_finished):
