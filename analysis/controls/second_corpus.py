@@ -42,6 +42,7 @@ def numbers(a: Halves, b: Halves) -> dict[str, Any]:
     own, other = split_half.reliability(a), split_half.reliability(b)
     rel_a, rel_b = own.value, other.value
     row: dict[str, Any] = {
+        "rho_whole": finite_or_none(float(a.whole @ b.whole)),
         "rho_cross": finite_or_none(float(mean_a @ mean_b)),
         "reliability_a": finite_or_none(rel_a),
         "reliability_b": finite_or_none(rel_b),

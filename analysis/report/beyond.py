@@ -84,7 +84,8 @@ def left(view: View) -> Section:
 
 def emotions(view: View) -> Section:
     rows = _ours(view, view.raw["choices"].filter(choice=ONE_EMOTION)).drop_nulls("rho_cross")
-    rows = rows.with_columns(emotion=pl.col("emotions").str.strip_prefix(WITH))
+    emotion = pl.col("emotions").str.strip_prefix(WITH).alias("emotion")
+    rows = rows.select("pair", emotion, "rho_cross", "rho_cross_low", "rho_cross_high")
     question = "Which emotions carry the agreement?"
     caption = (
         "For each emotion, the rank correlation of its distances to all others in one model, from half of the topics, with"

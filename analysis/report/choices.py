@@ -99,8 +99,8 @@ def section(view: View) -> Section:
         "rho_dis",
     )
     columns += ("change", "change_se", "p_equivalent", "reason")
-    stories: tuple[str, ...] = (*OF_PAIR, "layer_a", "layer_b", "n_emotions", "n_units", "rho_cross", "reliability_a")
-    stories += ("reliability_b", "rho_dis", "rho_dis_low", "rho_dis_high", "reason")
+    stories: tuple[str, ...] = (*OF_PAIR, "layer_a", "layer_b", "n_emotions", "n_units", "rho_whole", "rho_cross")
+    stories += ("reliability_a", "reliability_b", "rho_dis", "rho_dis_low", "rho_dis_high", "reason")
     sources = [Source("choices", where, columns), Source("choices", {"choice": STORIES, **view.readout}, stories)]
     question = "What if another choice had been made? (robustness checks)"
     mine = legend(view, rows.drop_nulls("who")) if rows.height else []

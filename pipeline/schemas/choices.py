@@ -108,7 +108,9 @@ CHOICES = PartedTable(
         "rho_same": RHO_SAME,
         "rho_same_half": Column(pl.Float64, "The same on one half of the topics, as few as in rho_cross."),
         "rho_whole": Column(
-            pl.Float64, "Spearman's rho of the two RDMs where the stories are not known to be the same: of human and imported."
+            pl.Float64,
+            "Spearman's rho of the two RDMs, each from all that its side has, where these are not known to be the same stories:"
+            " stories, human, imported.",
         ),
         **ends("rho_whole", "topics"),
         "rho_cross": RHO_CROSS,

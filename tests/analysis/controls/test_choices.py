@@ -78,7 +78,7 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
 
     sides = []
     for name, able in (("one", True), ("two", True), ("three", False)):
-        readout = SimpleNamespace(reader=Reader(name, None, "fp32"))
+        readout = SimpleNamespace(reader=Reader(name, None, "fp32"), n_layers=5)
         sides.append(choices.Side(readout, 3, halves(), {"bos": halves()} if able else {}))
     rows = {
         (r["model_a"], r["model_b"]): r for r in choices.rows_of_choice("bos", sides, params, {"position": "p", "variant": "v"})
@@ -95,6 +95,7 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
         after = [sides[n].varied.get("bos", sides[n].as_chosen) for n in pair]
         row = rows[tuple(sides[n].readout.reader.model for n in pair)]
         assert row["changed"] == changed
+        assert row["layer_a"] == row["layer_b"] == 3
         assert row["rho_dis"] == pytest.approx(rho_dis(*after))
         assert row["change"] == pytest.approx(rho_dis(*after) - rho_dis(*before))
         left_out = np.array([rho_dis(*after, t) - rho_dis(*before, t) for t in range(8)])
@@ -141,7 +142,7 @@ def test_another_authors_stories_are_compared_over_the_labels_in_common(project)
     readers = {"tiny-qwen2.5", "tfidf", "char_ngrams"}
     assert pairs == {(a, b) for a in readers for b in readers}
     # the same words in both, so that the reader of words finds itself again
-    assert table.filter(model_a="tfidf", model_b="tfidf")["rho_cross"][0] > 0.5
+    assert table.filter(model_a="tfidf", model_b="tfidf")["rho_whole"][0] > 0.7
     assert table["n_units"].to_list() == [5] * table.height  # theirs are told on five topics, ours on six
     kinds = table.select((pl.col("rho_dis").is_null() == pl.col("reason").is_not_null()).all()).item()
     assert kinds
@@ -162,13 +163,13 @@ def test_a_source_at_two_precisions_has_each_row_once_and_one_without_the_positi
     theirs, alone = table.filter(setting_b="theirs"), table.filter(setting_b="last_alone")
     # a model at two precisions beside itself and two readers of words, both ways, and these among themselves
     assert theirs.height == 2 * (1 + 2 + 2) + 4
-    assert theirs["rho_cross"].is_not_null().all()
+    assert theirs["rho_whole"].is_not_null().all()
     assert alone.height == (1 + 2 + 2) + 4
     missing = alone.filter(model_b="tiny-qwen2.5")
     assert missing.height == 3
     assert missing["reason"].str.contains("second.last_alone.positions: 'mean50', the report's position, is not read").all()
-    assert missing["rho_cross"].is_null().all()
-    assert alone.filter(pl.col("model_b") != "tiny-qwen2.5")["rho_cross"].is_not_null().all()
+    assert missing["rho_whole"].is_null().all()
+    assert alone.filter(pl.col("model_b") != "tiny-qwen2.5")["rho_whole"].is_not_null().all()
 
 
 def test_too_few_labels_in_common_are_a_row_with_the_reason(in_finished):
