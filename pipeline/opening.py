@@ -24,7 +24,7 @@ from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.table import Table
 from pipeline.schemas.transcripts import TRANSCRIPTS
 from pipeline.schemas.written import WRITTEN
-from pipeline.store import arrays, chosen_layers, layout
+from pipeline.store import arrays, chosen_layers, layout, parts
 from pipeline.store.tables import read_rows, table_path
 
 __all__ = [
@@ -46,11 +46,12 @@ Root = str | os.PathLike[str] | None
 
 
 def table(name: str, root: Root = None) -> pl.DataFrame:
-    """A table of `data/tables/`, or all `layers`. Raises InputError for an unknown name, and for what is missing or of other
-    columns."""
+    """A table of `data/tables/`, in parts or not, or all `layers`. Raises InputError for an unknown name, and for what is
+    missing or of other columns."""
     if name == LAYERS.name:
         return chosen_layers.read(_there(layout.CHOSEN_LAYERS, root))
-    return _rows(table_path(is_known(name, [*TABLES, LAYERS.name], "table")), TABLES[name], root)
+    of = TABLES[is_known(name, [*TABLES, LAYERS.name], "table")]
+    return parts.joined(of, [_rows(path, of, root) for path in parts.paths(of)])
 
 
 def layers(model: str, root: Root = None) -> pl.DataFrame:
@@ -64,7 +65,7 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
 
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
     both have. The row is of the headline read-out (`report` of params.yaml, best_layer_cv): every number with its 95% interval
-    over topics. Other read-outs are in the table `pairs_by_depth`.
+    over topics. Other read-outs are in the table `choices`.
     Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)

@@ -16,7 +16,7 @@ import pytest
 from analysis.report.view import VIEWED
 from pipeline.params.base import Sections
 from pipeline.schemas.every import TABLES
-from pipeline.store import provenance, tables
+from pipeline.store import parts, provenance
 from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
 
 GRAPH = grimp.build_graph("pipeline", "analysis", cache_dir=None)
@@ -92,7 +92,7 @@ def test_the_code_digest_sees_every_file_and_no_other(tmp_path, monkeypatch):
 
 def test_the_report_depends_on_every_table_that_it_shows():
     named = {d for d in STAGES["report"]["deps"] if d.startswith("data/tables/")}
-    assert named == {str(tables.table_path(name)) for name in VIEWED}
+    assert named == {path.as_posix() for name in VIEWED for path in parts.paths(TABLES[name])}
 
 
 def test_who_may_import_whom_is_kept():
@@ -181,7 +181,7 @@ MEASURING = READS | VARIED | UNTRAINED | WRITINGS | VECTORS | {STEER, ASK}
 
 def test_one_repro_runs_the_whole_dag(cloned):
     assert cloned.ran == MEASURING | {"roots"} | set(CONCLUDE)
-    assert all((cloned.folder / tables.table_path(name)).exists() for name in TABLES)
+    assert all(parts.are_there(table, cloned.folder) for table in TABLES.values())
     assert (cloned.folder / "data/report/index.html").stat().st_size > 500_000
     assert not list(cloned.folder.glob("data/**/.gitignore"))
 
@@ -267,8 +267,8 @@ def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dr
     ran = stages_run(cloned.folder)
     assert {s for s in ran if "@" in s} == {s for s in ran if "tiny-gemma-3" in s}  # a dropped model reruns nobody else either
     assert {s for s in ran if "@" not in s} == AFTER | {"roots"}
-    for name in TABLES:
-        table = pl.read_parquet(cloned.folder / tables.table_path(name))
+    for of in TABLES.values():
+        table = pl.read_parquet(cloned.folder / parts.pattern(of))
         for column in (c for c in table.columns if c.startswith("model")):
             assert "tiny-qwen2.5" not in table[column].to_list()
     assert not (cloned.folder / "data/vectors.zarr/tiny-qwen2.5").exists()

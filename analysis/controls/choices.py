@@ -1,5 +1,5 @@
 """Stage `choices`: what the numbers owe to choices that could have been made otherwise: position, layer, scaling, BOS,
-batch-mates, length; and to the author of the stories. Tables `choices`, `layer_map`, `second`."""
+batch-mates, length; and to the author of the stories. Of table `choices` the part `controls`."""
 
 from __future__ import annotations
 
@@ -24,12 +24,11 @@ from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.reading import NEUTRAL, STORIES, Second
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
-from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
-from pipeline.store import chosen_layers, tables
+from pipeline.schemas.choices import CHOICES, CONTROLS, LAST_LAYER, LAST_QUARTER, POSITION, READING
+from pipeline.store import chosen_layers, parts
 
 Row = dict[str, Any]
 VARIANT = "centred"
-POSITION, READING = "position:", "reading:"
 
 
 class Params(ReaderSections, RsaSections, ReportSections):
@@ -44,6 +43,11 @@ class Side:
     layer: int
     as_chosen: Halves
     varied: dict[str, Halves]
+
+    def layer_under(self, choice: str, changed: bool) -> int | None:
+        """The layer that is read, where this side is changed by a choice or not; None for a mean over several."""
+        instead = {LAST_LAYER: self.readout.n_layers - 1, LAST_QUARTER: None} if changed else {}
+        return instead.get(choice, self.layer)
 
 
 def halves_of(k: Floats, design: Design, params: Params) -> Halves | None:
@@ -77,22 +81,23 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
     stories = counted.activations(params.vectors, c.model, c.precision, STORIES, **only)
     for position in params.readings[STORIES].positions:
         if position != here.position:
-            yield f"{POSITION}{position}", states_of(c, stories, position)
+            yield f"{POSITION}:{position}", states_of(c, stories, position)
     if c.word_reader is not None or c.model not in params.read.models:
         return
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
             read = counted.activations(params.vectors, c.model, c.precision, varied.name, position=[here.position], **only)
-            yield f"{READING}{varied.name}", states_of(c, read, here.position)
+            yield f"{READING}:{varied.name}", states_of(c, read, here.position)
 
 
 def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) -> list[Row]:
-    """Rows of `choices` under one choice: each reader that can be given it against itself, and each pair with such a one."""
+    """Rows under one choice: each reader that can be given it against itself, and each pair with such a one."""
     able = [n for n, s in enumerate(sides) if choice in s.varied]
     everyone = [s.as_chosen for s in sides] + [sides[n].varied[choice] for n in able]
     found = pairwise.pairwise(everyone)
     reliable = [split_half.reliability(h) for h in everyone]
     moved = {n: len(sides) + i for i, n in enumerate(able)}
+    kind, _, value = choice.partition(":")
     made = []
     for a, b in [*((n, n) for n in able), *combinations(range(len(sides)), 2)]:
         if a != b and not {a, b} & set(able):
@@ -103,10 +108,11 @@ def rows_of_choice(choice: str, sides: list[Side], params: Params, keys: Row) ->
             **sides[a].readout.reader.keys("_a"),
             **sides[b].readout.reader.keys("_b"),
             **keys,
-            "choice": choice,
+            "choice": kind,
+            "value": value or None,
             "changed": changed,
-            "layer_a": sides[a].layer,
-            "layer_b": sides[b].layer,
+            "layer_a": sides[a].layer_under(kind, changed != "b"),
+            "layer_b": sides[b].layer_under(kind, changed != "a"),
         }
         made.append(CHOICES.blank() | own | _numbers(found, reliable, at, (a, b), params))
     return made
@@ -131,13 +137,13 @@ def _numbers(
     if np.isfinite(change) and np.isfinite(left_out).all():
         se = split_half.jackknife_se(left_out)
         p = split_half.equivalence_p(float(change), se, params.rsa.equivalence, len(left_out) - 1)
-        row |= {"rho_dis_change": float(change), "rho_dis_change_se": se, "p_equivalent": p}
+        row |= {"change": float(change), "change_se": se, "p_equivalent": p}
     return row
 
 
 def second_rows(of: Second, ours: list[Side], entries: dict[str, ModelEntry], params: Params, keys: Row) -> list[Row]:
-    """Rows of `second` for one source: every reader on our stories against every one on theirs. Readers of words have no
-    precision: of a source that is read at several, the first has their rows."""
+    """Rows of the choice `stories` for one source: every reader on our stories against every one on theirs. Readers of words
+    have no precision: of a source that is read at several, the first has their rows."""
     position, emotions = keys["position"], set(counted.texts(params.vectors, of)["emotion"])
     absent = f"second.{of.name}.positions: '{position}', the report's position, is not read there"
     theirs: list[tuple[Reader, int, Readout | str]] = []
@@ -188,7 +194,7 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
     chosen = chosen_layers.read().filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
-    keys: Row = {"position": params.report.position, "variant": VARIANT}
+    keys: Row = {"position": params.report.position, "variant": VARIANT, "layer_rule": names.CV, "emotions": names.ALL_PAIRS}
     sides: list[Side] = []
     stacks: list[layer_map.Stack] = []
     for here in readouts(params, entries, params.report.position):
@@ -199,6 +205,7 @@ def main(arguments: list[str]) -> None:
         own = halves_of(headline.gram(gram.gram(here.states[:, layer[0]])), headline.design, params)
         if own is None:
             continue
+        keys |= {"n_emotions": len(headline.design.labels), "n_units": len(headline.design.units)}  # the same of everybody
         made = list(grams_otherwise(here, headline, layer[0], params))
         found = parallel.each(lambda item, h=headline: halves_of(item[1], h.design, params), made)  # type: ignore[misc]
         sides.append(Side(here, layer[0], own, {n: h for (n, _), h in zip(made, found, strict=True) if h is not None}))
@@ -208,9 +215,9 @@ def main(arguments: list[str]) -> None:
     rows = []
     for choice in dict.fromkeys(name for s in sides for name in s.varied):
         rows += rows_of_choice(choice, sides, params, keys)
-    tables.write_table(CHOICES, rows)
-    tables.write_table(LAYER_MAP, layer_map.rows(stacks, keys))
-    tables.write_table(SECOND, [row for of in params.second for row in second_rows(of, sides, entries, params, keys)])
+    rows += layer_map.rows(stacks, keys)
+    rows += [row for of in params.second for row in second_rows(of, sides, entries, params, keys)]
+    parts.write_part(CHOICES, CONTROLS, rows)
 
 
 def _on_the_map(c: Reader, params: Params, entries: dict[str, ModelEntry]) -> bool:

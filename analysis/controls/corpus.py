@@ -1,5 +1,6 @@
 """Stage `corpus`: what the stories themselves can carry, at each reader's best_layer_cv. Which labels are told apart, how
-much of that words alone would do, how reliability grows with topics. Tables `corpus`, `emotion_pairs`, `growth`."""
+much of that words alone would do, how reliability grows with topics. Tables `corpus`, `emotion_pairs`; of `choices` the part
+`topics`."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.corpus import CorpusSections
-from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, GROWTH, N_COMPONENTS
-from pipeline.store import chosen_layers, tables
+from pipeline.schemas.choices import CHOICES, FEWER_TOPICS, TOPICS
+from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, N_COMPONENTS
+from pipeline.schemas.keys import READER, READOUT
+from pipeline.store import chosen_layers, parts, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -91,15 +94,18 @@ def emotion_pairs(m: Measured, params: Params) -> list[Row]:
 
 
 def growth(m: Measured, params: Params) -> list[Row]:
-    """Reliability of the RDM at n units against n others, over all pairs of labels and within those of one sign."""
+    """Rows of the choice `fewer_topics`: reliability of the RDM at n units against n others, over all pairs of labels and
+    within those of one sign."""
     rows = []
     n_units = len(m.design.units)
+    here = CHOICES.blank() | {f"{key}_{side}": m.keys[key] for side in "ab" for key in (*READER, "layer")}
+    here |= {key: m.keys[key] for key in READOUT} | {"choice": FEWER_TOPICS, "layer_rule": names.CV}
+    here |= {"n_emotions": len(m.design.labels), "n_drawn": params.corpus.draws}
     kept, reasons = valence.entries(labels.emotions(params.corpus.emotions, m.design.labels))
     for size in sorted({n for n in params.corpus.topics_per_half if 2 * n <= n_units}):
         draws = split_half.disjoint(n_units, size, params.corpus.draws, params.geometry.seed)
         for name in (names.ALL_PAIRS, names.WITHIN_SIGN):
-            row: Row = {**m.keys, "pairs": name, "unit": m.design.unit_name, "n_units": size, "n_draws": params.corpus.draws}
-            row |= {"reliability": None, "reliability_se": None, "reason": None}
+            row: Row = here | {"emotions": name, "n_units": size}
             if name in reasons:
                 rows.append(row | {"reason": reasons[name]})
                 continue
@@ -109,7 +115,9 @@ def growth(m: Measured, params: Params) -> list[Row]:
                 rows.append(row | {"reason": f"{error}: too few stories of some label"})
                 continue
             if np.isfinite(found.value) and np.isfinite(found.se):
-                rows.append(row | {"reliability": found.value, "reliability_se": found.se})
+                half = split_half.t_quantile(0.975, n_units - 1) * found.se
+                ends = {"rho_cross_low": found.value - half, "rho_cross_high": found.value + half}
+                rows.append(row | {"rho_cross": found.value} | ends)
             else:
                 rows.append(row | {"reason": found.reason})
     return rows
@@ -161,15 +169,15 @@ def components(m: Measured, norms: pl.DataFrame) -> Row:
 
 def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     """Rows of the three tables from every reader."""
-    made: dict[str, list[Row]] = {"corpus": [], "emotion_pairs": [], "growth": []}
+    made: dict[str, list[Row]] = {CORPUS.name: [], EMOTION_PAIRS.name: [], CHOICES.name: []}
     word_readers = {(m.keys["model"], m.keys["position"]): m for m in measured if m.keys["model"] in params.words}
     for m in measured:
         norms = labels.emotions(params.corpus.emotions, m.design.labels)
-        made["emotion_pairs"] += emotion_pairs(m, params)
-        made["growth"] += growth(m, params)
+        made[EMOTION_PAIRS.name] += emotion_pairs(m, params)
+        made[CHOICES.name] += growth(m, params)
         for word_reader in params.words:
             if (words := word_readers.get((word_reader, m.keys["position"]))) is not None:
-                made["corpus"].append({**m.keys, **against_words(m, words), **components(m, norms)})
+                made[CORPUS.name].append({**m.keys, **against_words(m, words), **components(m, norms)})
     return made
 
 
@@ -182,8 +190,9 @@ def main(arguments: list[str]) -> None:
         if len(own) and own[0] is not None and (found := measure(readout, own[0], params)) is not None:
             measured.append(found)
     made = all_rows(measured, params)
-    for table in (CORPUS, EMOTION_PAIRS, GROWTH):
+    for table in (CORPUS, EMOTION_PAIRS):
         tables.write_table(table, made[table.name])
+    parts.write_part(CHOICES, TOPICS, made[CHOICES.name])
 
 
 if __name__ == "__main__":

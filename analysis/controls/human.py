@@ -1,4 +1,5 @@
-"""Stage `human`: each reader's geometry beside that of human ratings of the emotion words. Table `human`."""
+"""Stage `human`: each reader's geometry beside that of human ratings of the emotion words. Of table `choices` the part
+`human`."""
 
 from __future__ import annotations
 
@@ -7,17 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.readers.readers import Headline, Readout, readouts
+from analysis.readers.readers import Headline, Reader, Readout, readouts
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import gram, parallel, rdm, split_half
+from analysis.rsa import gram, names, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.params.corpus import CorpusSections
 from pipeline.params.human import HumanSections
 from pipeline.params.report import ReportSections
-from pipeline.schemas.human import HUMAN
-from pipeline.store import tables
+from pipeline.schemas.choices import CHOICES, EVERY_LAYER, HUMAN, PEOPLE
+from pipeline.store import parts
 from pipeline.texts import labels
 from pipeline.texts.labels import NORMS
 
@@ -44,32 +45,30 @@ def norm_distances(emotions: list[str], params: Params) -> tuple[dict[str, Float
 
 
 def human_rows(readout: Readout, params: Params) -> list[Row]:
-    """Rows of `human` of one reader, every layer: its RDM over the labels with norms against the distances between norms.
+    """Rows of one reader, every layer: its RDM over the labels with norms against the distances between norms.
 
-    Over topics the spread of bootstrap draws, over labels the jackknife, both with the distances as they are. The interval is
-    over topics: the norms are of these labels.
+    The interval is over topics, from the spread of bootstrap draws: the norms are of these labels.
     """
     headline = Headline.of(readout, params.vectors.neutral_label)
     design = headline.design
     distances, rated = norm_distances(design.labels, params)
     enough = len(rated) >= split_half.FEWEST_UNITS
-    ranked = {name: (rdm.ranks(d), _ranks_without_each(d, len(rated))) for name, d in distances.items()} if enough else {}
+    ranked = {name: rdm.ranks(d) for name, d in distances.items()} if enough else {}
     draws = split_half.bootstrap(len(design.units), params.human.bootstrap, params.geometry.seed)
-    keys = {**readout.reader.keys(), "position": readout.position, "variant": VARIANT}
+    keys = CHOICES.blank() | readout.reader.keys("_a") | {"choice": PEOPLE, "position": readout.position, "variant": VARIANT}
+    keys |= {"layer_rule": EVERY_LAYER, "emotions": names.ALL_PAIRS, "n_emotions": len(rated), "n_units": len(design.units)}
     dof = len(design.units) - 1
 
     def at(index: int) -> list[Row]:
-        base = keys | {"layer": index, "depth": index / readout.n_layers, "n_emotions": len(rated)}
+        base = keys | {"layer_a": index, "depth": index / readout.n_layers}
         values, reason = _against_norms(readout, index, headline, rated, draws, ranked, params)
         rows = []
         for name in distances:
-            row: Row = HUMAN.blank() | base | {"norm": name, "reason": reason}
+            row: Row = base | Reader(PEOPLE, None, None, name).keys("_b") | {"reason": reason}
             if values is not None:
-                value, drawn, fewer = values[name]
-                se_topic, se_label = float(drawn.std(ddof=1)), split_half.jackknife_se(fewer)
-                half = split_half.t_quantile(0.975, dof) * se_topic
-                row |= {"spearman": value, "se_topic": se_topic, "se_label": se_label}
-                row |= {"ci_low": value - half, "ci_high": value + half}
+                value, drawn = values[name]
+                half = split_half.t_quantile(0.975, dof) * float(drawn.std(ddof=1))
+                row |= {"rho_whole": value, "rho_whole_low": value - half, "rho_whole_high": value + half}
             rows.append(row)
         return rows
 
@@ -82,12 +81,12 @@ def _against_norms(
     headline: Headline,
     rated: list[int],
     draws: NDArray[np.int64],
-    ranked: dict[str, tuple[Floats, Floats]],
+    ranked: dict[str, Floats],
     params: Params,
-) -> tuple[dict[str, tuple[float, Floats, Floats]] | None, str | None]:
-    """`ranked`: by norm, the ranks of its distances (P'), and without each label (E', P'').
+) -> tuple[dict[str, tuple[float, Floats]] | None, str | None]:
+    """`ranked`: by norm, the ranks of its distances (P').
 
-    By norm: rho on all topics, on each draw (B), without each label (E'); or the reason why there is none."""
+    By norm: rho on all topics and on each draw (B); or the reason why there is none."""
     e, units = len(rated), len(headline.design.units)
     if e < split_half.FEWEST_UNITS or units < split_half.FEWEST_UNITS or not headline.design.crossed:
         return None, f"{e} labels with norms, {units} topics; {split_half.FEWEST_UNITS} of each are needed, crossed"
@@ -100,28 +99,17 @@ def _against_norms(
     ranks = rdm.ranks(rdm.rdms(gram.centred_products(own)))
     if not np.isfinite(ranks).all():
         return None, "a label's centred vector is zero"
-    left = [np.delete(np.arange(e), n) for n in range(e)]
-    fewer = rdm.ranks(rdm.rdms(gram.centred_products(np.stack([own[0][np.ix_(k, k)] for k in left]))))
-    made = {
-        name: (float(ranks[0] @ whole), ranks[1:] @ whole, (fewer * without).sum(-1))
-        for name, (whole, without) in ranked.items()
-    }
-    if not all(np.isfinite(v[0]) and np.isfinite(v[2]).all() for v in made.values()):
+    made = {name: (float(ranks[0] @ of_norm), ranks[1:] @ of_norm) for name, of_norm in ranked.items()}
+    if not all(np.isfinite(value) for value, _ in made.values()):
         return None, "a norm is the same for all labels"
     return made, None
-
-
-def _ranks_without_each(distances: Floats, n_labels: int) -> Floats:
-    """Ranks of the distances without those of each label: (E', P'')."""
-    i, j = rdm.pairs(n_labels)
-    return rdm.ranks(np.stack([distances[(i != label) & (j != label)] for label in range(n_labels)]))
 
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
     made = [row for here in readouts(params, entries, params.report.position) for row in human_rows(here, params)]
-    tables.write_table(HUMAN, made)
+    parts.write_part(CHOICES, HUMAN, made)
 
 
 if __name__ == "__main__":

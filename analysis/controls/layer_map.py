@@ -12,6 +12,7 @@ from analysis.readers.readers import Headline, Reader, Readout
 from analysis.rsa import gram, rdm
 from analysis.rsa.gram import Bools, Floats
 from analysis.rsa.parallel import each
+from pipeline.schemas.choices import CHOICES, EVERY_LAYER, LAYERS
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def stack(readout: Readout, headline: Headline, untrained: bool, first: Bools, v
 
 
 def rows(stacks: list[Stack], keys: dict[str, Any]) -> list[dict[str, Any]]:
-    """Rows of `layer_map` for every pair with a trained model, itself included: rho_same and rho_cross of layer x layer."""
+    """Rows of the choice `layers` for every pair with a trained model, itself included: every layer by every layer."""
     made = []
     for a, b in combinations_with_replacement(stacks, 2):
         if (a.untrained and b.untrained) or not a.layers or not b.layers:
@@ -54,8 +55,10 @@ def rows(stacks: list[Stack], keys: dict[str, Any]) -> list[dict[str, Any]]:
             np.tensordot(a.halves[:, :, i], b.halves[:, :, 1 - i], axes=([1, 2], [1, 2])) / n for i in (0, 1)
         )  # (L_a, L_b)
         cross = (one + other) / 2
+        own = CHOICES.blank() | {**a.reader.keys("_a"), **b.reader.keys("_b"), **keys}
+        own |= {"choice": LAYERS, "layer_rule": EVERY_LAYER}
         for (i, layer_a), (j, layer_b) in ((x, y) for x in enumerate(a.layers) for y in enumerate(b.layers)):
             if np.isfinite(same[i, j]) and np.isfinite(cross[i, j]):
-                own = {**a.reader.keys("_a"), **b.reader.keys("_b"), **keys, "layer_a": layer_a, "layer_b": layer_b}
-                made.append(own | {"rho_same": float(same[i, j]), "rho_cross": float(cross[i, j])})
+                numbers = {"rho_same": float(same[i, j]), "rho_cross": float(cross[i, j])}
+                made.append(own | {"layer_a": layer_a, "layer_b": layer_b} | numbers)
     return made

@@ -13,18 +13,10 @@ from numpy.typing import NDArray
 from analysis.readers.readers import Headline, Readout
 from analysis.rsa import gram
 from analysis.rsa.gram import Floats
+from pipeline.schemas.choices import LAST_LAYER, LAST_QUARTER, LENGTH_REMOVED, TOPIC_REMOVED, UNIT_NORM
 
-UNIT_NORM, LAST_LAYER, LAST_QUARTER, LENGTH, TOPIC = "unit_norm", "last_layer", "last_quarter", "length", "topic"
-WITHIN = (UNIT_NORM, LAST_LAYER, LAST_QUARTER, LENGTH, TOPIC)
+WITHIN = (UNIT_NORM, LAST_LAYER, LAST_QUARTER, LENGTH_REMOVED, TOPIC_REMOVED)
 """The choices that need no other activations than the readout's own."""
-
-IN_WORDS = {
-    UNIT_NORM: "each story's state scaled to length 1",
-    LAST_LAYER: "last layer",
-    LAST_QUARTER: "mean of the last quarter of the layers",
-    LENGTH: "length in tokens regressed out",
-    TOPIC: "topics regressed out",
-}
 
 
 def unit(states: NDArray[np.floating]) -> Floats:
@@ -65,9 +57,9 @@ def within(readout: Readout, headline: Headline, layer: int, choice: str) -> Flo
         states = unit(states)
     # centred over all stories, as the headline's own Gram matrix is
     k = headline.gram(gram.gram(states))
-    if choice == LENGTH:
+    if choice == LENGTH_REMOVED:
         return residual_gram(k, standardised(readout.n_tokens[rows]))
-    if choice == TOPIC:
+    if choice == TOPIC_REMOVED:
         return residual_gram(k, dummies([readout.topics[i] for i in rows]))
     return k
 

@@ -14,7 +14,7 @@ import numpy as np
 from analysis.rsa import gram, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves, finite_or_none
-from pipeline.schemas.choices import SECOND
+from pipeline.schemas.choices import CHOICES, STORIES
 
 FEWEST_LABELS = 4
 
@@ -58,8 +58,7 @@ def numbers(a: Halves, b: Halves) -> dict[str, Any]:
     se = hypot(*(split_half.jackknife_se(x) for x in left_out))
     dof = min(map(len, left_out)) - 1
     half = split_half.t_quantile(0.975, dof) * se
-    known = {"rho_dis_se": finite_or_none(se), "ci_low": finite_or_none(value - half), "ci_high": finite_or_none(value + half)}
-    return row | {"rho_dis": value} | known
+    return row | {"rho_dis": value, "rho_dis_low": finite_or_none(value - half), "rho_dis_high": finite_or_none(value + half)}
 
 
 def disattenuated(rho: Floats, product: Floats) -> Floats:
@@ -68,9 +67,8 @@ def disattenuated(rho: Floats, product: Floats) -> Floats:
 
 
 def row(keys: dict[str, Any], a: tuple[Halves, Design] | str, b: tuple[Halves, Design] | str, n_labels: int) -> dict[str, Any]:
-    """One row of `second`; a side is a string where it could not be had, with the reason."""
-    made = SECOND.blank() | keys | {"n_emotions": n_labels}
+    """One row of the choice `stories`; a side is a string where it could not be had, with the reason."""
+    made = CHOICES.blank() | keys | {"choice": STORIES, "n_emotions": n_labels, "n_units": None}
     if isinstance(a, str) or isinstance(b, str):
         return made | {"reason": "; ".join(f"{n}: {x}" for n, x in (("a", a), ("b", b)) if isinstance(x, str))}
-    units = {"n_units_a": len(a[1].units), "n_units_b": len(b[1].units), "unit_b": b[1].unit_name}
-    return made | units | numbers(a[0], b[0])
+    return made | {"n_units": min(len(side[1].units) for side in (a, b))} | numbers(a[0], b[0])

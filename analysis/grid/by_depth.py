@@ -1,4 +1,4 @@
-"""Rows of `pairs_by_depth`: every pair of readers under every rule for the layer and every set of pairs of emotions."""
+"""Rows of `choices`, part `readouts`: every pair of readers under every layer rule and every set of pairs of emotions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from analysis.grid.numbers import compared, numbers, reasons_of
 from analysis.readers.pattern_sets import OF_ALL_KINDS, HalfRdms, PairSections, Plan, ReaderGrams, Rule, half_rdms
 from analysis.rsa import names, parallel
 from analysis.rsa.names import ALL_PAIRS
-from pipeline.schemas.pairs import PAIRS_BY_DEPTH
+from pipeline.schemas.choices import CHOICES, EVERY_READOUT
 
 Row = dict[str, Any]
 
@@ -32,12 +32,14 @@ def grid(group: list[ReaderGrams], rule: Rule, kind: str, plan: Plan, keys: Row)
     else:
         sides = parallel.each(lambda c: half_rdms(c, rule, plan, plan.entries[kind]), group)
     found, place = compared(sides)
+    design = group[0].design
+    here = {"choice": EVERY_READOUT, "n_emotions": len(design.labels), "n_units": len(design.units)}
     made = []
     for a, b in combinations(range(len(group)), 2):
         one, other = sides[a], sides[b]
         own = {**group[a].reader.keys("_a"), **group[b].reader.keys("_b"), **keys}
-        own |= {"layer_rule": rule[0], "depth": rule[1], "pairs": kind, "layer_a": one.layer, "layer_b": other.layer}
-        row = PAIRS_BY_DEPTH.blank() | own | {"reason": reasons_of(one, other)}
+        own |= {"layer_rule": rule[0], "depth": rule[1], "emotions": kind, "layer_a": one.layer, "layer_b": other.layer}
+        row = CHOICES.blank() | here | own | {"reason": reasons_of(one, other)}
         if found is not None and a in place and b in place:
             of_pair = numbers(found, (place[a], place[b]), one, other)
             row |= {name: value for name, value in of_pair.items() if name in row}

@@ -92,7 +92,7 @@ def jackknife(without: Floats | None, at: At) -> list[float] | None:
 def add_without_valence(by_pair: dict[At, Row], group: list[ReaderGrams], plan: Plan) -> None:
     """Add rho_dis within pairs of labels of one sign, and with valence taken out, to every row, in place."""
     for kind in (WITHIN_SIGN, VALENCE_REMOVED):
-        if kind not in plan.entries:  # `plan.reasons` says why; `pairs_by_depth` has it in its rows
+        if kind not in plan.entries:  # `plan.reasons` says why; `choices` has it in its rows
             continue
         sides = parallel.each(partial(half_rdms, rule=RULE, plan=plan, entries=plan.entries[kind]), group)
         found, place = compared([s if s.reliability and not s.reliability.reason else HalfRdms(s.layer) for s in sides])

@@ -1,7 +1,8 @@
-"""Stage `imported`: vectors that others published, beside ours and beside one another. Table `imported`.
+"""Stage `imported`: vectors that others published, beside ours and beside one another. Of table `choices` the part
+`imported`.
 
-Of a bank there are means alone: an RDM, and no halves. So there is rho_same at matched depth on the labels in common, no
-rho_cross and no reliability; every row says so.
+Of a bank there are means alone: an RDM, and no halves. So there is one rank correlation at matched depth on the labels
+in common, no rho_cross and no reliability; every row says so.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.rsa import gram, layers, rdm
+from analysis.rsa import gram, layers, names, rdm
 from pipeline.banks import load as banks
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
@@ -21,11 +22,13 @@ from pipeline.params.imported import ImportedSections
 from pipeline.params.reading import STORIES, ReadingSections
 from pipeline.params.report import ReportSections
 from pipeline.params.vectors import VectorsSections
-from pipeline.schemas.imported import IMPORTED, NO_RHO_CROSS
-from pipeline.store import arrays, tables
+from pipeline.schemas.choices import BANKS, CHOICES, IMPORTED
+from pipeline.store import arrays, parts
+from pipeline.store.layout import METHODS
 
 Row = dict[str, Any]
 FEWEST_EMOTIONS = 4
+NO_RHO_CROSS = "rho_cross: of a bank there are means alone, no stories, so no halves"
 
 
 class Params(ReadingSections, VectorsSections, ReportSections, ImportedSections):
@@ -42,6 +45,12 @@ class Patterns:
     n_layers: int
     stories: str | None  # None: not known
     means: dict[int, dict[str, NDArray[np.floating]]]
+
+    def keys(self, suffix: str) -> Row:
+        """The table columns that name this reader."""
+        method = IMPORTED if self.imported or self.stories is None else METHODS.get(self.stories, self.stories)
+        keys = {"model": self.name, "seed": None, "precision": self.precision, "method": method, "setting": self.stories}
+        return {f"{key}{suffix}": value for key, value in keys.items()}
 
     def nearest(self, depth: float) -> int:
         """The layer nearest in depth, of those that there are; of two, the lower."""
@@ -63,8 +72,8 @@ def of_model(model: str, reading: str, params: Params) -> Patterns:
     read = arrays.activations(model, precision, reading, position=[params.report.position]).isel(position=0)
     states, emotion = read["activation"].values, np.array(read["emotion"].values.tolist())
     good = np.flatnonzero(read["finite"].values.all(axis=0))
-    names = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label and params.vectors.counts(e)]
-    means = {int(n): {e: states[emotion == e, n].mean(axis=0, dtype=np.float64) for e in names} for n in good}
+    wanted = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label and params.vectors.counts(e)]
+    means = {int(n): {e: states[emotion == e, n].mean(axis=0, dtype=np.float64) for e in wanted} for n in good}
     return Patterns(model, False, precision, states.shape[1], reading, means)
 
 
@@ -77,34 +86,27 @@ def rho(a: dict[str, NDArray[np.floating]], b: dict[str, NDArray[np.floating]], 
     return float(rdm.spearman(*both))
 
 
-def rows_of(a: Patterns, b: Patterns, model_b: str) -> list[Row]:
+def rows_of(a: Patterns, b: Patterns) -> list[Row]:
     """Rows of a pair: one for each layer of the bank `b`."""
     made = []
+    number = "rho_same" if a.stories is not None and a.stories == b.stories else "rho_whole"
     for layer in sorted(b.means):
         depth = layer / b.n_layers
-        row: Row = IMPORTED.blank() | {
-            "reader_a": a.name,
-            "imported_a": a.imported,
-            "precision_a": a.precision,
-            "reader_b": b.name,
-            "model_b": model_b,
-            "layer_b": layer,
-            "depth": depth,
-            "same_stories": a.stories == b.stories if a.stories is not None and b.stories is not None else None,
-            "reason": NO_RHO_CROSS,
-        }
+        row: Row = CHOICES.blank() | a.keys("_a") | b.keys("_b")
+        row |= {"choice": BANKS, "layer_rule": names.DEPTH, "layer_b": layer, "depth": depth, "emotions": names.ALL_PAIRS}
+        row |= {"reason": NO_RHO_CROSS}
         if a.means:
             near = a.nearest(depth)
             common = sorted(set(a.means[near]) & set(b.means[layer]))
             row |= {"layer_a": near, "n_emotions": len(common)}
             if len(common) < FEWEST_EMOTIONS:
-                row["reason"] = f"rho_same: {len(common)} labels in common, {FEWEST_EMOTIONS} are needed; {NO_RHO_CROSS}"
+                row["reason"] = f"{number}: {len(common)} labels in common, {FEWEST_EMOTIONS} are needed; {NO_RHO_CROSS}"
             else:
                 value = rho(a.means[near], b.means[layer], common)
-                row["rho_same"] = value if np.isfinite(value) else None
-                row["reason"] = NO_RHO_CROSS if np.isfinite(value) else f"rho_same: an RDM has no order; {NO_RHO_CROSS}"
+                row[number] = value if np.isfinite(value) else None
+                row["reason"] = NO_RHO_CROSS if np.isfinite(value) else f"{number}: an RDM has no order; {NO_RHO_CROSS}"
         else:
-            row["reason"] = f"rho_same: no layer of {a.name} is finite; {NO_RHO_CROSS}"
+            row["reason"] = f"{number}: no layer of {a.name} is finite; {NO_RHO_CROSS}"
         made.append(row)
     return made
 
@@ -118,10 +120,11 @@ def main(arguments: list[str]) -> None:
         known = {s.name for s in params.second}
         reading = one.bank.stories if one.bank.stories in known else STORIES
         for model in params.read.models:
-            rows += rows_of(of_model(model, str(reading), params), of_bank(one), one.bank.model)
+            rows += rows_of(of_model(model, str(reading), params), of_bank(one))
     for one, other in combinations(found, 2):
-        rows += rows_of(of_bank(one), of_bank(other), other.bank.model)
-    tables.write_table(IMPORTED, rows)
+        rows += rows_of(of_bank(one), of_bank(other))
+    at = {"position": params.report.position, "variant": "centred"}
+    parts.write_part(CHOICES, IMPORTED, [row | at for row in rows])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Stage `pairs`: every pair of readers. Spearman's rho of their RDMs on the same stories and across disjoint ones, with
-intervals and tests at the headline read-out. Tables `pairs`, `pairs_by_depth`, `beyond`, `lineages`."""
+intervals and tests at the headline read-out. Tables `pairs`, `beyond`, `lineages`; of `choices` the part `readouts`."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from analysis.readers.readers import readouts
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
-from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
-from pipeline.store import chosen_layers, layout, tables
+from pipeline.schemas.choices import CHOICES, READOUTS
+from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS
+from pipeline.store import chosen_layers, layout, parts, tables
 
 Row = dict[str, Any]
 
@@ -30,7 +31,7 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
     if any(c.stimuli != group[0].stimuli for c in group):
         raise InputError("readers read different stories; run `dvc repro`")
     plan = Plan.of(group[0].design, params)
-    made = {PAIRS_BY_DEPTH.name: by_depth.rows(group, params, plan, keys)}
+    made = {CHOICES.name: by_depth.rows(group, params, plan, keys)}
     if keys == {"position": params.report.position, "variant": params.report.variant}:
         kinds = Kinds.of(params, entries)
         rows, sides = headline.rows(group, params.rsa, params.geometry, plan, kinds)
@@ -47,7 +48,7 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
     chosen = chosen_layers.read()
-    made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, PAIRS_BY_DEPTH, BEYOND, LINEAGES)}
+    made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, CHOICES, BEYOND, LINEAGES)}
     # one variant at a time: the Gram matrices of many readers fill a memory
     for position, variant in product(params.geometry.positions, layout.VARIANTS):
         group = [
@@ -56,8 +57,9 @@ def main(arguments: list[str]) -> None:
         ]
         for name, rows in of_group(group, params, entries, {"position": position, "variant": variant}).items():
             made[name] += rows
-    for table in (PAIRS, PAIRS_BY_DEPTH, BEYOND, LINEAGES):
+    for table in (PAIRS, BEYOND, LINEAGES):
         tables.write_table(table, made[table.name])
+    parts.write_part(CHOICES, READOUTS, made[CHOICES.name])
 
 
 if __name__ == "__main__":

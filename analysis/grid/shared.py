@@ -1,5 +1,5 @@
-"""Stage `shared`: what two models share, emotion by emotion and story by story, at the headline read-out. Tables
-`pair_emotions`, `label_subsets`, `prediction`."""
+"""Stage `shared`: what two models share, emotion by emotion and story by story, at the headline read-out. Table
+`prediction`; of `choices` the part `emotions`."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
 from pipeline.params.shared import SharedSections
-from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
-from pipeline.store import chosen_layers, tables
+from pipeline.schemas.choices import CHOICES, EMOTIONS, FEWER_EMOTIONS, ONE_EMOTION, WITH
+from pipeline.schemas.shared import PREDICTION
+from pipeline.store import chosen_layers, parts, tables
 
 Row = dict[str, Any]
 
@@ -50,19 +51,23 @@ def at_best_layer(c: ReaderGrams) -> Floats:
     return c.grams[layer]
 
 
-def keys_of(a: ReaderGrams, b: ReaderGrams) -> Row:
-    return {**a.reader.keys("_a"), **b.reader.keys("_b")}
+def row_of(a: ReaderGrams, b: ReaderGrams) -> Row:
+    """A row of `choices` about two readers, each at its best layer."""
+    counts = {"n_emotions": len(a.design.labels), "n_units": len(a.design.units)}
+    layers = {"layer_rule": names.CV, "layer_a": a.chosen[names.CV], "layer_b": b.chosen[names.CV]}
+    return CHOICES.blank() | {**a.reader.keys("_a"), **b.reader.keys("_b"), **layers, **counts}
 
 
 def emotion_rows(group: list[ReaderGrams], kinds: Kinds, first: Bools) -> list[Row]:
-    """Rows of `pair_emotions`: every two models, and every model with a reader of words."""
+    """Rows of the choice `one_emotion`: every two models, and every model with a reader of words."""
     cells = [gram.cells(at_best_layer(c), c.design) for c in group]
     made: list[Row] = []
     for a, b in combinations(range(len(group)), 2):
         if not any(kinds.is_trained(group[n].reader) for n in (a, b)):
             continue
         labels = group[a].design.labels
-        own = [PAIR_EMOTIONS.blank() | keys_of(group[a], group[b]) | {"emotion": label} for label in labels]
+        here = row_of(group[a], group[b]) | {"choice": ONE_EMOTION}
+        own = [here | {"emotions": f"{WITH}{label}"} for label in labels]
         try:
             found = per_emotion.per_emotion(cells[a], cells[b], group[a].design, first)
         except ValueError as error:
@@ -82,7 +87,7 @@ def emotion_rows(group: list[ReaderGrams], kinds: Kinds, first: Bools) -> list[R
 
 
 def subset_rows(group: list[ReaderGrams], kinds: Kinds, first: Bools, wanted: int, seed: int) -> list[Row]:
-    """Rows of `label_subsets`: every two models, and every model with a reader of words."""
+    """Rows of the choice `fewer_emotions`: every two models, and every model with a reader of words."""
     cells = [gram.cells(at_best_layer(c), c.design) for c in group]
     found = per_emotion.curve(cells, group[0].design, first, wanted, seed) if group else []
     made = []
@@ -93,9 +98,13 @@ def subset_rows(group: list[ReaderGrams], kinds: Kinds, first: Bools, wanted: in
             values = subset.rho_dis[:, a, b]
             known = values[np.isfinite(values)]
             low, middle, high = np.quantile(known, (0.05, 0.5, 0.95)) if len(known) else (None,) * 3
-            counts = {"n_labels": subset.n_labels, "n_subsets": len(values), "n_unknown": len(values) - len(known)}
-            numbers = {"rho_dis": middle, "rho_dis_5": low, "rho_dis_95": high}
-            made.append(keys_of(group[a], group[b]) | counts | {k: None if v is None else float(v) for k, v in numbers.items()})
+            row = row_of(group[a], group[b]) | {"choice": FEWER_EMOTIONS, "emotions": f"{subset.n_labels} drawn"}
+            row |= {"n_emotions": subset.n_labels, "n_drawn": len(values)}
+            numbers = {"rho_dis": middle, "drawn_5": low, "drawn_95": high}
+            row |= {k: None if v is None else float(v) for k, v in numbers.items()}
+            if lost := len(values) - len(known):
+                row["reason"] = f"rho_dis: in {lost} of {len(values)} subsets a geometry cannot be told from noise"
+            made.append(row)
     return made
 
 
@@ -104,14 +113,13 @@ def main(arguments: list[str]) -> None:
     entries = load_entries(params)
     kinds, group = Kinds.of(params, entries), group_of(params, entries)
     n_units = len(group[0].design.units) if group else 0
-    emotions: list[Row] = []
-    subsets: list[Row] = []
+    made: list[Row] = []
     if n_units >= split_half.FEWEST_UNITS:
         first = split_half.halvings(n_units, params.shared.halvings, params.geometry.seed)
-        emotions = emotion_rows(group, kinds, first)
-        subsets = subset_rows(group, kinds, first, params.shared.subsets, params.geometry.seed)
-    tables.write_table(PAIR_EMOTIONS, emotions)
-    tables.write_table(LABEL_SUBSETS, subsets)
+        made += emotion_rows(group, kinds, first)
+        made += subset_rows(group, kinds, first, params.shared.subsets, params.geometry.seed)
+    at = {"position": params.report.position, "variant": params.report.variant}
+    parts.write_part(CHOICES, EMOTIONS, [row | at for row in made])
     tables.write_table(PREDICTION, prediction.rows(group, kinds, params) if n_units >= split_half.FEWEST_UNITS else [])
 
 

@@ -15,6 +15,7 @@ from analysis.report.numbers import NOT_ESTIMABLE, counted, number, over_pairs, 
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
+from pipeline.schemas.choices import ONE_EMOTION, WITH
 
 STEPS = {
     "rho_dis": "nothing taken out (rho_dis)",
@@ -82,7 +83,9 @@ def left(view: View) -> Section:
 
 
 def emotions(view: View) -> Section:
-    rows = _ours(view, view.raw["pair_emotions"]).drop_nulls("rho_cross")
+    rows = _ours(view, view.raw["choices"].filter(choice=ONE_EMOTION)).drop_nulls("rho_cross")
+    emotion = pl.col("emotions").str.strip_prefix(WITH).alias("emotion")
+    rows = rows.select("pair", emotion, "rho_cross", "rho_cross_low", "rho_cross_high")
     question = "Which emotions carry the agreement?"
     caption = (
         "For each emotion, the rank correlation of its distances to all others in one model, from half of the topics, with"
@@ -91,11 +94,11 @@ def emotions(view: View) -> Section:
     )
     sources = [
         Source(
-            "pair_emotions",
-            {},
+            "choices",
+            {"choice": ONE_EMOTION},
             (
                 *COLUMNS[:-1],
-                "emotion",
+                "emotions",
                 "rho_cross",
                 "rho_cross_low",
                 "rho_cross_high",

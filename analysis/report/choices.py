@@ -9,7 +9,6 @@ import altair as alt
 import polars as pl
 from scipy import stats
 
-from analysis.controls.robustness import IN_WORDS
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, INK, MUTED, RHO, colours, legend
 from analysis.report.figures import WIDE, points, tall, tips
@@ -17,46 +16,36 @@ from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import OF_PAIR, Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
+from pipeline.schemas.choices import FEWER_EMOTIONS, LAYERS, ONE_SIDED, STORIES
 
-ROW: tuple[str, ...] = (
-    "reader_a",
-    "reader_b",
-    "model_a",
-    "choice",
-    "rho_dis",
-    "rho_dis_change",
-    "rho_dis_change_se",
-    "p_equivalent",
-    "reason",
-)
 MAPS = 4
 
 
-def _name(choice: str) -> str:
-    kind, _, rest = choice.partition(":")
-    return IN_WORDS.get(choice, f"{kind} {rest}" if rest else kind)
+def _name(row: dict[str, str | None]) -> str:
+    choice, value = str(row["choice"]), row["value"]
+    return f"{choice} {value}" if value else ONE_SIDED[choice].removeprefix("the ")
 
 
 def _changes(view: View) -> pl.DataFrame:
     """Every choice: of a trained reader against itself (`who` its model), and of pairs of two lineages (`who` is null)."""
-    here = view.here(view.choices)
+    here = view.otherwise(*ONE_SIDED)
     itself = pl.col("reader_a") == pl.col("reader_b")
     kept = here.filter(~pl.col("untrained_a"), ~pl.col("only_words_a"), ~pl.col("untrained_b"), ~pl.col("only_words_b"))
     between = view.pairs(TWO_LINEAGES).select("reader_a", "reader_b", between=True)
     kept = kept.join(between, on=["reader_a", "reader_b"], how="left").filter(itself | pl.col("between").fill_null(False))
-    units = [n for n in view.pairs()["n_units"].to_list() if n is not None]
+    units = kept["n_units"].to_list()
     half = float(stats.t.ppf(0.975, max(units) - 1)) if units else 0.0
-    change, se = pl.col("rho_dis_change"), pl.col("rho_dis_change_se")
+    change, se = pl.col("change"), pl.col("change_se")
     return kept.with_columns(
         pl.when(itself).then(pl.col("model_a")).alias("who"),
         pl.when(itself)
         .then(pl.col("reader_a"))
         .otherwise(pl.col("reader_a") + pl.lit(" x ") + pl.col("reader_b"))
         .alias("pair"),
-        pl.col("choice").map_elements(_name, return_dtype=pl.String).alias("name"),
+        pl.struct("choice", "value").map_elements(_name, return_dtype=pl.String).alias("name"),
         (change - half * se).alias("low"),
         (change + half * se).alias("high"),
-    ).drop_nulls("rho_dis_change")
+    ).drop_nulls("change")
 
 
 def section(view: View) -> Section:
@@ -70,17 +59,17 @@ def section(view: View) -> Section:
         if own.is_empty():
             continue
         equal = own.filter(pl.col("p_equivalent") < 0.05).height
-        row = own.sort(pl.col("rho_dis_change").abs(), descending=True).row(0, named=True)
+        row = own.sort(pl.col("change").abs(), descending=True).row(0, named=True)
         words.append(
             f"{title}: for {equal} of {own.height} changes, rho_dis is shown to move by less than {margin}. The largest:"
-            f" {row['name']} ({row['pair']}), {interval(row['rho_dis_change'], row['low'], row['high'])}."
+            f" {row['name']} ({row['pair']}), {interval(row['change'], row['low'], row['high'])}."
         )
         y = alt.Y("name:N", sort=order, title=None)
         colour: Any = colours(view) if own["who"].null_count() == 0 else alt.value(ACCENT)
         chart = points(
-            own.select("who", "pair", "name", "rho_dis_change", "low", "high"),
+            own.select("who", "pair", "name", "change", "low", "high"),
             y,
-            "rho_dis_change",
+            "change",
             "low",
             "high",
             "change of rho_dis",
@@ -95,20 +84,24 @@ def section(view: View) -> Section:
         )
     words += _second(view)
     if not words:
-        reasons = view.choices["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
+        reasons = view.otherwise(*ONE_SIDED)["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
         words = [f"{NOT_ESTIMABLE.capitalize()}: {reasons[0]}."]
     caption = (
         "One choice changed, all else equal: the change of rho_dis with its 95% interval over topics. Grey band: the margin of"
         " equivalence. A reader against itself has rho_dis 1 before the change."
     )
-    where = view.readout
+    where: dict[str, Any] = {"choice": [*ONE_SIDED], **view.readout}
     columns: tuple[str, ...] = (
         *OF_PAIR,
         "choice",
+        "value",
+        "changed",
         "rho_dis",
     )
-    columns += ("rho_dis_change", "rho_dis_change_se", "p_equivalent", "reason")
-    sources = [Source("choices", where, columns), Source("second", where)]
+    columns += ("change", "change_se", "p_equivalent", "reason")
+    stories: tuple[str, ...] = (*OF_PAIR, "layer_a", "layer_b", "n_emotions", "n_units", "rho_whole", "rho_cross")
+    stories += ("reliability_a", "reliability_b", "rho_dis", "rho_dis_low", "rho_dis_high", "reason")
+    sources = [Source("choices", where, columns), Source("choices", {"choice": STORIES, **view.readout}, stories)]
     question = "What if another choice had been made? (robustness checks)"
     mine = legend(view, rows.drop_nulls("who")) if rows.height else []
     return Section("choices", question, words, caption, panels, sources, mine)
@@ -116,19 +109,19 @@ def section(view: View) -> Section:
 
 def _second(view: View) -> list[str]:
     made = []
-    for r in view.here(view.second).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
+    for r in view.otherwise(STORIES).filter(~pl.col("only_words_a") & ~pl.col("only_words_b")).iter_rows(named=True):
         who = (
             f"{r['reader_a']} on our stories, {r['reader_b']} on those of {r['setting_b']}, {r['n_emotions']} labels in common"
         )
         if r["rho_dis"] is None:
             made.append(f"{who}: {NOT_ESTIMABLE} ({r['reason']}).")
         else:
-            made.append(f"{who}: rho_dis {interval(r['rho_dis'], r['ci_low'], r['ci_high'])}.")
+            made.append(f"{who}: rho_dis {interval(r['rho_dis'], r['rho_dis_low'], r['rho_dis_high'])}.")
     return made
 
 
 def layers(view: View) -> Section:
-    here = view.here(view.layer_map)
+    here = view.otherwise(LAYERS)
     wanted = list(dict.fromkeys(here.select("reader_a", "reader_b").iter_rows()))[:MAPS]
     panels, words = [], []
     for a, b in wanted:
@@ -154,7 +147,7 @@ def layers(view: View) -> Section:
         " fact, so that its height is no estimate."
     )
     columns: tuple[str, ...] = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
-    source = Source("layer_map", view.readout, columns)
+    source = Source("choices", {"choice": LAYERS, **view.readout}, columns)
     return Section(
         "layers",
         "Would other layers agree more? (layer by layer)",
@@ -166,17 +159,21 @@ def layers(view: View) -> Section:
 
 
 def subsets(view: View) -> Section:
-    rows = view.raw["label_subsets"].join(
-        view.raw["pairs"]
-        .filter(kind=TWO_LINEAGES, is_reference=True)
-        .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
-        on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
-        how="semi",
+    rows = (
+        view.raw["choices"]
+        .filter(choice=FEWER_EMOTIONS)
+        .join(
+            view.raw["pairs"]
+            .filter(kind=TWO_LINEAGES, is_reference=True)
+            .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
+            on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
+            how="semi",
+        )
     )
     rows = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair")).drop_nulls("rho_dis")
     caption = "Random subsets of the emotions: the median rho_dis, and a bar from its 5% to its 95% quantile over subsets."
-    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_labels", "n_subsets", "n_unknown", "rho_dis", "rho_dis_5", "rho_dis_95")
-    sources = [Source("label_subsets", {}, columns)]
+    columns: tuple[str, ...] = (*COLUMNS[:-1], "n_emotions", "n_drawn", "rho_dis", "drawn_5", "drawn_95", "reason")
+    sources = [Source("choices", {"choice": FEWER_EMOTIONS}, columns)]
     question = "Would fewer or other emotions give another answer?"
     if rows.is_empty():
         return Section(
@@ -184,16 +181,16 @@ def subsets(view: View) -> Section:
         )
     words = [
         f"With {n} emotions rho_dis is {number(own['rho_dis'].median())}, by the choice of emotions between"  # type: ignore[arg-type]
-        f" {number(own['rho_dis_5'].min())} and {number(own['rho_dis_95'].max())}."  # type: ignore[arg-type]
-        for (n,), own in rows.sort("n_labels").group_by("n_labels", maintain_order=True)
+        f" {number(own['drawn_5'].min())} and {number(own['drawn_95'].max())}."  # type: ignore[arg-type]
+        for (n,), own in rows.sort("n_emotions").group_by("n_emotions", maintain_order=True)
     ]
-    base = alt.Chart(rows.select("pair", "n_labels", "rho_dis", "rho_dis_5", "rho_dis_95")).encode(
-        x=alt.X("n_labels:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
+    base = alt.Chart(rows.select("pair", "n_emotions", "rho_dis", "drawn_5", "drawn_95")).encode(
+        x=alt.X("n_emotions:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
         xOffset="pair:N",
-        tooltip=["pair:N", "n_labels:Q", *tips("rho_dis", "rho_dis_5", "rho_dis_95")],
+        tooltip=["pair:N", "n_emotions:Q", *tips("rho_dis", "drawn_5", "drawn_95")],
     )
-    y = alt.Y("rho_dis_5:Q", title="rho_dis", scale=alt.Scale(zero=False))
-    chart = base.mark_rule(strokeWidth=3, opacity=0.5, color=ACCENT).encode(y=y, y2="rho_dis_95:Q") + base.mark_point(
+    y = alt.Y("drawn_5:Q", title="rho_dis", scale=alt.Scale(zero=False))
+    chart = base.mark_rule(strokeWidth=3, opacity=0.5, color=ACCENT).encode(y=y, y2="drawn_95:Q") + base.mark_point(
         filled=True, size=70, color=ACCENT, opacity=1
     ).encode(y="rho_dis:Q")
     return Section("subsets", question, words, caption, [Panel("", chart.properties(height=260, **WIDE))], sources)

@@ -11,24 +11,25 @@ from analysis.report.numbers import NOT_ESTIMABLE, interval, spread
 from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.view import View
 from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.schemas.choices import PEOPLE
 
 ALL = "all"
 
 
 def section(view: View) -> Section:
-    rows = view.here(view.human).filter(pl.col("is_reference"), ~pl.col("only_words")).with_columns(who())
+    rows = view.of_one(PEOPLE).filter(pl.col("is_reference"), ~pl.col("only_words")).with_columns(who())
     best = view.at_best_layer().select("reader", "layer")
     words = []
-    own = rows.filter(~pl.col("untrained"), norm=ALL).join(best, on=["reader", "layer"]).drop_nulls("spearman")
+    own = rows.filter(~pl.col("untrained"), setting_b=ALL).join(best, on=["reader", "layer"]).drop_nulls("rho_whole")
     for r in own.iter_rows(named=True):
         words.append(
-            f"{r['model']}: {interval(r['spearman'], r['ci_low'], r['ci_high'])} with all ratings, at its best_layer_cv"
-            f" ({r['layer']})."
+            f"{r['model']}: {interval(r['rho_whole'], r['rho_whole_low'], r['rho_whole_high'])} with all ratings, at its"
+            f" best_layer_cv ({r['layer']})."
         )
-    untrained = rows.filter("untrained", norm=ALL)
-    if untrained["spearman"].drop_nulls().len():
-        words.append(f"Untrained networks: {spread(untrained['spearman'])} over all layers.")
-    embeddings = view.here(view.human).filter(pl.col("setting") == INPUT_EMBEDDINGS, norm=ALL)["spearman"]
+    untrained = rows.filter("untrained", setting_b=ALL)
+    if untrained["rho_whole"].drop_nulls().len():
+        words.append(f"Untrained networks: {spread(untrained['rho_whole'])} over all layers.")
+    embeddings = view.of_one(PEOPLE).filter(pl.col("setting") == INPUT_EMBEDDINGS, setting_b=ALL)["rho_whole"]
     if embeddings.drop_nulls().len():
         words.append(f"A model's input embeddings: {spread(embeddings)}.")
     if not words:
@@ -41,7 +42,7 @@ def section(view: View) -> Section:
     first = pl.col("seed").is_null() | (pl.col("seed") == pl.col("seed").min().over("model"))
     shown = (
         rows.filter(first)
-        .select("who", "norm", "layer", "depth", middle="spearman", low="ci_low", high="ci_high")
+        .select("who", "layer", "depth", norm="setting_b", middle="rho_whole", low="rho_whole_low", high="rho_whole_high")
         .drop_nulls("middle")
     )
     panels = []
@@ -49,16 +50,16 @@ def section(view: View) -> Section:
         chart = curves(view, shown.filter(norm=norm), alt.X("depth:Q", title="depth"), "rank correlation", [-0.3, 0.8])
         panels.append(Panel("all ratings" if norm == ALL else str(norm), chart.properties(height=210, **WIDE), 3))
     columns: tuple[str, ...] = (
-        *OF_READER,
-        "norm",
-        "layer",
+        *(f"{column}_a" for column in OF_READER),
+        "setting_b",
+        "layer_a",
         "depth",
         "n_emotions",
-        "spearman",
-        "ci_low",
-        "ci_high",
+        "rho_whole",
+        "rho_whole_low",
+        "rho_whole_high",
         "reason",
     )
-    source = Source("human", view.readout, columns)
+    source = Source("choices", {"choice": PEOPLE, **view.readout}, columns)
     question = "Is it the geometry that people's ratings have?"
     return Section("human", question, words or [NOT_ESTIMABLE], caption, panels, [source], legend(view, shown))

@@ -28,20 +28,29 @@ OF_PAIR = tuple(f"{column}_{side}" for side in "ab" for column in OF_READER)
 
 @dataclass(frozen=True)
 class Source:
-    """Rows of a published table, and the line of Python that gives them."""
+    """Rows of a published table, and the line of Python that gives them. `where`: of a column, a value or several."""
 
     table: str
     where: Mapping[str, Any] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
 
     @property
+    def ordered(self) -> list[tuple[str, Any]]:
+        """What is asked for, lists first, as a call of Python has it."""
+        return sorted(self.where.items(), key=lambda item: not isinstance(item[1], list))
+
+    @property
     def code(self) -> str:
-        asked = ", ".join(f"{name}={value!r}" for name, value in self.where.items())
+        asked = ", ".join(
+            f"pl.col({name!r}).is_in({value})" if isinstance(value, list) else f"{name}={value!r}"
+            for name, value in self.ordered
+        )
         return f'opening.table("{self.table}")' + (f".filter({asked})" if asked else "")
 
     def rows(self, raw: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
         """The rows, of the columns that decide; columns that are null in all of them, or lists, are left out."""
-        found = raw[self.table].filter(**self.where) if self.where else raw[self.table]
+        wanted = [pl.col(name).is_in(value if isinstance(value, list) else [value]) for name, value in self.ordered]
+        found = raw[self.table].filter(*wanted) if wanted else raw[self.table]
         chosen = found.select(self.columns) if self.columns else found
         kept = [
             c for c in chosen.columns if not isinstance(chosen.schema[c], pl.List) and chosen[c].null_count() < found.height

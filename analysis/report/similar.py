@@ -14,6 +14,8 @@ from analysis.report.figures import WIDE, band, matrix, reaching, tips
 from analysis.report.numbers import counted, number, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
+from analysis.rsa.names import ALL_PAIRS, DEPTH
+from pipeline.schemas.choices import EVERY_READOUT
 
 OF_KIND = {
     TWO_LINEAGES: "trained models of two lineages",
@@ -116,7 +118,7 @@ def passages(view: View) -> Section:
         "Both lines rest on half of the topics, so that their difference is what reading the same passages adds. Line: median"
         " over pairs at matched depth; band: range over pairs. What untrained networks share, passages and tokenizer give."
     )
-    table = view.over_depth(*kinds) if kinds else view.pairs_by_depth.clear()
+    table = view.over_depth(*kinds) if kinds else view.choices.clear()
     panels = [Panel(OF_KIND[kind], _by_depth(table.filter(kind=kind) if kinds else table), 3) for kind in kinds]
     columns: tuple[str, ...] = (
         *COLUMNS[:-1],
@@ -129,10 +131,10 @@ def passages(view: View) -> Section:
         "reliability_b",
         "reason",
     )
-    where = view.readout | {"layer_rule": "matched_depth", "pairs": "all"}
+    where = view.readout | {"choice": EVERY_READOUT, "layer_rule": DEPTH, "emotions": ALL_PAIRS}
     legend = list(HALVES.values())
     question = "How much of it is reading the same passages?"
-    source = Source("pairs_by_depth", where, columns)
+    source = Source("choices", where, columns)
     return Section("passages", question, words or ["No pair to compare."], caption, panels, [source], legend)
 
 

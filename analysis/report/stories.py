@@ -8,12 +8,13 @@ import altair as alt
 import polars as pl
 
 from analysis.report.colours import RHO, colours, legend, names, toggled, who
-from analysis.report.figures import WIDE, curves, matrix, tips, with_se
+from analysis.report.figures import WIDE, band, curves, matrix, tips
 from analysis.report.numbers import NOT_ESTIMABLE, number
 from analysis.report.shown import OF_READER, Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import ALL_PAIRS, WITHIN_SIGN
 from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.schemas.choices import FEWER_TOPICS
 
 PAIRS = {ALL_PAIRS: "all pairs of emotions", WITHIN_SIGN: "pairs of one sign of valence"}
 MATRICES = 4
@@ -109,33 +110,37 @@ def _confusion(view: View, reader: str) -> Any:
 
 
 def growth(view: View) -> Section:
-    rows = view.here(view.growth).filter("is_reference").with_columns(who())
-    found = with_se(rows, "reliability", ["who", "pairs", "n_units"])
+    rows = view.of_one(FEWER_TOPICS).filter("is_reference").with_columns(who())
+    by = ["who", "emotions", "n_units"]
+    trained = rows.filter(~pl.col("untrained")).drop_nulls("rho_cross")
+    own = trained.select(*by, middle="rho_cross", low="rho_cross_low", high="rho_cross_high")
+    found = pl.concat([own, band(rows.filter("untrained"), "rho_cross", by).select(own.columns)])
     words = []
-    trained = rows.filter(~pl.col("untrained"), ~pl.col("only_words"), pairs=ALL_PAIRS).drop_nulls("reliability")
-    for (model,), own in trained.sort("n_units").group_by("model", maintain_order=True):
-        sizes = ", ".join(f"{r['n_units']} topics {number(r['reliability'])}" for r in own.iter_rows(named=True))
+    told = trained.filter(~pl.col("only_words"), emotions=ALL_PAIRS)
+    for (model,), own in told.sort("n_units").group_by("model", maintain_order=True):
+        sizes = ", ".join(f"{r['n_units']} topics {number(r['rho_cross'])}" for r in own.iter_rows(named=True))
         words.append(f"{model}: {sizes}.")
     caption = (
-        "Reliability of the RDM from two disjoint sets of topics, by their number. Bands: one standard error, or the range over"
-        " untrained draws. A curve that still rises says that more topics would measure the geometry better."
+        "Reliability of the RDM from two disjoint sets of topics, by their number. Bands: 95% intervals over topics, or the"
+        " range over untrained draws. A curve that still rises says that more topics would measure the geometry better."
     )
     x = alt.X("n_units:Q", title="topics on each side")
     panels = [
-        Panel(title, curves(view, found.filter(pairs=name), x, "reliability").properties(height=240, **WIDE), 3)
+        Panel(title, curves(view, found.filter(emotions=name), x, "reliability").properties(height=240, **WIDE), 3)
         for name, title in PAIRS.items()
-        if found.filter(pairs=name).height
+        if found.filter(emotions=name).height
     ]
     columns: tuple[str, ...] = (
-        *OF_READER,
-        "pairs",
+        *(f"{column}_a" for column in OF_READER),
+        "emotions",
         "n_units",
-        "layer",
-        "reliability",
-        "reliability_se",
+        "layer_a",
+        "rho_cross",
+        "rho_cross_low",
+        "rho_cross_high",
         "reason",
     )
-    source = Source("growth", view.readout, columns)
+    source = Source("choices", {"choice": FEWER_TOPICS, **view.readout}, columns)
     question = "How many topics does a reliable geometry need?"
     return Section(
         "growth", question, words or [f"{NOT_ESTIMABLE.capitalize()}."], caption, panels, [source], legend(view, found)

@@ -19,10 +19,11 @@ from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.steering import SteeringSections
+from pipeline.schemas.choices import EVERY_READOUT
 from pipeline.schemas.corpus import EMOTION_PAIRS
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import chosen_layers, tables
+from pipeline.store import chosen_layers, parts
 from pipeline.texts import labels
 
 
@@ -39,12 +40,12 @@ def _name(model: str, seed: str, precision: str) -> pl.Expr:
     return pl.concat_str(pl.col(model), draw, (pl.lit(" ") + pl.col(precision)).fill_null(""))
 
 
-PAIRED = ("pairs", "beyond", "pairs_by_depth", "choices", "layer_map", "second", "paper_pairs")
+PAIRED = ("pairs", "beyond", "choices", "paper_pairs")
 EMBEDDINGS_OF = ", input embeddings"
-ABOUT_MODELS = (*("writings", "confounds", "maturity", "claims", "steering", "behaviour"),)
-RAW = ("lineages", "prediction", "pair_emotions", "label_subsets")
+ABOUT_MODELS = ("writings", "confounds", "maturity", "claims", "steering", "behaviour")
+RAW = ("lineages", "prediction")
 """Tables that are shown as they stand."""
-VIEWED = ("geometry", *PAIRED, "corpus", "emotion_pairs", "growth", "human", "paper", *ABOUT_MODELS, *RAW)
+VIEWED = ("geometry", *PAIRED, "corpus", "emotion_pairs", "paper", *ABOUT_MODELS, *RAW)
 
 
 @dataclass(frozen=True)
@@ -58,14 +59,9 @@ class View:
     layers: pl.DataFrame
     every_pair: pl.DataFrame
     beyond: pl.DataFrame
-    pairs_by_depth: pl.DataFrame
     choices: pl.DataFrame
-    layer_map: pl.DataFrame
-    second: pl.DataFrame
     corpus: pl.DataFrame
     emotion_pairs: pl.DataFrame
-    growth: pl.DataFrame
-    human: pl.DataFrame
     paper: pl.DataFrame
     paper_pairs: pl.DataFrame
     writings: pl.DataFrame
@@ -84,11 +80,12 @@ class View:
         untrained = [m for m, entry in entries.items() if entry.untrained]
 
         def described(table: pl.DataFrame, s: str = "") -> pl.DataFrame:
-            embeddings = pl.col(f"setting{s}") == INPUT_EMBEDDINGS
+            embeddings = (pl.col(f"setting{s}") == INPUT_EMBEDDINGS).fill_null(False)
+            most_exact = pl.col(f"model{s}").replace_strict(reference, default=None)
             # a reader's place in the page is its own, beside the model whose embeddings it reads
             reader = pl.col(f"model{s}") + pl.when(embeddings).then(pl.lit(EMBEDDINGS_OF)).otherwise(pl.lit(""))
             return table.with_columns(
-                pl.col(f"precision{s}").eq_missing(pl.col(f"model{s}").replace_strict(reference)).alias(f"is_reference{s}"),
+                pl.col(f"precision{s}").eq_missing(most_exact).alias(f"is_reference{s}"),
                 pl.col(f"model{s}").is_in(untrained).alias(f"untrained{s}"),
                 (pl.col(f"model{s}").is_in(params.words) | embeddings).alias(f"only_words{s}"),
                 reader.alias(f"model{s}"),
@@ -108,6 +105,15 @@ class View:
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         return table.filter(**self.readout)
+
+    def otherwise(self, *choices: str) -> pl.DataFrame:
+        """The rows of `choices` under some of them, at the report's position and variant."""
+        return self.here(self.choices).filter(pl.col("choice").is_in(choices))
+
+    def of_one(self, choice: str) -> pl.DataFrame:
+        """The same of a choice that is about one reader: the columns of side a, named without it."""
+        rows = self.otherwise(choice)
+        return rows.rename({c: c.removesuffix("_a") for c in rows.columns if c.endswith("_a")})
 
     def grid(self) -> list[str]:
         """The readers that the grid of pairs shows, in the order of params: each model at its reference precision, one draw of
@@ -132,9 +138,9 @@ class View:
         return own.filter("is_reference")
 
     def over_depth(self, *kinds: str) -> pl.DataFrame:
-        """`pairs_by_depth` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""
+        """`choices` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""
         own = pl.concat([self.pairs(kind) for kind in kinds]).select("reader_a", "reader_b", "kind")
-        at = self.here(self.pairs_by_depth).filter(layer_rule=DEPTH).join(own, on=["reader_a", "reader_b"])
+        at = self.otherwise(EVERY_READOUT).filter(layer_rule=DEPTH).join(own, on=["reader_a", "reader_b"])
         product = pl.col("reliability_a") * pl.col("reliability_b")
         positive = (pl.col("reliability_a") > 0) & (pl.col("reliability_b") > 0)
         return at.with_columns(pl.when(positive).then(product.sqrt()).alias("ceiling"))
@@ -197,5 +203,5 @@ class View:
 
 def load_view() -> View:
     params = Params.load()
-    read = {name: tables.read_table(TABLES[name]) for name in VIEWED}
+    read = {name: parts.read(TABLES[name]) for name in VIEWED}
     return View.of(params, load_entries(params), read | {"layers": chosen_layers.read()})

@@ -18,8 +18,9 @@ from ruamel.yaml import YAML
 from pipeline.door.home import home
 from pipeline.errors import run_stage
 from pipeline.schemas.every import TABLES
+from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
-from pipeline.store import tables
+from pipeline.store import parts, tables
 from pipeline.store.provenance import ROOT
 
 NAME = "emotion-geometry"
@@ -35,6 +36,11 @@ CROISSANT = Path("croissant.json")
 URL = "https://arxiv.org/abs/2604.11050"
 
 
+def _in_dataset(table: Table) -> str:
+    """The file of a table in a dataset repository, or the glob of its parts."""
+    return Path(parts.pattern(table)).relative_to(tables.TABLES.parent).as_posix()
+
+
 def dataset_card(names: Sequence[str]) -> str:
     """README.md of a dataset repository: a YAML head with a config for each table, and what is there."""
     head: dict[str, Any] = {
@@ -42,7 +48,7 @@ def dataset_card(names: Sequence[str]) -> str:
         "license": "cc-by-4.0",
         "language": ["en"],
         "tags": ["interpretability", "emotion", "representational-similarity-analysis", "steering-vectors"],
-        "configs": [{"config_name": n, "data_files": [{"split": "train", "path": f"tables/{n}.parquet"}]} for n in names],
+        "configs": [{"config_name": n, "data_files": [{"split": "train", "path": _in_dataset(TABLES[n])}]} for n in names],
     }
     text = io.StringIO()
     YAML(typ="safe").dump(head, text)
@@ -112,7 +118,7 @@ def croissant(root: Path) -> dict[str, Any]:
     """Croissant 1.0 (mlcommons.org/croissant/1.0) of the tables that a repository holds, and of its Zarr stores, for which the
     format has no agreed form, as FileSets."""
     cited = YAML(typ="safe", pure=True).load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    here = [t for t in TABLES.values() if (root / tables.table_path(t.name)).is_file()]
+    here = [t for t in TABLES.values() if parts.are_there(t, root)]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
@@ -157,6 +163,17 @@ def _repository() -> list[dict[str, Any]]:
 
 
 def _file(table: Table, root: Path) -> dict[str, Any]:
+    """A table's file; of one in parts, the set of its files."""
+    if isinstance(table, PartedTable):
+        return {
+            "@type": "cr:FileSet",
+            "@id": f"{table.name}-parts",
+            "name": f"{table.name}-parts",
+            "description": table.title,
+            "containedIn": {"@id": "repository"},
+            "encodingFormat": "application/x-parquet",
+            "includes": parts.pattern(table),
+        }
     path = tables.table_path(table.name)
     return {
         "@type": "cr:FileObject",
@@ -170,6 +187,11 @@ def _file(table: Table, root: Path) -> dict[str, Any]:
 
 
 def _records(table: Table) -> dict[str, Any]:
+    file = (
+        {"fileSet": {"@id": f"{table.name}-parts"}}
+        if isinstance(table, PartedTable)
+        else {"fileObject": {"@id": f"{table.name}.parquet"}}
+    )
     fields = [
         {
             "@type": "cr:Field",
@@ -177,7 +199,7 @@ def _records(table: Table) -> dict[str, Any]:
             "name": name,
             "description": column.about,
             **data_type(column.dtype),
-            "source": {"fileObject": {"@id": f"{table.name}.parquet"}, "extract": {"column": name}},
+            "source": {**file, "extract": {"column": name}},
         }
         for name, column in table.described.items()
     ]

@@ -12,7 +12,9 @@ import polars as pl
 
 from pipeline.errors import run_stage
 from pipeline.schemas.every import FILES, TABLES
+from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
+from pipeline.store import parts
 
 PAGE = Path("docs/tables.md")
 
@@ -42,9 +44,9 @@ def type_name(dtype: object) -> str:
 
 def page() -> str:
     """The whole page, Markdown."""
-    parts = [HEAD, "\n".join(contents()), *(section(f"data/tables/{name}.parquet", table) for name, table in TABLES.items())]
-    parts += [section(path, table) for path, table in FILES.items()]
-    return "\n".join(parts)
+    made = [HEAD, "\n".join(contents()), *(section(parts.pattern(table), table) for table in TABLES.values())]
+    made += [section(path, table) for path, table in FILES.items()]
+    return "\n".join(made)
 
 
 def contents() -> Iterator[str]:
@@ -72,6 +74,10 @@ def section(path: str, table: Table) -> str:
         for name, column in table.described.items()
     ]
     head = f"## {heading(table)}\n\n`{path}`. {table.question} One row: {table.grain[0].lower()}{table.grain[1:]}\n"
+    if isinstance(table, PartedTable):
+        said = [f"| `{part}.parquet` | {value} | {what}. |" for part, own in table.parts.items() for value, what in own.items()]
+        about = f"Its parts have all columns; what a row does not have is null.\n\n| part | {table.by} | what it is |\n"
+        head += "\n" + "\n".join([f"{about}| --- | --- | --- |", *said, ""])
     return "\n".join([head, "| column | type | what it is |\n| --- | --- | --- |", *rows, ""])
 
 

@@ -27,7 +27,7 @@ from pipeline.params.reading import Precision
 from pipeline.params.report import ReportSections
 from pipeline.publish import card
 from pipeline.schemas.every import TABLES
-from pipeline.store import layout, tables
+from pipeline.store import layout, parts, tables
 
 ARCHITECTURE = "controlvector"
 """What llama.cpp and repeng call a file of directions."""
@@ -117,13 +117,16 @@ def to_huggingface(folder: str) -> None:
     target, where = Path(folder), home()
     if target.exists():
         raise InputError(f"{target}: is there already; give a new folder")
-    made = {name: opening.table(name, root=where) for name in TABLES if (where / tables.table_path(name)).is_file()}
+    made = {name: opening.table(name, root=where) for name, table in TABLES.items() if parts.are_there(table, where)}
     opening.validate(opening.vectors(root=where))
     with layout.whole_or_nothing(target) as scratch:
         (scratch / "tables").mkdir(parents=True)
         kept = [name for name, table in made.items() if table.height]
         for name in kept:
-            shutil.copy(where / tables.table_path(name), scratch / "tables")
+            for path in parts.paths(TABLES[name]):
+                copy = scratch / path.relative_to(tables.TABLES.parent)
+                copy.parent.mkdir(exist_ok=True)
+                shutil.copy(where / path, copy)
         for store in (layout.VECTORS, Path("data/gram.zarr")):
             if (where / store).is_dir():
                 shutil.copytree(where / store, scratch / store.name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import PAIR, READER, READOUT, REASON, UNIT
+from pipeline.schemas.keys import READER, READOUT, REASON
 from pipeline.schemas.table import Column, Table
 
 N_COMPONENTS = 3
@@ -67,24 +67,4 @@ EMOTION_PAIRS = Table(
         "reason": REASON,
     },
     keys=[*READER, *READOUT, "emotion_a", "emotion_b"],
-)
-
-GROWTH = Table(
-    "growth",
-    title="Reliability by the number of topics",
-    question="How many topics does a reliable geometry need?",
-    grain="One reader at one position and variant, one set of pairs of emotions, one number of topics.",
-    described={
-        **READER,
-        **READOUT,
-        "pairs": PAIR["pairs"],
-        "n_units": Column(pl.Int64, "Units in each of the two disjoint sets."),
-        "unit": UNIT,
-        "layer": Column(pl.Int64, "The layer, best_layer_cv."),
-        "n_draws": Column(pl.Int64, "Pairs of sets drawn."),
-        "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of the two sets."),
-        "reliability_se": Column(pl.Float64, "Its jackknife standard error over units."),
-        "reason": REASON,
-    },
-    keys=[*READER, *READOUT, "pairs", "n_units"],
 )

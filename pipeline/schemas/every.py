@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from pipeline.schemas.behaviour import BEHAVIOUR
-from pipeline.schemas.choices import CHOICES, LAYER_MAP, SECOND
+from pipeline.schemas.choices import CHOICES
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.confounds import CONFOUNDS
-from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS, GROWTH
+from pipeline.schemas.corpus import CORPUS, EMOTION_PAIRS
 from pipeline.schemas.geometry import GEOMETRY, LAYERS
-from pipeline.schemas.human import HUMAN
-from pipeline.schemas.imported import IMPORTED
 from pipeline.schemas.maturity import MATURITY
-from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS, PAIRS_BY_DEPTH
+from pipeline.schemas.pairs import BEYOND, LINEAGES, PAIRS
 from pipeline.schemas.paper import PAPER, PAPER_PAIRS
-from pipeline.schemas.shared import LABEL_SUBSETS, PAIR_EMOTIONS, PREDICTION
+from pipeline.schemas.shared import PREDICTION
 from pipeline.schemas.steered import STEERED_TEXTS
 from pipeline.schemas.steering import STEERING
 from pipeline.schemas.table import Table
@@ -25,19 +23,11 @@ _ALL: list[Table] = [
     GEOMETRY,
     CORPUS,
     EMOTION_PAIRS,
-    GROWTH,
     PAIRS,
-    BEYOND,
-    PAIR_EMOTIONS,
-    PREDICTION,
-    LABEL_SUBSETS,
-    PAIRS_BY_DEPTH,
-    LINEAGES,
-    IMPORTED,
-    HUMAN,
     CHOICES,
-    LAYER_MAP,
-    SECOND,
+    BEYOND,
+    PREDICTION,
+    LINEAGES,
     PAPER,
     PAPER_PAIRS,
     WRITINGS,

@@ -6,7 +6,6 @@ import polars as pl
 
 from pipeline.schemas.keys import (
     LAYERS_OF_BOTH,
-    PAIR,
     PAIR_OF_READERS,
     REASON,
     RELIABILITIES,
@@ -84,25 +83,6 @@ PAIRS = Table(
         "reason": REASON,
     },
     keys=[*PAIR_OF_READERS],
-)
-
-PAIRS_BY_DEPTH = Table(
-    "pairs_by_depth",
-    title="Every pair at every other read-out",
-    question="Would another position, layer rule, depth or set of emotion pairs give another answer?",
-    grain="Two readers at one position and variant, one rule for the layer, one set of pairs of emotions.",
-    described={
-        **PAIR,
-        **LAYERS_OF_BOTH,
-        "rho_same": RHO_SAME,
-        "rho_same_half": PAIRS.described["rho_same_half"],
-        "rho_cross": RHO_CROSS,
-        **RELIABILITIES,
-        "rho_dis": RHO_DIS,
-        **ends("rho_dis", "topics"),
-        "reason": REASON,
-    },
-    keys=[*PAIR],
 )
 
 BEYOND = Table(

@@ -1,44 +1,11 @@
-"""Tables of the stage `shared`: what two models share, emotion by emotion and story by story."""
+"""Table of the stage `shared`: what one reader tells of another, story by story."""
 
 from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import PAIR_OF_READERS, REASON, RELIABILITIES, ends
+from pipeline.schemas.keys import PAIR_OF_READERS, REASON, ends
 from pipeline.schemas.table import Column, Table
-
-PAIR_EMOTIONS = Table(
-    "pair_emotions",
-    title="Which emotions carry a pair's agreement",
-    question="Which emotions do two readers place alike among the others, and which do they not?",
-    grain="One pair of the table pairs and one emotion.",
-    described={
-        **PAIR_OF_READERS,
-        "emotion": Column(pl.String, "The emotion whose distances from all others are compared."),
-        "rho_cross": Column(pl.Float64, "Spearman's rho of its row in a's RDM on one half of the topics with b's on another."),
-        **ends("rho_cross", "topics"),
-        **RELIABILITIES,
-        "reason": REASON,
-    },
-    keys=[*PAIR_OF_READERS, "emotion"],
-)
-
-LABEL_SUBSETS = Table(
-    "label_subsets",
-    title="Other sets of emotions",
-    question="Would fewer or other emotions have given another answer?",
-    grain="One pair of the table pairs and one number of emotions, over random subsets of them.",
-    described={
-        **PAIR_OF_READERS,
-        "n_labels": Column(pl.Int64, "Emotions of each subset."),
-        "n_subsets": Column(pl.Int64, "Subsets drawn."),
-        "n_unknown": Column(pl.Int64, "Those in which a reader's geometry cannot be told from noise."),
-        "rho_dis": Column(pl.Float64, "The median rho_dis over the others."),
-        "rho_dis_5": Column(pl.Float64, "The 5% quantile: so low may it be by the choice of emotions."),
-        "rho_dis_95": Column(pl.Float64, "The 95% quantile."),
-    },
-    keys=[*PAIR_OF_READERS, "n_labels"],
-)
 
 PREDICTION = Table(
     "prediction",

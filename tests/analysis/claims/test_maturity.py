@@ -87,7 +87,8 @@ def test_the_table_has_every_trained_model_and_its_numbers_are_those_of_geometry
     assert table.schema == MATURITY.columns
     for found in table.iter_rows(named=True):
         here = {"model": found["model"], "precision": "fp32", "position": "mean50", "variant": "centred"}
-        own = opening.table("pairs_by_depth").filter(
+        own = opening.table("choices").filter(
+            choice="readout",
             layer_rule="best_layer_cv_crossfit",
             model_a=A,
             model_b=B,

@@ -6,13 +6,23 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analysis.controls import choices, robustness
+from analysis.controls import choices
 from analysis.readers.readers import Reader
 from analysis.rsa import gram, pairwise, split_half
 from pipeline import opening
 from pipeline.params.whole import Params
 from pipeline.reading import read
-from pipeline.schemas.every import TABLES
+from pipeline.schemas.choices import (
+    CHOICES,
+    CONTROLS,
+    LAST_LAYER,
+    LAST_QUARTER,
+    LENGTH_REMOVED,
+    ONE_SIDED,
+    TOPIC_REMOVED,
+    UNIT_NORM,
+)
+from pipeline.store import parts
 from tests.conftest import crossed, stories
 
 WHO = ["model", "seed", "precision", "setting"]
@@ -20,20 +30,25 @@ WHO = ["model", "seed", "precision", "setting"]
 
 @pytest.fixture
 def table(in_finished):
-    return opening.table("choices")
+    return opening.table("choices").filter(pl.col("choice").is_in([*ONE_SIDED]))
 
 
 def itself():
     return pl.all_horizontal(pl.col(f"{k}_a").eq_missing(pl.col(f"{k}_b")) for k in WHO)
 
 
+def named(table):
+    """With the choice and what it is changed to as one name."""
+    return table.with_columns(name=pl.concat_str("choice", "value", separator=":", ignore_nulls=True))
+
+
 def test_every_choice_is_made_otherwise_for_everyone_who_can(table):
     own = table.filter(itself())
     models = 2 * 2 + 2
-    by_choice = dict(own.group_by("choice").len().iter_rows())
+    by_choice = dict(named(own).group_by("name").len().iter_rows())
     assert by_choice == {
-        **dict.fromkeys((robustness.LAST_LAYER, robustness.LAST_QUARTER), models),
-        **dict.fromkeys((robustness.UNIT_NORM, robustness.LENGTH, robustness.TOPIC), models + 4),
+        **dict.fromkeys((LAST_LAYER, LAST_QUARTER), models),
+        **dict.fromkeys((UNIT_NORM, LENGTH_REMOVED, TOPIC_REMOVED), models + 4),
         **dict.fromkeys((f"position:{p}" for p in ("mean0", "mean25", "mean75", "middle", "word40")), models + 2),
         "position:last": by_choice["position:last"],  # input embeddings of the last token may all be one
         "reading:stories_bos": 2,
@@ -43,7 +58,7 @@ def test_every_choice_is_made_otherwise_for_everyone_who_can(table):
 
 
 def test_a_pair_stands_wherever_one_of_its_sides_is_changed(table):
-    bos = table.filter(~itself(), choice="reading:stories_bos")
+    bos = table.filter(~itself(), choice="reading", value="stories_bos")
     changed = {("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32")}
     for row in bos.iter_rows(named=True):
         a, b = ((row[f"model_{n}"], row[f"precision_{n}"]) in changed and row[f"setting_{n}"] == "stories" for n in "ab")
@@ -63,7 +78,7 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
 
     sides = []
     for name, able in (("one", True), ("two", True), ("three", False)):
-        readout = SimpleNamespace(reader=Reader(name, None, "fp32"))
+        readout = SimpleNamespace(reader=Reader(name, None, "fp32"), n_layers=5)
         sides.append(choices.Side(readout, 3, halves(), {"bos": halves()} if able else {}))
     rows = {
         (r["model_a"], r["model_b"]): r for r in choices.rows_of_choice("bos", sides, params, {"position": "p", "variant": "v"})
@@ -80,23 +95,24 @@ def test_the_change_of_a_pair_is_a_paired_difference_with_a_jackknife(in_finishe
         after = [sides[n].varied.get("bos", sides[n].as_chosen) for n in pair]
         row = rows[tuple(sides[n].readout.reader.model for n in pair)]
         assert row["changed"] == changed
+        assert row["layer_a"] == row["layer_b"] == 3
         assert row["rho_dis"] == pytest.approx(rho_dis(*after))
-        assert row["rho_dis_change"] == pytest.approx(rho_dis(*after) - rho_dis(*before))
+        assert row["change"] == pytest.approx(rho_dis(*after) - rho_dis(*before))
         left_out = np.array([rho_dis(*after, t) - rho_dis(*before, t) for t in range(8)])
-        assert row["rho_dis_change_se"] == pytest.approx(split_half.jackknife_se(left_out))
+        assert row["change_se"] == pytest.approx(split_half.jackknife_se(left_out))
     own = rows["one", "one"]
-    assert own["rho_dis_change"] == pytest.approx(own["rho_dis"] - 1)
+    assert own["change"] == pytest.approx(own["rho_dis"] - 1)
 
 
 def test_topics_taken_out_change_nothing_where_they_are_crossed(table):
-    topic = table.filter(choice=robustness.TOPIC).drop_nulls("rho_dis_change")
+    topic = table.filter(choice=TOPIC_REMOVED).drop_nulls("change")
     assert topic.height > 0
-    assert topic["rho_dis_change"].abs().max() < 1e-9
+    assert topic["change"].abs().max() < 1e-9
     assert (topic["p_equivalent"] < 0.05).all()
 
 
 def test_batch_mates_change_fp16_little_and_bos_changes_more(table):
-    means = dict(table.filter(itself()).group_by("choice").agg(pl.col("rho_same").mean()).iter_rows())
+    means = dict(named(table.filter(itself())).group_by("name").agg(pl.col("rho_same").mean()).iter_rows())
     assert means["reading:stories_batched"] > 0.999
     assert means["reading:stories_bos"] < means["reading:stories_batched"]
 
@@ -119,7 +135,7 @@ def test_another_authors_stories_are_compared_over_the_labels_in_common(project)
     project.write_csv("stories.csv", [s for s in stories() if s["emotion"] in project.emotions])
     project.save()
     project.run("read", "vectors", "geometry", "choices")
-    table = opening.table("second")
+    table = parts.read_part(CHOICES, CONTROLS).filter(choice="stories")
     assert set(table["n_emotions"]) == {4}  # angry, happy, sad, proud
     assert set(table["setting_b"]) == {"theirs"}
     pairs = set(table.select("model_a", "model_b").iter_rows())
@@ -127,8 +143,7 @@ def test_another_authors_stories_are_compared_over_the_labels_in_common(project)
     assert pairs == {(a, b) for a in readers for b in readers}
     # the same words in both, so that the reader of words finds itself again
     assert table.filter(model_a="tfidf", model_b="tfidf")["rho_whole"][0] > 0.7
-    assert set(table["unit_b"]) == {"topic"}
-    assert table["n_units_b"].to_list() == [5] * table.height
+    assert table["n_units"].to_list() == [5] * table.height  # theirs are told on five topics, ours on six
     kinds = table.select((pl.col("rho_dis").is_null() == pl.col("reason").is_not_null()).all()).item()
     assert kinds
 
@@ -144,7 +159,7 @@ def test_a_source_at_two_precisions_has_each_row_once_and_one_without_the_positi
     }
     project.save()
     project.run("read", "geometry", "choices")
-    table = opening.table("second")
+    table = parts.read_part(CHOICES, CONTROLS).filter(choice="stories")
     theirs, alone = table.filter(setting_b="theirs"), table.filter(setting_b="last_alone")
     # a model at two precisions beside itself and two readers of words, both ways, and these among themselves
     assert theirs.height == 2 * (1 + 2 + 2) + 4
@@ -180,6 +195,18 @@ def test_equivalence_is_two_one_sided_tests_and_the_smallest_visible_difference_
     assert seen.mean() == pytest.approx(0.8, abs=0.015)
 
 
-def test_the_tables_have_their_schemas(table):
-    for name in ("choices", "layer_map", "second"):
-        assert opening.table(name).schema == TABLES[name].columns
+def test_the_layer_is_the_one_that_is_read(table):
+    layers = opening.table("geometry").group_by("model").agg(last=pl.col("layer").max())
+    for choice, last in ((LAST_LAYER, pl.col("last")), (LAST_QUARTER, pl.lit(None, pl.Int64))):
+        rows = table.filter(itself(), choice=choice).join(layers, left_on="model_b", right_on="model")
+        assert rows.height
+        assert rows.select(pl.col("layer_b").eq_missing(last).all()).item()
+    best = table.filter(itself(), choice=UNIT_NORM)
+    assert best["layer_a"].equals(best["layer_b"])
+    assert table.filter(itself(), choice=LAST_LAYER)["layer_a"].is_not_null().all()
+
+
+def test_the_table_has_its_schema(in_finished):
+    table = parts.read_part(CHOICES, CONTROLS)
+    assert table.schema == CHOICES.columns
+    assert set(table["choice"]) == {*CHOICES.parts[CONTROLS]} - {"stories"}

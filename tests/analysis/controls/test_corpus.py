@@ -9,6 +9,8 @@ from analysis.readers import words
 from analysis.rsa import split_half
 from pipeline import opening
 from pipeline.params.whole import Params
+from pipeline.schemas.choices import CHOICES, TOPICS
+from pipeline.store import parts
 from pipeline.texts import labels, stimuli
 from tests.reference import cosine_rdm
 
@@ -94,7 +96,10 @@ def test_components_are_the_principal_components_of_the_label_vectors(stored):
 
 def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
     x, _, label, topic = stored
-    row = opening.table("growth").filter(**READER, pairs="all", n_units=3).row(0, named=True)
+    both = {f"{key}_{side}": READER[key] for side in "ab" for key in ("model", "precision", "setting")}
+    table = parts.read_part(CHOICES, TOPICS).filter(**both, position="mean50", n_units=3)
+    row = table.filter(emotions="all").row(0, named=True)
+    assert row["layer_a"] == row["layer_b"] == opening.table("corpus").filter(**WHO)["layer"][0]
     # with 6 topics there are 10 halvings: the mean over 100 random ones is a weighted mean of these
     from itertools import combinations
 
@@ -102,17 +107,18 @@ def test_growth_at_half_of_the_topics_averages_over_disjoint_sets(stored):
     for half in combinations(range(1, 6), 2):
         m = np.isin(topic, (0, *half))
         values.append(spearmanr(*(cosine_rdm(x[k], label[k], np.ones(k.sum(), bool)) for k in (m, ~m))).statistic)
-    assert min(values) <= row["reliability"] <= max(values)
-    assert row["reliability"] == pytest.approx(np.mean(values), abs=3 * np.std(values) / 10 + 0.02)
+    assert min(values) <= row["rho_cross"] <= max(values)
+    assert row["rho_cross_low"] < row["rho_cross"] < row["rho_cross_high"]
+    assert row["rho_cross"] == pytest.approx(np.mean(values), abs=3 * np.std(values) / 10 + 0.02)
     # of 4 emotions 2 pairs are of one sign: no rank order, and said so
-    within = opening.table("growth").filter(**READER, pairs="within_sign", n_units=3).row(0, named=True)
-    assert within["reliability"] is None
+    within = table.filter(emotions="within_sign").row(0, named=True)
+    assert within["rho_cross"] is None
     assert within["reason"] == "2 pairs of labels of the same sign of valence: no rank order"
 
 
 def test_a_reader_without_a_best_layer_has_no_rows(in_finished):
     assert opening.table("corpus").filter(position="mean50").height == (6 + 4) * 2  # two readers of words beside each
-    assert corpus.all_rows([], Params.load()) == {"corpus": [], "emotion_pairs": [], "growth": []}
+    assert corpus.all_rows([], Params.load()) == {"corpus": [], "emotion_pairs": [], "choices": []}
 
 
 def test_distances_are_the_rdm_at_the_best_layer_and_its_cross_validated_twin(stored):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, t
 
+from analysis.rsa import split_half
 from pipeline import opening
 from pipeline.params.whole import Params
 from pipeline.texts import labels
@@ -20,19 +21,21 @@ def test_human_norms_are_compared_at_every_layer(in_finished):
     keep = found["emotion"].values != "neutral"
     x = found["activation"].values[keep].astype(float)
     label = np.array([EMOTIONS.index(e) for e in found["emotion"].values[keep]])
-    own = opening.table("human").filter(model="tiny-qwen2.5", precision="fp32", position="mean50", layer=2)
-    own = own.filter(setting="stories")
+    topic = np.unique(found["topic"].values[keep].tolist(), return_inverse=True)[1]
+    table = opening.table("choices").filter(choice="human")
+    own = table.filter(model_a="tiny-qwen2.5", precision_a="fp32", setting_a="stories", position="mean50", layer_a=2)
     values = norms.select("valence", "arousal", "dominance").to_numpy()
     z = (values - values.mean(0)) / values.std(0)
     for name, distance in (("valence", pdist(values[:, :1])), ("all", pdist(z))):
-        row = own.filter(norm=name).row(0, named=True)
-        assert row["spearman"] == pytest.approx(spearmanr(cosine_rdm(x, label), distance).statistic)
-        left = [np.delete(np.arange(4), n) for n in range(4)]
-        theta = []
-        for k in left:
-            inner = np.isin(label, k)
-            part = pdist(values[k][:, :1]) if name == "valence" else pdist(z[k])
-            theta.append(spearmanr(cosine_rdm(x[inner], np.searchsorted(k, label[inner])), part).statistic)
-        assert row["se_label"] == pytest.approx(np.sqrt(3 / 4 * np.square(np.array(theta) - np.mean(theta)).sum()))
-        assert row["ci_low"] < row["spearman"] < row["ci_high"]
-    assert opening.table("human").filter(position="mean50").height == (6 * 4 + 4) * 4
+        row = own.filter(setting_b=name).row(0, named=True)
+        assert row["rho_whole"] == pytest.approx(spearmanr(cosine_rdm(x, label), distance).statistic)
+        draws = split_half.bootstrap(6, params.human.bootstrap, params.geometry.seed)
+        drawn = []
+        for times in draws:  # each topic's stories as often as it is drawn
+            k = np.repeat(np.arange(len(x)), times[topic])
+            drawn.append(spearmanr(cosine_rdm(x[k], label[k]), distance).statistic)
+        half = t.ppf(0.975, 5) * np.std(drawn, ddof=1)
+        assert row["rho_whole_high"] - row["rho_whole"] == pytest.approx(half)
+        assert row["rho_whole"] - row["rho_whole_low"] == pytest.approx(half)
+        assert (row["model_b"], row["layer_b"], row["depth"]) == ("human", None, 0.5)
+    assert table.filter(position="mean50").height == (6 * 4 + 4) * 4

@@ -6,6 +6,7 @@ import pytest
 from analysis.controls import layer_map
 from analysis.readers.readers import Headline, Reader, Readout
 from analysis.rsa import gram, split_half
+from pipeline.schemas.choices import CHOICES
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def stacks(readouts, untrained=(False, False)):
 
 def test_every_cell_is_the_pairs_own_rho_same_and_rho_cross(readouts):
     rows = layer_map.rows(stacks(readouts), {"position": "p", "variant": "centred"})
+    assert all(r["choice"] == "layers" and r["layer_rule"] == "each" and r.keys() == set(CHOICES.columns) for r in rows)
     assert len(rows) == 3 * 3 + 3 * 2 + 2 * 2
     first = split_half.halvings(4, 10, 0)
     headline = Headline.of(readouts[0], None)

@@ -45,9 +45,9 @@ def test_one_geometry_in_two_sources_is_found_within_the_interval_and_two_are_no
     theirs, _ = second_corpus.common(*made(rng, means, 10, 1.5), labels, 50, 1)
     strange, _ = second_corpus.common(*made(rng, others, 10, 1.5), labels, 50, 1)
     same, other = second_corpus.numbers(ours, theirs), second_corpus.numbers(ours, strange)
-    assert same["ci_low"] <= 1 <= same["ci_high"]
-    assert other["ci_high"] < 1
-    assert other["ci_low"] < 0 < other["ci_high"]
+    assert same["rho_dis_low"] <= 1 <= same["rho_dis_high"]
+    assert other["rho_dis_high"] < 1
+    assert other["rho_dis_low"] < 0 < other["rho_dis_high"]
 
 
 def test_the_jackknife_drops_each_unit_in_place(rng):

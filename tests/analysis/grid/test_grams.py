@@ -12,15 +12,15 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
 from pipeline.reading.components import neutral_components
-from pipeline.schemas.pairs import PAIRS_BY_DEPTH
-from pipeline.store import layout
+from pipeline.schemas.choices import CHOICES, READOUTS
+from pipeline.store import layout, parts
 
 KEYS = ("model", "seed", "precision", "setting")
 
 
 @pytest.mark.parametrize("variant", layout.VARIANTS)
 def test_a_stranger_recomputes_the_whole_grid_from_them(in_finished, tmp_path, monkeypatch, variant):
-    table, chosen = opening.table("pairs_by_depth"), opening.table("layers")
+    table, chosen = parts.read_part(CHOICES, READOUTS), opening.table("layers")
     for name in ("params.yaml", "data/models", "data/stimuli", "data/gram.zarr"):  # and no activations
         source, target = in_finished.folder / name, tmp_path / name
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -31,11 +31,11 @@ def test_a_stranger_recomputes_the_whole_grid_from_them(in_finished, tmp_path, m
     group = list(grams.reader_grams(variant, chosen))
     assert {c.reader.model for c in group} == {*params.models, *params.words}
     found = by_depth.rows(group, params, Plan.of(group[0].design, params), keys)
-    truth = {tuple(row[k] for k in PAIRS_BY_DEPTH.keys): row for row in table.filter(**keys).iter_rows(named=True)}
-    turned = [k[:-1] + {"a": "b", "b": "a"}[k[-1]] if k[-2:] in ("_a", "_b") else k for k in PAIRS_BY_DEPTH.keys]
+    truth = {tuple(row[k] for k in CHOICES.keys): row for row in table.filter(**keys).iter_rows(named=True)}
+    turned = [k[:-1] + {"a": "b", "b": "a"}[k[-1]] if k[-2:] in ("_a", "_b") else k for k in CHOICES.keys]
     compared = 0
     for row in found:
-        own = tuple(row[k] for k in PAIRS_BY_DEPTH.keys)
+        own = tuple(row[k] for k in CHOICES.keys)
         other = truth.get(own) or truth[tuple(row[k] for k in turned)]
         for number in ("rho_same", "rho_same_half", "rho_cross"):
             if other[number] is None:

@@ -9,8 +9,8 @@ from scipy.stats import spearmanr
 
 from analysis.grid import imported
 from pipeline import opening
-from pipeline.schemas.imported import IMPORTED
-from pipeline.store import tables
+from pipeline.schemas.choices import CHOICES, IMPORTED
+from pipeline.store import parts
 from tests.conftest import write_yaml
 
 LABELS = ["angry", "calm", "happy", "sad"]
@@ -32,11 +32,11 @@ def compared(project, finished, rng):
     one = {f"layer_{n}__{e}": rng.standard_normal(16).astype(np.float32) for n in (2, 6) for e in [*LABELS, "grim"]}
     two = {f"layer_{n}__{e}": rng.standard_normal(12).astype(np.float32) for n in (0, 3) for e in [*LABELS, "grim"]}
     published(project.folder, "one", one, 8)
-    published(project.folder, "two", two, 4, labels={"angry": "cross", "calm": "still"})
+    published(project.folder, "two", two, 4, labels={"angry": "cross", "calm": "still"}, stories="stories")
     project.params["imported"] = ["one", "two"]
     project.save()
     imported.main([])
-    return one, two, tables.read_table(IMPORTED)
+    return one, two, parts.read_part(CHOICES, IMPORTED)
 
 
 def rdm(vectors):
@@ -46,24 +46,29 @@ def rdm(vectors):
 
 def test_a_model_beside_a_bank_is_spearmans_rho_at_matched_depth(compared):
     one, _, table = compared
-    row = table.filter(reader_a="tiny-llama-3.2", reader_b="one", layer_b=6).row(0, named=True)
+    row = table.filter(model_a="tiny-llama-3.2", model_b="one", layer_b=6).row(0, named=True)
     assert (row["layer_a"], row["n_emotions"], row["depth"]) == (3, 4, 0.75)  # of 4 layers, 0.75 is layer 3
     read = opening.activations("tiny-llama-3.2", "fp32", "stories", position=["mean50"]).isel(position=0)
     names = np.array(read["emotion"].values.tolist())
     own = [read["activation"].values[names == e, 3].mean(axis=0, dtype=np.float64) for e in LABELS]
     truth = spearmanr(rdm(own), rdm([one[f"layer_6__{e}"] for e in LABELS])).statistic
-    assert row["rho_same"] == pytest.approx(truth, abs=1e-12)
+    assert row["rho_whole"] == pytest.approx(truth, abs=1e-12)
+    assert row["rho_same"] is None  # its makers' stories are not known
+    assert (row["setting_a"], row["setting_b"], row["method_b"]) == ("stories", None, "imported")
     assert row["reason"] == "rho_cross: of a bank there are means alone, no stories, so no halves"
-    assert row["same_stories"] is None  # its makers' stories are not known
 
 
 def test_labels_are_mapped_and_too_few_in_common_are_said(compared):
     _, _, table = compared
-    rows = table.filter(reader_b="two", reader_a="tiny-qwen2.5").to_dicts()
+    rows = table.filter(model_b="two", model_a="tiny-qwen2.5").to_dicts()
     assert {row["n_emotions"] for row in rows} == {2}
-    assert all(row["rho_same"] is None and "2 labels in common, 4 are needed" in row["reason"] for row in rows)
-    assert table.filter(reader_a="one", reader_b="two")["n_emotions"].to_list() == [3, 3]
+    assert all(
+        row["rho_whole"] is None and row["reason"].startswith("rho_same: 2 labels in common, 4 are needed") for row in rows
+    )
+    banks = table.filter(model_a="one", model_b="two")
+    assert banks["n_emotions"].to_list() == [3, 3]
+    assert set(banks["method_a"]) == set(banks["method_b"]) == {"imported"}
 
 
 def test_no_bank_is_no_row(in_finished):
-    assert opening.table("imported").height == 0
+    assert parts.read_part(CHOICES, IMPORTED).height == 0

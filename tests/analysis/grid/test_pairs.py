@@ -15,9 +15,10 @@ from analysis.rsa.split_half import Halves, Reliability
 from pipeline import opening
 from pipeline.params.geometry import Geometry
 from pipeline.params.rsa import Rsa
+from pipeline.schemas.choices import CHOICES, READOUTS
 from pipeline.schemas.every import TABLES
-from pipeline.schemas.pairs import PAIRS, PAIRS_BY_DEPTH
-from pipeline.store import chosen_layers, layout, tables
+from pipeline.schemas.pairs import PAIRS
+from pipeline.store import chosen_layers, layout, parts, tables
 from tests.conftest import CONCLUDE, Project, crossed
 from tests.reference import cosine_rdm
 
@@ -28,11 +29,15 @@ def pair(table, a, b, **at):
     return table.filter(model_a=a[0], precision_a=a[1], model_b=b[0], precision_b=b[1], **at).row(0, named=True)
 
 
+def every_readout():
+    return parts.read_part(CHOICES, READOUTS)
+
+
 N_PAIRS = 10 * 9 // 2  # two models at two precisions, two draws of a twin, two input embeddings, two readers of words
 
 
 def test_every_pair_stands_once_under_every_rule(in_finished):
-    table = opening.table("pairs_by_depth")
+    table = every_readout()
     rules = 3 + 3 + 1 + 3  # cv and paper with three kinds of pairs of labels, cross-fitted, three depths
     assert table.height == N_PAIRS * rules * 2 * 2
     for rows in (table, opening.table("pairs")):
@@ -41,11 +46,9 @@ def test_every_pair_stands_once_under_every_rule(in_finished):
     assert opening.table("pairs").height == N_PAIRS
 
 
-def test_the_headline_is_one_row_of_the_other_table_with_more_beside_it(in_finished):
-    here = {"position": "mean50", "variant": "centred", "layer_rule": names.CV, "pairs": "all"}
-    both = opening.table("pairs").join(
-        opening.table("pairs_by_depth").filter(**here), on=PAIRS.keys, nulls_equal=True, suffix="_there"
-    )
+def test_the_headline_is_one_row_of_every_readout_with_more_beside_it(in_finished):
+    here = {"position": "mean50", "variant": "centred", "layer_rule": names.CV, "emotions": "all"}
+    both = opening.table("pairs").join(every_readout().filter(**here), on=PAIRS.keys, nulls_equal=True, suffix="_there")
     assert both.height == N_PAIRS
     for number in ("rho_same", "rho_same_half", "rho_cross", "reliability_a", "rho_dis", "rho_dis_low", "rho_dis_high"):
         assert both[number].equals(both[f"{number}_there"]), number
@@ -53,7 +56,7 @@ def test_the_headline_is_one_row_of_the_other_table_with_more_beside_it(in_finis
 
 def test_the_numbers_of_a_pair_equal_numpy_on_the_stored_activations(in_finished):
     row = pair(
-        opening.table("pairs_by_depth"),
+        every_readout(),
         ("tiny-llama-3.2", "fp32"),
         ("tiny-qwen2.5", "fp16"),
         position="mean50",
@@ -90,7 +93,7 @@ def test_the_numbers_of_a_pair_equal_numpy_on_the_stored_activations(in_finished
 def test_best_layers_and_reliability_are_those_of_the_geometry_tables(in_finished):
     geometry, chosen = opening.table("geometry"), opening.table("layers")
     at = {"position": "mean50", "variant": "centred"}
-    row = pair(opening.table("pairs_by_depth"), ("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32"), layer_rule=names.CV, **at)
+    row = pair(every_readout(), ("tiny-llama-3.2", "fp32"), ("tiny-qwen2.5", "fp32"), layer_rule=names.CV, **at)
     for side, model in (("a", "tiny-llama-3.2"), ("b", "tiny-qwen2.5")):
         here = {"model": model, "precision": "fp32", **at}
         layer = chosen.filter(pl.col("halving").is_null(), layer_rule=names.CV, **here)["layer"][0]
@@ -100,7 +103,7 @@ def test_best_layers_and_reliability_are_those_of_the_geometry_tables(in_finishe
 
 
 def test_the_cross_fitted_rule_has_no_rho_same_and_says_so(in_finished):
-    rows = opening.table("pairs_by_depth").filter(layer_rule=names.CROSS_FITTED)
+    rows = every_readout().filter(layer_rule=names.CROSS_FITTED)
     assert rows["rho_same"].null_count() == rows.height
     assert rows["rho_cross"].null_count() == 0
     assert rows["reason"].str.contains("chosen on one half").all()
@@ -108,7 +111,7 @@ def test_the_cross_fitted_rule_has_no_rho_same_and_says_so(in_finished):
 
 def test_two_precisions_of_one_model_agree_on_the_same_stories(in_finished):
     at = {"position": "mean50", "variant": "centred", "layer_rule": names.DEPTH, "depth": 0.5}
-    row = pair(opening.table("pairs_by_depth"), ("tiny-qwen2.5", "fp32"), ("tiny-qwen2.5", "fp16"), **at)
+    row = pair(every_readout(), ("tiny-qwen2.5", "fp32"), ("tiny-qwen2.5", "fp16"), **at)
     assert row["rho_same"] > 0.99
 
 
@@ -214,10 +217,10 @@ def test_the_test_is_of_trained_models_and_words_and_is_adjusted_over_the_declar
 
 def test_kinds_of_pairs_that_cannot_be_ranked_say_so(in_finished):
     # of four emotions, two pairs are of one sign
-    rows = opening.table("pairs_by_depth").filter(pairs="within_sign")
+    rows = every_readout().filter(emotions="within_sign")
     assert rows["rho_same"].null_count() == rows.height
     assert rows["reason"].str.contains("2 pairs of labels of the same sign of valence: no rank order").all()
-    removed = opening.table("pairs_by_depth").filter(pairs="valence_removed", layer_rule=names.CV, position="mean50")
+    removed = every_readout().filter(emotions="valence_removed", layer_rule=names.CV, position="mean50")
     assert removed["rho_same"].null_count() == 0
 
 
@@ -253,16 +256,19 @@ def test_passages_alone_look_like_a_shared_geometry_until_the_topics_differ(rng)
 
 
 def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeypatch):
-    before = {name: tables.table_path(name).read_bytes() for name in TABLES}
+    def contents():
+        return {path.name: path.read_bytes() for table in TABLES.values() for path in parts.paths(table)}
+
+    before = contents()
     layers_table = opening.table("layers")
     monkeypatch.setattr(layout, "CHOSEN_LAYERS", tmp_path / "layers")
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(layout, "SCRATCH", tmp_path / "scratch")
     in_finished.run(*CONCLUDE[:-1])
     assert chosen_layers.read().equals(layers_table)
-    assert {name: tables.table_path(name).read_bytes() for name in TABLES} == before
+    assert contents() == before
 
 
 def test_the_tables_have_the_schema_of_the_store(in_finished):
-    assert opening.table("pairs_by_depth").schema == PAIRS_BY_DEPTH.columns
+    assert every_readout().schema == CHOICES.columns
     assert opening.table("pairs").schema == PAIRS.columns

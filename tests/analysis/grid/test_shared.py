@@ -13,6 +13,8 @@ from pipeline import opening
 from pipeline.params.corpus import Corpus
 from pipeline.params.geometry import Geometry
 from pipeline.params.shared import Shared
+from pipeline.schemas.choices import CHOICES, EMOTIONS
+from pipeline.store import parts
 from tests.conftest import ROOT, crossed
 
 E, T, H = 10, 12, 40
@@ -46,7 +48,7 @@ def test_the_label_that_stands_elsewhere_breaks_the_agreement(rng):
     group, kinds = planted(rng)
     rows = [r for r in shared.emotion_rows(group, kinds, split_half.halvings(T, 20, 0)) if r["model_b"] == "m2"]
     assert len(rows) == E
-    by_label = {r["emotion"]: r for r in rows}
+    by_label = {r["emotions"].removeprefix("with "): r for r in rows}
     odd = by_label.pop(group[0].design.labels[ODD])
     others = [r["rho_cross"] for r in by_label.values()]  # each has one distance of nine from the odd one
     assert odd["rho_cross"] < min(others)
@@ -59,10 +61,10 @@ def test_subsets_of_all_emotions_are_the_pair_itself_and_few_vary_more(rng):
     group, kinds = planted(rng)
     first = split_half.halvings(T, 20, 0)
     rows = [r for r in shared.subset_rows(group, kinds, first, 30, 0) if r["model_b"] == "m2"]
-    assert [r["n_labels"] for r in rows] == list(range(per_emotion.SMALLEST, E + 1))
-    assert rows[-1]["n_subsets"] == 1
-    assert rows[-1]["rho_dis_5"] == rows[-1]["rho_dis"] == rows[-1]["rho_dis_95"]
-    spread = [r["rho_dis_95"] - r["rho_dis_5"] for r in rows]
+    assert [r["n_emotions"] for r in rows] == list(range(per_emotion.SMALLEST, E + 1))
+    assert rows[-1]["n_drawn"] == 1
+    assert rows[-1]["drawn_5"] == rows[-1]["rho_dis"] == rows[-1]["drawn_95"]
+    spread = [r["drawn_95"] - r["drawn_5"] for r in rows]
     assert spread[0] > spread[-2] > 0
 
 
@@ -90,7 +92,8 @@ def test_what_a_model_predicts_beyond_controls_is_its_own_where_these_know_nothi
 
 
 def test_the_small_project_has_every_pair_and_direction(in_finished):
-    emotions, found = opening.table("pair_emotions"), opening.table("prediction")
+    part, found = parts.read_part(CHOICES, EMOTIONS), opening.table("prediction")
+    emotions = part.filter(choice="one_emotion")
     readers = 2 + 1 + 2 + 2  # models, a twin, input embeddings, words
     pairs = 2 * (readers - 2) + 1  # with a trained model
     assert emotions.height == pairs * 4
@@ -98,4 +101,5 @@ def test_the_small_project_has_every_pair_and_direction(in_finished):
     assert found.height == 2 * (readers - 2)  # of either model, by all that are not its own
     assert found.filter(pl.col("model_a") == pl.col("model_b")).is_empty()
     assert found["decoded"].is_between(0, 1).all()
-    assert opening.table("label_subsets").is_empty()  # four emotions have no subset of five
+    assert set(emotions["emotions"]) == {"with angry", "with calm", "with happy", "with sad"}
+    assert part.filter(choice="fewer_emotions").is_empty()  # four emotions have no subset of five

@@ -34,12 +34,9 @@ def test_a_choice_of_emotions_is_concluded_from_what_is_stored_as_if_no_other_ha
         "layers",
         "corpus",
         "pairs",
-        "pairs_by_depth",
+        "choices",
         "beyond",
-        "pair_emotions",
-        "human",
         "paper",
-        "growth",
     )
     from_store = {name: opening.table(name) for name in compared}
     assert set(opening.vectors_of("tiny-llama-3.2")["emotion"].values) == {*SOME, "neutral"}

@@ -174,7 +174,7 @@ def test_the_line_of_python_gives_the_rows_of_the_page(view, html):
     on_page = script(html, "tables")
     for section in shown(view):
         for n, source in enumerate(section.sources, start=1):
-            found = eval(source.code, {"opening": opening})
+            found = eval(source.code, {"opening": opening, "pl": pl})
             listed = on_page[f"{section.key}-{n}"]
             rows = [[*row] for row in found.select(listed["columns"]).iter_rows()] if listed["columns"] else []
             assert listed["rows"] == rows[: page.ROWS], source.code

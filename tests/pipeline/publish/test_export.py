@@ -10,6 +10,7 @@ from ruamel.yaml import YAML
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.publish import card, export
+from pipeline.schemas.every import TABLES
 
 MODEL = "tiny-llama-3.2"
 AT = {"precision": "fp32", "variant": "centred", "position": "mean50"}
@@ -47,9 +48,11 @@ def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp
     head = YAML(typ="safe").load(text.split("---\n")[1])
     for config in head["configs"]:
         (file,) = config["data_files"]
-        assert pl.read_parquet(tmp_path / "dataset" / file["path"]).equals(opening.table(config["config_name"]))
+        table = TABLES[config["config_name"]]
+        found = pl.read_parquet(tmp_path / "dataset" / file["path"]).sort(table.keys, nulls_last=False)
+        assert found.equals(opening.table(table.name))
     named = {c["config_name"] for c in head["configs"]}
-    assert {"pairs", "beyond", "claims", "geometry"} <= named
+    assert {"pairs", "beyond", "choices", "claims", "geometry"} <= named
     assert opening.open_vectors(tmp_path / "dataset/vectors.zarr").children.keys() == opening.vectors().children.keys()
     with pytest.raises(InputError, match="is there already"):
         export.main(["huggingface", str(tmp_path / "dataset")])
@@ -84,5 +87,11 @@ def test_croissant_describes_every_table_and_column(in_finished):
     for name, columns in sets.items():
         assert columns == opening.table(name).columns
     files = {f["name"] for f in found["distribution"]}
-    assert {"vectors", "gram", *(f"{name}.parquet" for name in sets)} <= files
+    assert {"vectors", "gram", *(f"{name}.parquet" for name in sets if name != "choices"), "choices-parts"} <= files
+    assert set(sets) == set(TABLES)
+    known = {f["@id"]: f for f in found["distribution"]}
+    for field in (f for s in found["recordSet"] for f in s["field"]):
+        ((kind, file),) = ((k, v["@id"]) for k, v in field["source"].items() if k != "extract")
+        assert known[file]["@type"] == {"fileObject": "cr:FileObject", "fileSet": "cr:FileSet"}[kind]
+    assert list(in_finished.folder.glob(known["choices-parts"]["includes"]))
     assert found["citeAs"]

@@ -35,10 +35,10 @@ def test_names_are_unique_and_names_of_files():
 
 def test_a_written_file_says_what_its_columns_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    table = TABLES["layer_map"]
-    row = table.blank() | {"model_a": "a", "model_b": "b", "position": "last", "layer_a": 1, "layer_b": 2, "rho_same": 0.5}
+    table = TABLES["lineages"]
+    row = table.blank() | {"precision": "fp32", "estimator": "rho_same", "n_pairs": 2, "median": 0.5}
     tables.write_table(table, [row])
-    said = pl.read_parquet_metadata(tables.table_path("layer_map"))
+    said = pl.read_parquet_metadata(tables.table_path("lineages"))
     assert json.loads(said["columns"]) == {name: column.about for name, column in table.described.items()}
     assert json.loads(said["keys"]) == table.keys
     assert (said["title"], said["question"], said["grain"]) == (table.title, table.question, table.grain)
