@@ -22,6 +22,7 @@ from pipeline.door.home import home, missing, pushed
 from pipeline.errors import InputError, run_stage
 from pipeline.publish.pull import pull
 from pipeline.schemas.every import TABLES
+from pipeline.schemas.geometry import LAYERS
 
 MADE = ("dvc.lock", "artifacts/")
 """What a release itself commits."""
@@ -75,7 +76,7 @@ def verify(root: Path | None = None) -> None:
         if not (where / out).exists():
             raise missing(where / out, where)
     opening.validate(opening.vectors(root=root))
-    for name in TABLES:
+    for name in (*TABLES, LAYERS.name):
         opening.table(name, root=root)
 
 
