@@ -13,7 +13,7 @@ import polars as pl
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import TWO_LINEAGES, UNTRAINED, WORDS
-from analysis.report.numbers import NOT_ESTIMABLE, counted, estimate, listed, number, over_pairs, spread
+from analysis.report.numbers import counted, estimate, listed, number, over_pairs
 from analysis.report.view import View
 
 TITLE = "Do small language models share one geometry of emotions?"
@@ -109,8 +109,10 @@ def _why(view: View) -> str:
     parts = []
     if words.drop_nulls("rho_same").height:
         highest = words.drop_nulls("rho_same").sort("rho_same").row(-1, named=True)
-        dis = spread(words["rho_dis"])
-        apart = f" ({dis} on different ones, noise taken out)" if dis != NOT_ESTIMABLE else ""
+        apart = ""
+        if words.drop_nulls("rho_dis").height:
+            most = words.drop_nulls("rho_dis").sort("rho_dis").row(-1, named=True)
+            apart = f" ({estimate(most, 'rho_dis')} on different ones, noise taken out)"
         parts.append(
             f"a reader of words and a model correlate at up to {estimate(highest, 'rho_same')} on the same passages{apart}"
         )
