@@ -14,7 +14,7 @@ import polars as pl
 from analysis.confounds import factorial, shapley, variance
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, names, rdm, split_half
+from analysis.rsa import gram, names, parallel, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -181,6 +181,7 @@ def _block_ranks(measuring: Measuring, params: Params, at: dict[Any, str]) -> Fl
     return ranks
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)

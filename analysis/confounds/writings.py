@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, names, split_half
+from analysis.rsa import gram, names, parallel, split_half
 from analysis.rsa.gram import Design
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -132,6 +132,7 @@ def _sampled(measuring: Measuring, read: WritingRead, cell: Cell, texts: pl.Data
     return row | {"layer": whole.layer} | _reliability(found)
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)

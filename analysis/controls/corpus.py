@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from analysis.readers.readers import Headline, Readout, readouts
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import gram, layers, names, split_half, valence
+from analysis.rsa import gram, layers, names, parallel, split_half, valence
 from analysis.rsa.gram import Design, Floats
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
@@ -153,6 +153,7 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = tables.read_table(LAYERS).filter(pl.col("halving").is_null())

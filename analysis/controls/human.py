@@ -117,6 +117,7 @@ def _ranks_without_each(distances: Floats, n_labels: int) -> Floats:
     return rdm.ranks(np.stack([distances[(i != label) & (j != label)] for label in range(n_labels)]))
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

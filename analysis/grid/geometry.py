@@ -220,6 +220,7 @@ def write_by_model(chosen: pl.DataFrame, models: list[str]) -> None:
             tables.write_rows(rows, folder / layout.chosen_layers_path(model).name)
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []

@@ -23,7 +23,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from analysis.readers.pattern_sets import PairSections, ReaderGrams
 from analysis.readers.readers import Reader, Readout, readouts
-from analysis.rsa import gram, layers
+from analysis.rsa import gram, layers, parallel
 from analysis.rsa.gram import Design, Floats
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import load_entries
@@ -165,6 +165,7 @@ def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: s
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
