@@ -37,7 +37,7 @@ def check(
         except InputError as error:
             said.append(str(error))
     if said:
-        raise InputError("\n".join(said))
+        raise InputError(*said)
 
 
 def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bool) -> None:
