@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test gpu-check plan profile model docs site release pull verify lint-corpus peers lint locks image image-check repro-in-image clean-scratch
+.PHONY: help repro test test-faults audit gpu-check plan profile model docs site release pull verify lint-corpus peers lint locks image image-check repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -41,6 +41,30 @@ repro: .venv/ready
 test: .venv/ready
 	@python -m pytest -n logical --maxprocesses 4
 
+# The long form of what `make test` tries shortly: faults put into a finished run, and hostile input; counts are printed, and
+# anything silent, stuck or ended in a traceback is an error. Half an hour on two cores.
+FAULTS ?= 500
+FUZZ_CASES ?= 10000
+test-faults: .venv/ready
+	@python -m tests.faults.matrix $(FAULTS)
+	@FUZZ_CASES=$(FUZZ_CASES) python -m pytest -n logical --maxprocesses 4 tests/faults -k hostile
+
+# What is installed, as an SBOM (CycloneDX), and whether a known vulnerability is among it; by tools in an environment of their own
+.venv-audit/ready: locks/audit.txt
+	@python=$$($(FIND_PYTHON)); rm -rf .venv-audit; $$python -m venv .venv-audit
+	@.venv-audit/bin/python -m pip install -qq --disable-pip-version-check --retries 5 --no-deps -r locks/audit.txt
+	@touch $@
+
+SBOM ?= sbom.cdx.json
+audit: .venv/ready .venv-audit/ready
+	@.venv-audit/bin/cyclonedx-py environment --output-reproducible --output-file $(SBOM) .venv
+	@echo "$(SBOM): what is installed in .venv, CycloneDX"
+	@for lock in locks/requirements.txt locks/torch-cuda.txt; do \
+		said=$$(.venv-audit/bin/pip-audit --requirement $$lock --require-hashes --disable-pip --progress-spinner off --vulnerability-service osv --timeout 20 2>&1) \
+			&& echo "$$lock: no known vulnerability" \
+			|| { if grep -q "^Found " <<<"$$said"; then echo "$$said"; exit 1; \
+			else echo "$$lock: not checked: the database of vulnerabilities cannot be reached ($$(tail -n 1 <<<"$$said" | cut -c1-120))"; fi; }; done
+
 gpu-check: .venv/ready
 	@python -m benchmarks.gpu_check
 
@@ -69,6 +93,7 @@ lint-corpus: .venv/ready
 docs: .venv/ready
 	@python -m pipeline.publish.dictionary
 	@python -m pipeline.publish.reference
+	@python -m tests.architectures
 
 # The same pages as a site of files, in an environment of its own
 .venv-docs/ready: locks/docs.txt

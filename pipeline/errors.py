@@ -25,6 +25,7 @@ MISTAKE = 2
 PLACE = {
     errno.ENOSPC: "the disk is full: free some space",
     errno.EDQUOT: "the quota of this disk is used up: free some space",
+    errno.EFBIG: "no file may grow so large here: raise the limit (ulimit -f)",
     errno.EROFS: "this place is read-only: put data/ and .scratch/ where they can be written",
     errno.EACCES: "no permission: see who owns it",
     errno.EPERM: "no permission: see who owns it",
@@ -39,7 +40,18 @@ if _main is not None and _main.name.split(".")[0] in ("pipeline", "analysis"):
 
 
 class InputError(Exception):
-    """A user's mistake, said in lines that name the file, row or key, and what to do."""
+    """A user's mistake, said in lines that name the file, row or key, and what to do. Each argument is a line, and stays one
+    whatever a cell or a name of the user's holds: line breaks, NUL, what turns the direction of a terminal."""
+
+    def __init__(self, *lines: str) -> None:
+        super().__init__(*lines)
+
+    def __str__(self) -> str:
+        return "\n".join("".join(map(_visible, str(line))) for line in self.args)
+
+
+def _visible(c: str) -> str:
+    return c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape", "surrogatepass").decode()
 
 
 def one_line(error: object, limit: int = 300) -> str:

@@ -15,7 +15,7 @@ import polars as pl
 import xarray as xr
 
 from pipeline.door import pair as pairs
-from pipeline.door.home import home, is_known, missing
+from pipeline.door.home import home, is_known, is_recorded, missing
 from pipeline.door.vectors import open_vectors, validate
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import LAYERS
@@ -134,4 +134,6 @@ def _stem(name: str) -> str:
 
 
 def _rows(path: Path, of: Table, root: Root) -> pl.DataFrame:
-    return read_rows(_there(path, root), of.columns)
+    found = _there(path, root)
+    is_recorded(found, home(root))
+    return read_rows(found, of.columns)

@@ -229,11 +229,15 @@ def finished(tmp_path_factory, model_folders) -> Project:
     folder = tmp_path_factory.mktemp("finished")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        project = Project(folder, model_folders)
-        project.writes("tiny-llama-3.2")
-        project.steers("tiny-llama-3.2")
-        project.asks("tiny-llama-3.2", "tiny-qwen2.5")
-        project.run("read", "write", "vectors", "geometry", "steer", "ask", *CONCLUDE[1:])
+        return finish(Project(folder, model_folders))
+
+
+def finish(project: Project) -> Project:
+    """Run every stage of a new project, in the current folder, once."""
+    project.writes("tiny-llama-3.2")
+    project.steers("tiny-llama-3.2")
+    project.asks("tiny-llama-3.2", "tiny-qwen2.5")
+    project.run("read", "write", "vectors", "geometry", "steer", "ask", *CONCLUDE[1:])
     return project
 
 

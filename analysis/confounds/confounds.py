@@ -12,7 +12,7 @@ import polars as pl
 from analysis.confounds import factorial, shapley
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import split_half
+from analysis.rsa import parallel, split_half
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.confounds import ConfoundsSections
@@ -100,6 +100,7 @@ def _in_short(reasons: list[str | None]) -> str | None:
     return f"{len(lost)} of {len(reasons)} cells: {'; '.join(said)}{more}" if lost else None
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)

@@ -12,7 +12,7 @@ import xarray as xr
 
 from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import gram, names, split_half
+from analysis.rsa import gram, names, parallel, split_half
 from analysis.rsa.gram import Design
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -116,6 +116,7 @@ def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Mea
     return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, measuring.params)
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)

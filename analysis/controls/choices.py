@@ -190,6 +190,7 @@ def common_or_reason(r: Readout, layer: int, labels: set[str], params: Params) -
         return str(error)
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

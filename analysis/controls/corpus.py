@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from analysis.readers.readers import Headline, Readout, readouts
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import gram, layers, names, rdm, split_half, valence
+from analysis.rsa import gram, layers, names, parallel, rdm, split_half, valence
 from analysis.rsa.distances import UNREADABLE, cross_validated
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
@@ -181,6 +181,7 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     chosen = chosen_layers.read().filter(pl.col("halving").is_null())

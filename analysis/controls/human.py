@@ -105,6 +105,7 @@ def _against_norms(
     return made, None
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

@@ -183,6 +183,7 @@ def choices(readout: Readout, variant: str, folds: Floats, cosines: Floats) -> l
     return rows
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = ReaderSections.load()
     described: list[Row] = []

@@ -23,14 +23,14 @@ from zarr.codecs import BloscCodec, Crc32cCodec
 
 from analysis.readers.pattern_sets import PairSections, ReaderGrams
 from analysis.readers.readers import Reader, Readout, readouts
-from analysis.rsa import gram, layers
+from analysis.rsa import gram, layers, parallel
 from analysis.rsa.gram import Design, Floats
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import InputError, run_stage, some
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.gram import GramSections
 from pipeline.params.report import ReportSections
 from pipeline.reading.components import neutral_components
-from pipeline.store import chosen_layers, layout
+from pipeline.store import chosen_layers, integrity, layout, sealed
 
 GRAM = Path("data/gram.zarr")
 COMPLETE = 23
@@ -107,12 +107,17 @@ def rounded(values: Floats, bits: int) -> NDArray[np.float32]:
 def write(found: Iterator[xr.Dataset], params: Params, path: Path = GRAM) -> None:
     """The whole store: one group for a reader."""
     codecs = (BloscCodec(cname="zstd", clevel=9, shuffle="bitshuffle"), Crc32cCodec())
+    names = []
     with layout.whole_or_nothing(path) as scratch:
-        zarr.create_group(scratch, zarr_format=3, attributes=attributes(params))
+        root = zarr.create_group(scratch, zarr_format=3, attributes=attributes(params))
         for one in found:
             encoding = {str(n): {"compressors": codecs, "chunks": a.shape} for n, a in one.data_vars.items() if a.size}
             reader = Reader(*(one.attrs[key] for key in ("model", "seed", "precision", "setting")))
-            one.to_zarr(scratch, group=name_of(reader), mode="a", consolidated=False, zarr_format=3, encoding=encoding)
+            names.append(name_of(reader))
+            one.to_zarr(scratch, group=names[-1], mode="a", consolidated=False, zarr_format=3, encoding=encoding)
+            integrity.seal(scratch / names[-1], integrity.values_of(one))
+        root.attrs[sealed.GROUPS] = sorted(names)
+        integrity.seal(scratch, {})
 
 
 def attributes(params: Params) -> dict[str, Any]:
@@ -138,9 +143,11 @@ def square(entries: NDArray[np.floating], n: int) -> Floats:
 
 def reader_grams(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Iterator[ReaderGrams]:
     """Every reader of a store, as `pairs` compares them: what a stranger begins with. `chosen`: the table `layers`.
-    Raises InputError where there is no store."""
+    Raises InputError where there is no store, and for a reader whose numbers are not those that were written."""
     if not (path / "zarr.json").is_file():
         raise InputError(f"{path}: not there; `dvc pull gram` fetches it, `dvc repro gram` makes it")
+    if bad := list(sealed.faults(path)):
+        raise InputError(f"{path}: {some(bad, 3)}; remove it and run `dvc pull gram`, or `dvc repro`")
     root = zarr.open_group(path, mode="r", use_consolidated=False)
     neutral = None if root.attrs["neutral_label"] is None else str(root.attrs["neutral_label"])
     at = {"position": root.attrs["position"], "variant": variant}
@@ -172,6 +179,7 @@ def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: s
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

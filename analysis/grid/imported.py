@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.rsa import gram, layers, names, rdm
+from analysis.rsa import gram, layers, names, parallel, rdm
 from pipeline.banks import load as banks
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
@@ -111,6 +111,7 @@ def rows_of(a: Patterns, b: Patterns) -> list[Row]:
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     load_entries(params)

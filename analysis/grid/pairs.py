@@ -12,6 +12,7 @@ from analysis.readers import lineages
 from analysis.readers.kinds import Kinds
 from analysis.readers.pattern_sets import PairSections, Plan, ReaderGrams, reader_grams
 from analysis.readers.readers import readouts
+from analysis.rsa import parallel
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.report import ReportSections
@@ -44,6 +45,7 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

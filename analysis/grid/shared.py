@@ -13,7 +13,7 @@ from analysis.grid import prediction
 from analysis.readers.kinds import Kinds
 from analysis.readers.pattern_sets import PairSections, ReaderGrams, reader_grams
 from analysis.readers.readers import readouts
-from analysis.rsa import gram, names, per_emotion, split_half
+from analysis.rsa import gram, names, parallel, per_emotion, split_half
 from analysis.rsa.gram import Bools, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -108,6 +108,7 @@ def subset_rows(group: list[ReaderGrams], kinds: Kinds, first: Bools, wanted: in
     return made
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)

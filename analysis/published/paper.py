@@ -18,7 +18,7 @@ from analysis.published import across, protocol
 from analysis.readers import counted
 from analysis.readers.readers import Reader, Readout, mean_cosine, readout
 from analysis.readers.sections import ReaderSections
-from analysis.rsa import floor, gram, layers, rdm, split_half
+from analysis.rsa import floor, gram, layers, parallel, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import InputError, run_stage
@@ -186,6 +186,7 @@ def sources(params: Params, entries: dict[str, ModelEntry]) -> Iterator[Readout]
             yield readout(Reader(model, None, precision, name), texts, neutral, place)
 
 
+@parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
     rows: list[Measured] = []

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +41,35 @@ def missing(path: Path, root: Path) -> InputError:
     return InputError(f"{path}: not there; run `{command}` in {root}")
 
 
-def published(root: Path) -> list[dict[str, Any]]:
-    """The outs that dvc.lock of a repository records and that its stages push: `path`, `size` in bytes and, of a folder,
-    `nfiles`."""
+def outs_of(root: Path) -> list[dict[str, Any]]:
+    """The outs that dvc.lock of a repository records: `path`, `md5`, `size` in bytes and, of a folder, `nfiles`."""
+    lock = root / "dvc.lock"
     try:
-        lock = YAML(typ="safe", pure=True).load((root / "dvc.lock").read_text(encoding="utf-8"))
+        return _outs(lock, lock.stat().st_mtime_ns)
     except (OSError, YAMLError):
         return []
-    outs = [out for stage in (lock or {}).get("stages", {}).values() for out in stage.get("outs", [])]
-    return [out for out in outs if not out["path"].startswith(("data/activations/", "data/fetched/"))]
+
+
+@lru_cache(4)
+def _outs(lock: Path, _changed: int) -> list[dict[str, Any]]:
+    known = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))
+    return [out for stage in (known or {}).get("stages", {}).values() for out in stage.get("outs", [])]
+
+
+def published(root: Path) -> list[dict[str, Any]]:
+    """Those of `outs_of` that the stages push."""
+    return [out for out in outs_of(root) if not out["path"].startswith(("data/activations/", "data/fetched/"))]
+
+
+def is_recorded(path: Path, root: Path) -> None:
+    """Raise InputError for a file of an out that is not the one which dvc.lock records: it is of another run, which every
+    digest in it allows, or was made by a stage that somebody ran by hand. DVC itself would make it anew."""
+    recorded = {out["path"]: out.get("md5") for out in outs_of(root)}.get(path.relative_to(root).as_posix())
+    if recorded is not None and path.is_file():
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "md5").hexdigest()
+        if found != recorded:
+            raise InputError(f"{path}: not what dvc.lock of this repository records: of another run, or older; run `dvc repro`")
 
 
 def pushed(root: Path) -> list[str]:

@@ -141,7 +141,7 @@ def validate(tree: xr.DataTree) -> xr.DataTree:
     if not any("vector" in node.to_dataset() for node in tree.subtree):
         bad = ["no group has an array 'vector'"]
     if bad:
-        raise InputError("\n".join(bad))
+        raise InputError(*bad)
     return tree
 
 

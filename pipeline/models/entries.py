@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import InputError, nearest
@@ -37,11 +37,18 @@ class Folder(Strict):
 Package = Annotated[str, Field(pattern="^[A-Za-z0-9]+([_-][A-Za-z0-9]+)*$")]
 
 
+def is_within(file: str) -> str:
+    """A file's path within a folder. Raises PydanticCustomError for one that leads out of it."""
+    if PurePath(file).is_absolute() or ".." in PurePath(file).parts:
+        raise PydanticCustomError("within", "'{file}' leads out of its package", {"file": file})
+    return file
+
+
 class Part(Strict):
     """A file in an installed Python package: all of a GGUF file, or a piece of it."""
 
     package: Package
-    file: str
+    file: Annotated[str, AfterValidator(is_within)]
     sha256: Digest
 
 
@@ -61,6 +68,8 @@ class Gguf(Strict):
             raise PydanticCustomError("gguf", "package and parts: a file lies in one package or in parts, not both")
         if (self.package is not None or self.parts is not None) != (self.version is not None):
             raise PydanticCustomError("gguf", "version: the exact version of the package or packages, and of nothing else")
+        if self.package is not None:
+            is_within(self.file)
         if self.parts is not None and self.file != self.name:
             raise PydanticCustomError("gguf", "file: with parts, the name of the whole file, without folders")
         return self

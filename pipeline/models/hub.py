@@ -118,8 +118,9 @@ def check_access(wanted: Iterable[Hub]) -> None:
     """Raise InputError, one message that lists every model that the hub would refuse, and says what to do."""
     if ids := refused(wanted):
         why = "this HF_TOKEN may not read" if get_token() else "gated, and there is no token for"
-        pages = "\n".join(f"  https://huggingface.co/{id_}" for id_ in ids)
         raise InputError(
-            f"{why} {len(ids)} of the models:\n{pages}\nAsk for access on each page, set HF_TOKEN to a token that may read them"
-            " (or run `hf auth login`), and start again; or take them out of params.yaml. Nothing has been started."
+            f"{why} {len(ids)} of the models:",
+            *(f"  https://huggingface.co/{id_}" for id_ in ids),
+            "Ask for access on each page, set HF_TOKEN to a token that may read them (or run `hf auth login`), and start again;"
+            " or take them out of params.yaml. Nothing has been started.",
         )

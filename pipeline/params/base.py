@@ -78,7 +78,7 @@ def _loaded(path: Path, schema: type[_Schema]) -> _Schema:
         return schema.model_validate(data)
     except ValidationError as error:
         lines = [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" if e["loc"] else e["msg"] for e in error.errors()]
-        raise InputError("\n".join(f"{path}: {line}" for line in lines)) from None
+        raise InputError(*(f"{path}: {line}" for line in lines)) from None
 
 
 class Sections(BaseModel):

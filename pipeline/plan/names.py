@@ -32,7 +32,7 @@ def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     ]
     found += _texts(texts)
     if found:
-        raise InputError("\n".join(f"{PARAMS}: {line}" for line in found))
+        raise InputError(*(f"{PARAMS}: {line}" for line in found))
 
 
 def _settings(params: Params) -> Iterator[str]:

@@ -95,7 +95,8 @@ def show(path: Path) -> dict[str, float]:
     names.check(params, texts)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     if changed:
-        trial.check(entries, {model: _precisions(model, params) for model in entries})
+        writers = {*params.write.models, *params.steering.models, *params.behaviour.models}
+        trial.check(entries, {model: _precisions(model, params) for model in entries}, writers)
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")

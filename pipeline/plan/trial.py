@@ -4,7 +4,7 @@ weights that are here, and by a pass of its architecture without numbers (torch'
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -25,19 +25,22 @@ def folder_of(entry: ModelEntry) -> Path | None:
     return hub.config_folder(entry.hub)
 
 
-def check(entries: Mapping[str, ModelEntry], precisions: Mapping[str, Sequence[str]]) -> None:
-    """Raise InputError, a line for each, for models that a stage would refuse. `precisions`: by model."""
+def check(
+    entries: Mapping[str, ModelEntry], precisions: Mapping[str, Sequence[str]], writers: Collection[str] = frozenset()
+) -> None:
+    """Raise InputError, a line for each, for models that a stage would refuse. `precisions`: by model; `writers`: those that
+    write, are steered or are asked."""
     said = []
     for model, entry in entries.items():
         try:
-            _check(entry, MODELS / f"{model}.yaml", precisions[model])
+            _check(entry, MODELS / f"{model}.yaml", precisions[model], model in writers)
         except InputError as error:
             said.append(str(error))
     if said:
-        raise InputError("\n".join(said))
+        raise InputError(*said)
 
 
-def _check(entry: ModelEntry, where: Path, precisions: Sequence[str]) -> None:
+def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bool) -> None:
     folder = folder_of(entry)
     if folder is None:
         return
@@ -46,7 +49,7 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str]) -> None:
     inspection.check(folder, where, precisions)
     if entry.folder is not None:
         inspection.is_noted(folder, entry.folder.sha256, where)
-    if why := why_not(folder):
+    if why := why_not(folder) or (why_no_writer(folder) if writes else None):
         raise InputError(f"{where}: {why}")
 
 
@@ -86,4 +89,30 @@ def why_not(folder: Path) -> str | None:
         return f"this architecture cannot be read: {one_line(error, 160)}"
     if bad := [shape for shape in shapes if len(shape) != 3]:
         return f"{kind}: its blocks put out states of {len(bad[0])} dimensions {bad[0]}; this architecture is not known"
+    return None
+
+
+def why_no_writer(folder: Path) -> str | None:
+    """Why a model of this config, which can be read, cannot write; None where it can, or where a pass without numbers does not
+    tell."""
+    import torch
+    from torch._subclasses.fake_tensor import DataDependentOutputException, FakeTensorMode, UnsupportedFakeTensorException
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from pipeline.writing import generation, text_cache
+
+    config, model = AutoConfig.from_pretrained(folder, local_files_only=True), cast(Any, AutoModelForCausalLM)
+    try:
+        with FakeTensorMode(allow_non_fake_inputs=True), torch.inference_mode():
+            whole = model.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
+            body, head = whole.get_decoder(), whole.get_output_embeddings()
+            generation._head_gives_the_logits(body)
+            read = [text_cache.after_prompt(body, head, ids)[1] for ids in ([0, 0, 0], [0, 0])]
+            text_cache.after_tokens(body, head, [0, 0], read)
+    except InputError as error:
+        return str(error)
+    except (UnsupportedFakeTensorException, DataDependentOutputException):  # what a fake tensor cannot do, a true one may
+        return None
+    except Exception as error:  # an architecture that keeps texts in another way meets ours with errors of every kind
+        return f"{config.model_type}: texts cannot be kept here as it keeps them: {one_line(error, 120)}"
     return None

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.door.home import home
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import InputError, run_stage, some
 from pipeline.publish import release
-from pipeline.store import arrays, layout
+from pipeline.store import arrays, layout, sealed
 
 CACHE = Path(".dvc/cache/files/md5")
+GRAM = Path("data/gram.zarr")
 SHOWN = 3
 
 
@@ -30,11 +31,13 @@ def verify(root: Path) -> int:
     """How many readings were opened beside all that is published. Raises InputError for what is not what was made; DVC would
     check out a spoilt object of its cache without a word."""
     if bad := list(spoilt(root / CACHE)):
-        some = " ".join(map(str, bad[:SHOWN])) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
-        raise InputError(f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {some}) and run `dvc repro`")
+        listed = " ".join(map(str, bad[:SHOWN])) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
+        raise InputError(f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {listed}) and run `dvc repro`")
     readings = sorted((root / layout.ACTIVATIONS).rglob("*.zarr"))
     for path in readings:
         arrays.activations_at(path)
+    if faults := list(sealed.faults(root / GRAM)):
+        raise InputError(f"{root / GRAM}: {some(faults, SHOWN)}; remove it and run `dvc pull gram`, or `dvc repro`")
     release.verify(root)
     return len(readings)
 

@@ -134,7 +134,7 @@ def _can_be_read(frame: pl.DataFrame, target: str, name: str, path: Path) -> Non
     bad = CONTROL if target == "text" else CONTROL | INVISIBLE
     for row, value in frame.select("row", target).iter_rows():
         for c in value:
-            if c not in "\n\r\t" and unicodedata.category(c) in bad and (target == "text" or c != " "):
+            if unicodedata.category(c) in bad and c not in ("\n\r\t" if target == "text" else " "):
                 raise InputError(f"{path}: row {row}: '{name}' holds U+{ord(c):04X}, which cannot be seen; take it out")
 
 

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from analysis.grid import by_depth, grams
 from analysis.readers.pattern_sets import Plan
@@ -13,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
 from pipeline.reading.components import neutral_components
 from pipeline.schemas.choices import CHOICES, READOUTS
-from pipeline.store import layout, parts
+from pipeline.store import layout, parts, sealed
 
 KEYS = ("model", "seed", "precision", "setting")
 
@@ -91,3 +92,44 @@ def test_of_a_twin_only_some_draws_and_layers_are_published(in_finished):
             assert set(own) == {*readout.rows_of(chosen)["layer"].drop_nulls().to_list()} <= set(every)
         seen.add(reader.seed)
     assert seen == {None, 0, 1}
+
+
+def spoil_a_number(store):
+    path = next(p for p in sorted(store.rglob("gram/c/*/*")) if p.is_file())
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def exchange_two_readers(store):
+    a, b = (store / "tiny-llama-3.2/fp32/stories/gram", store / "tiny-qwen2.5/fp32/stories/gram")
+    shutil.rmtree(a)
+    shutil.copytree(b, a)
+
+
+def rename_a_label(store):
+    path = store / "tiny-llama-3.2/fp32/stories"
+    one = xr.open_zarr(path, consolidated=False)[["emotion"]].load()
+    values = one["emotion"].copy(data=one["emotion"].values[::-1].copy())
+    values.encoding = {}
+    xr.Dataset(coords={"emotion": values}).to_zarr(path, mode="r+", consolidated=False)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (spoil_a_number, "not readable|not what was written"),
+        (exchange_two_readers, "tiny-llama-3.2/fp32/stories: .*is not what was written"),
+        (rename_a_label, "'emotion' is not what was written"),
+        (lambda store: shutil.rmtree(store / "tiny-qwen2.5"), "tiny-qwen2.5/fp32/stories: not there"),
+        (lambda store: shutil.copytree(store / "tiny-qwen2.5", store / "another"), "another/fp32/stories: was not written"),
+        (lambda store: (store / "zarr.json").write_text("{}"), "not readable|no digests"),
+    ],
+)
+def test_what_is_not_what_was_written_is_refused(finished, tmp_path, spoil, said):
+    store = tmp_path / "gram.zarr"
+    shutil.copytree(finished.folder / grams.GRAM, store)
+    assert list(sealed.faults(store)) == []
+    spoil(store)
+    with pytest.raises(InputError, match=f"gram.zarr: .*({said}).*; remove it and run `dvc pull gram`"):
+        next(grams.reader_grams("centred", opening.table("layers", root=finished.folder), store))

@@ -1,0 +1,185 @@
+"""The stages of a finished project as processes of their own, and what their outs are made of.
+
+A process is a fork of one that has imported every library and has run nothing (multiprocessing's forkserver), so that a stage
+starts in milliseconds; it runs as `python -m` would run it, and may be killed like any other.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import multiprocessing
+import os
+import random
+import resource
+import runpy
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT_SECONDS = 120
+"""A stage of a tiny project that takes longer is stuck: it takes seconds."""
+IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", "altair", "tests.faults.stages")
+IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
+IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A stage of the DAG with its matrix filled in: what it runs, and the data that it reads and makes, relative to the
+    project."""
+
+    name: str
+    module: str
+    arguments: tuple[str, ...]
+    deps: tuple[str, ...]
+    outs: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended: its exit status (negative: the signal; None: it did not end), and what it said."""
+
+    code: int | None
+    said: str
+
+    @property
+    def traceback(self) -> bool:
+        return "Traceback (most recent call last)" in self.said
+
+    @property
+    def is_clear(self) -> bool:
+        """One line of a user's mistake, or one for each mistake."""
+        lines = [line for line in self.said.splitlines() if line.startswith("error: ")]
+        return self.code == 2 and not self.traceback and len(lines) == 1
+
+
+def steps(folder: Path) -> list[Step]:
+    """The stages of a project as DVC itself resolves them; made once, since a repository must be there for that."""
+    from dvc.repo import Repo
+
+    with Repo.init(str(folder), no_scm=True, force=True) as repo:
+        found = [stage for stage in repo.index.stages if stage.cmd]
+        made = []
+        for stage in found:
+            _python, _m, module, *arguments = stage.cmd.split()
+            deps, outs = ([os.path.relpath(x.fs_path, folder) for x in of] for of in (stage.deps, stage.outs))
+            data = tuple(dict.fromkeys(d for d in deps if d.startswith("data/")))
+            made.append(Step(stage.name, module, tuple(arguments), data, tuple(outs)))
+    return made
+
+
+def context() -> multiprocessing.context.ForkServerContext:
+    """Where processes come from. Numbers must not depend on threads, so these are said before any library counts them."""
+    os.environ |= {"OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "HF_HUB_OFFLINE": "1"}
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(list(IMPORTED))
+    return found
+
+
+def _child(
+    folder: str, module: str, arguments: tuple[str, ...], said: str, threads: int, room: int | None, humble: bool
+) -> None:
+    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    os.chdir(folder)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
+    if room is not None and not with_a_small_disk(Path(".scratch"), room):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
+    if humble:
+        without_privileges()
+    sys.argv = [module, *arguments]
+    warnings.simplefilter("ignore")
+    sys.modules.pop(module, None)  # it is run, not imported
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def with_a_small_disk(place: Path, size: int) -> bool:
+    """Mount a file system of so many bytes at a folder, for this process and its children; False where it may not."""
+    only_mine, recursive_and_private, libc = 0x20000, 0x44000, ctypes.CDLL(None)
+    if size % 2 or libc.unshare(only_mine):
+        return False
+    place.mkdir(exist_ok=True)
+    libc.mount(b"none", b"/", None, recursive_and_private, None)
+    return not libc.mount(b"tmpfs", bytes(place.resolve()), b"tmpfs", 0, b"size=%d" % size)
+
+
+def without_privileges() -> None:
+    """Root reads and writes what nobody may; without its capabilities it is a user like others."""
+    version, pid = 0x20080522, 0
+    ctypes.CDLL(None).capset((ctypes.c_uint32 * 2)(version, pid), (ctypes.c_uint32 * 6)())
+
+
+class Runner:
+    """Runs stages in a project's folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.said, self.context = folder, folder.parent / "said", context()
+        self.n = 0
+
+    def start(
+        self, step: Step, threads: int = 1, room: int | None = None, humble: bool = False
+    ) -> tuple[multiprocessing.process.BaseProcess, Path]:
+        self.n += 1
+        said = self.said.with_name(f"said-{self.n % 8}")
+        arguments = (str(self.folder), step.module, step.arguments, str(said), threads, room, humble)
+        process = self.context.Process(target=_child, args=arguments)
+        process.start()
+        return process, said
+
+    @staticmethod
+    def wait(process: multiprocessing.process.BaseProcess, said: Path) -> Ended:
+        process.join(LIMIT_SECONDS)
+        code = process.exitcode
+        if code is None:
+            process.kill()
+            process.join()
+        return Ended(code, said.read_text(errors="replace") if said.exists() else "")
+
+    def run(self, step: Step, **how: object) -> Ended:
+        """Run a stage to its end."""
+        return self.wait(*self.start(step, **how))  # type: ignore[arg-type]
+
+    def run_killed(self, step: Step, after: float, **how: object) -> Ended:
+        """Run a stage and kill it after so many seconds, unless it has ended."""
+        process, said = self.start(step, **how)  # type: ignore[arg-type]
+        process.join(after)
+        if process.exitcode is None:
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+        return self.wait(process, said)
+
+    def again(self, step: Step, **how: object) -> Ended:
+        """Run a stage after one that was killed: its workers, who hold its scratch, end when they look up."""
+        end = time.monotonic() + LIMIT_SECONDS
+        while (ended := self.run(step, **how)).code and "another process does the same work" in ended.said:
+            if time.monotonic() > end:
+                return Ended(None, ended.said)
+            time.sleep(0.1)
+        return ended
+
+
+def digests(folder: Path, paths: Iterable[str]) -> dict[str, str]:
+    """SHA-256 by path of every file of some outs; those that are not there are not in it."""
+    found = {}
+    for name in paths:
+        place = folder / name
+        files = sorted(p for p in place.rglob("*") if p.is_file()) if place.is_dir() else [place] if place.is_file() else []
+        for path in files:
+            found[path.relative_to(folder).as_posix()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
+
+
+def seeded(*of: object) -> random.Random:
+    """A generator of its own for each fault, whichever others are tried."""
+    return random.Random(repr(of))

@@ -1,0 +1,62 @@
+"""A table is the one that dvc.lock records: complete against the params of that run, and of no other."""
+
+import hashlib
+import shutil
+
+import polars as pl
+import pytest
+
+from pipeline import opening
+from pipeline.errors import InputError
+from pipeline.schemas.geometry import LAYERS
+from pipeline.store import tables
+from tests.conftest import STAGES, write_yaml
+
+PATH = tables.table_path("layers")
+
+
+@pytest.fixture
+def repository(finished, tmp_path, monkeypatch):
+    """A checkout whose dvc.lock records one table."""
+    shutil.copytree(finished.folder / "data/models", tmp_path / "data/models")
+    shutil.copy(finished.folder / "params.yaml", tmp_path)
+    (tmp_path / PATH).parent.mkdir(parents=True)
+    shutil.copy(finished.folder / PATH, tmp_path / PATH)
+    md5 = hashlib.md5((tmp_path / PATH).read_bytes()).hexdigest()
+    outs = [{"path": str(PATH), "md5": md5, "size": 1}, {"path": "data/layers", "md5": "0.dir", "nfiles": 1}]
+    write_yaml(tmp_path / "dvc.lock", {"schema": "2.0", "stages": {"geometry": {"cmd": "c", "outs": outs}}})
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        lambda t: t.head(t.height // 2),
+        lambda t: t.clear(),
+        lambda t: t.with_columns(pl.col("layer") + 1),
+        lambda t: t.filter(model="tiny-qwen2.5"),
+    ],
+)
+def test_a_table_of_another_run_whose_own_digest_is_right_is_refused(repository, how):
+    """Half of its rows, none, a best layer that moved, the rows of other params."""
+    assert opening.table("layers").height > 10
+    tables.write_rows(how(tables.read_table(LAYERS)), PATH, LAYERS.metadata)
+    with pytest.raises(InputError, match=r"layers.parquet: not what dvc.lock of this repository records: .*run `dvc repro`"):
+        opening.table("layers")
+
+
+def test_a_table_that_no_lock_records_opens(repository):
+    tables.write_rows(tables.read_table(LAYERS).head(3), PATH, LAYERS.metadata)
+    (repository / "dvc.lock").unlink()
+    assert opening.table("layers").height == 3
+    (repository / "dvc.lock").write_text("{")
+    assert opening.table("layers").height == 3
+
+
+def test_of_a_stage_the_lock_holds_the_params_that_its_tables_are_complete_against():
+    """So `dvc repro` makes a table anew that is of older params, and one that was replaced: it compares outs, too. Which
+    sections a stage loads, and that they stand there, is held in tests/test_dag.py."""
+    made = [stage for stage, section in STAGES.items() if any("data/tables/" in str(out) for out in section["outs"])]
+    assert len(made) > 10
+    assert [stage for stage in made if not STAGES[stage].get("params")] == []
