@@ -8,11 +8,11 @@ import pytest
 
 from pipeline import opening
 from pipeline.errors import InputError
-from pipeline.schemas.geometry import LAYERS
+from pipeline.schemas.geometry import GEOMETRY
 from pipeline.store import tables
 from tests.conftest import STAGES, write_yaml
 
-PATH = tables.table_path("layers")
+PATH = tables.table_path("geometry")
 
 
 @pytest.fixture
@@ -39,19 +39,19 @@ def repository(finished, tmp_path, monkeypatch):
     ],
 )
 def test_a_table_of_another_run_whose_own_digest_is_right_is_refused(repository, how):
-    """Half of its rows, none, a best layer that moved, the rows of other params."""
-    assert opening.table("layers").height > 10
-    tables.write_rows(how(tables.read_table(LAYERS)), PATH, LAYERS.metadata)
-    with pytest.raises(InputError, match=r"layers.parquet: not what dvc.lock of this repository records: .*run `dvc repro`"):
-        opening.table("layers")
+    """Half of its rows, none, layers that moved, the rows of other params."""
+    assert opening.table("geometry").height > 10
+    tables.write_rows(how(tables.read_table(GEOMETRY)), PATH, GEOMETRY.metadata)
+    with pytest.raises(InputError, match=r"geometry.parquet: not what dvc.lock of this repository records: .*run `dvc repro`"):
+        opening.table("geometry")
 
 
 def test_a_table_that_no_lock_records_opens(repository):
-    tables.write_rows(tables.read_table(LAYERS).head(3), PATH, LAYERS.metadata)
+    tables.write_rows(tables.read_table(GEOMETRY).head(3), PATH, GEOMETRY.metadata)
     (repository / "dvc.lock").unlink()
-    assert opening.table("layers").height == 3
+    assert opening.table("geometry").height == 3
     (repository / "dvc.lock").write_text("{")
-    assert opening.table("layers").height == 3
+    assert opening.table("geometry").height == 3
 
 
 def test_of_a_stage_the_lock_holds_the_params_that_its_tables_are_complete_against():
