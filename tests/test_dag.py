@@ -12,9 +12,11 @@ from pathlib import Path
 import grimp
 import polars as pl
 import pytest
+from ruamel.yaml import YAML
 
 from analysis.report.view import VIEWED
 from pipeline.params.base import Sections
+from pipeline.plan.stages import value_at
 from pipeline.schemas.every import TABLES
 from pipeline.store import parts, provenance
 from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
@@ -40,6 +42,16 @@ def test_a_stage_names_no_code_that_is_not_there_and_no_file_of_a_folder_that_it
     assert all((ROOT / d).exists() for d in named)
     assert not [d for d in named for folder in named if d.startswith(f"{folder}/")]
     assert len(named) == len(set(named))
+
+
+@pytest.mark.parametrize("profile", sorted(p.stem for p in (ROOT / "profiles").glob("*.yaml")))
+def test_a_profile_has_every_key_that_a_stage_depends_on(profile):
+    """DVC refuses a run whose params.yaml lacks one."""
+    params = YAML(typ="safe").load(ROOT / f"profiles/{profile}.yaml")
+    plain = {key for stage in STAGES.values() for key in stage.get("params", []) if isinstance(key, str) and "$" not in key}
+    assert len(plain) > 30
+    for key in plain:
+        value_at(params, key)
 
 
 @pytest.mark.parametrize("stage", STAGES)
