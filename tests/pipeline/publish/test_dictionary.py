@@ -4,6 +4,7 @@ import re
 
 from pipeline.publish import dictionary
 from pipeline.schemas.every import FILES, TABLES
+from pipeline.schemas.parted import PartedTable
 from tests.conftest import ROOT
 
 
@@ -25,3 +26,13 @@ def test_links_of_the_contents_lead_to_headings():
     headings = re.findall(r"(?m)^## (.+)$", page)
     anchors = {re.sub(r"[^\w\- ]", "", h.lower()).replace(" ", "-") for h in headings}
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) == anchors
+
+
+def test_a_table_in_parts_says_which_part_has_what():
+    page = dictionary.page()
+    parted = [t for t in TABLES.values() if isinstance(t, PartedTable)]
+    assert parted
+    for table in parted:
+        assert f"`data/tables/{table.name}/*.parquet`" in page
+        for part, values in table.parts.items():
+            assert all(f"| `{part}.parquet` | {value} | {what}. |" in page for value, what in values.items())
