@@ -1,4 +1,5 @@
-"""What checking costs where a reading is opened: `arrays.activations_at` beside xarray alone, interleaved, the page cache warm.
+"""What checking costs where a reading is opened: `arrays.activations_at` beside xarray alone, in seconds of the CPU,
+interleaved, the page cache warm.
 
     python -m benchmarks.opening [STORIES]
 
@@ -72,9 +73,9 @@ def compare(what: str, path: Path, only: dict[str, list[str]]) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(ROUNDS + 1):
         for name, way in ways.items():
-            began = time.perf_counter()
+            began = time.process_time()
             way()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(time.process_time() - began)
     found = {name: statistics.median(times[1:]) for name, times in seconds.items()}  # the first warms the page cache
     alone, checked = found.values()
     print(f"{what:13} {alone * 1e3:8.1f} ms alone, {checked * 1e3:8.1f} ms checked: ratio {checked / alone:.3f}")

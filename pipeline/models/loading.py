@@ -17,7 +17,6 @@ from typing import Any, cast
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -97,11 +96,13 @@ def load(
         untrained = entry.untrained
         dtype = dtype_of(precision, entry)
         whole = _untrained(config, dtype, seed) if untrained else _trained(folder, precision, dtype, device, where, writes)
-    except (OSError, ValueError, KeyError, RuntimeError, ImportError, SafetensorError) as error:
+        _bos_is_as_declared(tokenizer, entry, where)
+    except InputError:
+        raise
+    except Exception as error:  # the libraries meet broken files with errors of every kind
         raise InputError(f"{where}: cannot load the model from {folder}: {one_line(error)}") from error
     if not untrained and getattr(config, "text_config", None) is not None and not writes:
         whole = whole.get_decoder()  # of a model with other senses, the part that reads
-    _bos_is_as_declared(tokenizer, entry, where)
     if precision not in QUANTISED:
         whole = whole.to(device)  # type: ignore[arg-type]
     if precision == "int8":

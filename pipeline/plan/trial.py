@@ -85,7 +85,7 @@ def why_not(folder: Path) -> str | None:
         return str(error)
     except RuntimeError:  # what a fake tensor cannot do, a true one may
         return None
-    except (OSError, ValueError, KeyError, AttributeError, ImportError) as error:
+    except Exception as error:  # the library meets a broken config with errors of every kind (TypeError, its own validation's)
         return f"this architecture cannot be read: {one_line(error, 160)}"
     if bad := [shape for shape in shapes if len(shape) != 3]:
         return f"{kind}: its blocks put out states of {len(bad[0])} dimensions {bad[0]}; this architecture is not known"

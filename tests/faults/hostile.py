@@ -18,7 +18,7 @@ from pipeline.errors import InputError
 
 CASES = int(os.environ.get("FUZZ_CASES", "150"))
 """Cases of all properties together; `make test-faults` asks for ten thousand."""
-SECONDS = 60
+SECONDS = 300
 LONGEST = 2_000
 """Characters of one line, at most, that somebody may be asked to read."""
 
