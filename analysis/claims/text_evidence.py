@@ -46,8 +46,9 @@ def as_published(rows: list[Row], side: Side) -> Judged:
         return Judged(PAPER, number, Verdict(rules.FAILS, f"{row['model']}: {row['spearman']:.2f}"))
     weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] <= side.at_most]
     if weak:
-        own = "unknown" if weak[0]["ceiling"] is None else f"{weak[0]['ceiling']:.2f}"
-        words = f"{weak[0]['model']}: the two sides agree with themselves at {own}; two that are one would be as low"
+        own = weak[0]["ceiling"]
+        known = "it is not known how well the two sides agree" if own is None else f"the two sides agree at {own:.2f}"
+        words = f"{weak[0]['model']}: {known} with themselves; two that are one may be as low"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     return Judged(PAPER, number, Verdict(rules.HOLDS, f"{row['model']}: the highest {row['spearman']:.2f}"))
 

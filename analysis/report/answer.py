@@ -88,10 +88,11 @@ def _verdict_on_similarity(view: View) -> str:
         rows = judged(view, claim)
         if not rows:
             continue
-        verdicts = {said(row["verdict"]) for row in rows.values()}
-        found_at = {p: f"{ON[p]} ({number(row['estimate'])})" if p == PAPER else ON[p] for p, row in rows.items()}
-        parts = [f"{said(row['verdict'])} {found_at[p]}" for p, row in rows.items()]
-        found = f"{verdicts.pop()} {listed([found_at[p] for p in rows])}" if len(verdicts) == 1 else listed(parts)
+        at: dict[str, list[str]] = {}
+        for protocol, row in rows.items():
+            raw = f" ({number(row['estimate'])})" if protocol == PAPER else ""
+            at.setdefault(said(row["verdict"]), []).append(ON[protocol] + raw)
+        found = listed([f"{verdict} {listed(places)}" for verdict, places in at.items()])
         strictest = list(rows.values())[-1]
         because = f" ({strictest['why'].replace('words:', '')})" if strictest["verdict"] != HOLDS and strictest["why"] else ""
         return f"{subject} {found}{because}"

@@ -64,7 +64,9 @@ def figure(view: View) -> Any:
     # headings stand inside the drawing, where a narrow page has room for them
     axis = alt.Axis(labelExpr="test(/# /, datum.value) ? '' : split(datum.value, '|')[1]", grid=False, ticks=False)
     y = alt.Y("row:N", sort=order, scale=alt.Scale(domain=order), title=None, axis=axis)
-    x = alt.X("value:Q", title="rank correlation of two emotion geometries", scale=alt.Scale(domain=_domain(shown), nice=False))
+    few = alt.Axis(tickCount=10, labelOverlap=True)
+    scale = alt.Scale(domain=_domain(shown), nice=False)
+    x = alt.X("value:Q", title="rank correlation of two emotion geometries", scale=scale, axis=few)
     colour = alt.Color("kind:N", scale=alt.Scale(domain=list(COLOURS), range=list(COLOURS.values())), legend=None)
     tips: list[Any] = ["pair:N", "kind:N", *(alt.Tooltip(f"{c}:Q", format=".3f") for c in ("value", "low", "high"))]
     base = alt.Chart(shown.with_columns(start=pl.coalesce("low", "value"))).encode(y=y)

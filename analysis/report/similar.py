@@ -11,7 +11,7 @@ import polars as pl
 from analysis.readers.kinds import ONE_LINEAGE, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
 from analysis.report.colours import ACCENT, RHO, WARM, toggled
 from analysis.report.figures import WIDE, band, matrix, reaching, tips
-from analysis.report.numbers import counted, number, spread
+from analysis.report.numbers import counted, over_pairs, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 from analysis.rsa.names import ALL_PAIRS, DEPTH
@@ -61,8 +61,8 @@ def section(view: View) -> Section:
     for kind, name in OF_KIND.items():
         if (rows := view.pairs(kind)).height:
             words.append(
-                f"{name[0].upper() + name[1:]} ({counted(rows.height, 'pair')}): rho_same {spread(rows['rho_same'])},"
-                f" rho_cross {spread(rows['rho_cross'])}, rho_dis {spread(rows['rho_dis'])}."
+                f"{name[0].upper() + name[1:]} ({counted(rows.height, 'pair')}): rho_same {over_pairs(rows, 'rho_same')},"
+                f" rho_cross {over_pairs(rows, 'rho_cross')}, rho_dis {over_pairs(rows, 'rho_dis')}."
             )
     caption = (
         "Every two readers, each at its best_layer_cv; columns are numbered as the rows; hover for the intervals. Same"
@@ -109,10 +109,9 @@ def passages(view: View) -> Section:
     words = []
     for kind in kinds:
         rows = view.pairs(kind)
-        same, cross = (number(rows[c].median()) for c in HALVES)  # type: ignore[arg-type]
         words.append(
-            f"{OF_KIND[kind][0].upper() + OF_KIND[kind][1:]}: median {same} on the same half of the topics, {cross} on"
-            f" different halves (range {spread(rows['rho_cross'])})."
+            f"{OF_KIND[kind][0].upper() + OF_KIND[kind][1:]}: {spread(rows['rho_same_half'])} on the same half of the topics,"
+            f" {over_pairs(rows, 'rho_cross')} on different halves."
         )
     caption = (
         "Both lines rest on half of the topics, so that their difference is what reading the same passages adds. Line: median"
