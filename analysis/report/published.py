@@ -42,9 +42,9 @@ def section(view: View) -> Section:
             " meaningless labels."
         )
     rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
-    for r in rows.drop_nulls("reliability_three").unique("reader", maintain_order=True).iter_rows(named=True):
+    for r in rows.drop_nulls("reliability_three").unique(["reader", "setting"], maintain_order=True).iter_rows(named=True):
         words.append(
-            f"{r['reader']}: three texts of each label agree with three others at {number(r['reliability_three'])}"
+            f"{r['reader']}: three texts ({r['setting']}) of each label agree with three others at {number(r['reliability_three'])}"
             " (split-half reliability)."
         )
     caption = (
