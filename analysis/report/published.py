@@ -44,8 +44,8 @@ def section(view: View) -> Section:
     rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
     for r in rows.drop_nulls("reliability_three").unique(["reader", "setting"], maintain_order=True).iter_rows(named=True):
         words.append(
-            f"{r['reader']}: three texts ({r['setting']}) of each label agree with three others at {number(r['reliability_three'])}"
-            " (split-half reliability)."
+            f"{r['reader']}, {r['setting']}: three texts of each label agree with three others at"
+            f" {number(r['reliability_three'])} (split-half reliability)."
         )
     caption = (
         "The published protocol (last token, each reader at the layer of its own rule, all labels) on three stories of each"

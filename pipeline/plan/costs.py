@@ -24,7 +24,22 @@ CPU_SHARE = {"reads": 0.62, "writes": 0.34}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
 # Stages that load no model: seconds of each, for a reader, for a pair of readers. Measured on two cores.
 CONCLUSIONS = {
-    "geometry": (5.0, 2.0, 0.0),
+    "roots": (1.0, 0.0, 0.0),
+    "vectors": (8.0, 0.0, 0.0),
+    "vectors_untrained": (8.0, 0.0, 0.0),
+    "geometry": (4.0, 2.8, 0.0),
+    "corpus": (3.0, 1.0, 0.0),
+    "pairs": (3.0, 0.0, 0.36),
+    "gram": (3.0, 0.6, 0.0),
+    "imported": (3.0, 0.0, 0.0),
+    "shared": (3.0, 0.0, 0.09),
+    "human": (3.0, 0.5, 0.0),
+    "choices": (3.0, 0.0, 0.09),
+    "paper": (3.0, 0.0, 0.11),
+    "writings": (16.0, 0.0, 0.0),
+    "confounds": (23.0, 0.0, 0.0),
+    **dict.fromkeys(("steering", "behaviour", "maturity", "claims", "headline"), (3.0, 0.0, 0.0)),
+    "report": (20.0, 0.3, 0.0),
 }
 CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
 MEASURED = Path("benchmarks/results")  # a file for each card that `make gpu-check` ran on

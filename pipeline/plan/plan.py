@@ -73,8 +73,9 @@ def main(arguments: list[str]) -> None:
 
 
 def show(path: Path) -> dict[str, float]:
-    """Check and say it all. Seconds that each stage to run is thought to take on this machine, by name; empty where all is up
-    to date. Raises InputError for what a stage would refuse."""
+    """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
+    name, of others by the name before the `@`; empty where all is up to date. Raises InputError for what a stage would
+    refuse."""
     params = Params.load(path)
     entries = load_entries(params)
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
@@ -130,8 +131,8 @@ def show(path: Path) -> dict[str, float]:
 
 
 def conclusions(params: Params, entries: dict[str, ModelEntry]) -> dict[str, float]:
-    """Seconds of the stages that load no model, by name."""
-    return {stage: costs.conclusion_seconds(stage, n_readers(params, entries)) for stage in costs.CONCLUSIONS}
+    """Seconds of each stage that loads no model, by the name before its `@`."""
+    return {kind: costs.conclusion_seconds(kind, n_readers(params, entries)) for kind in costs.CONCLUSIONS}
 
 
 def n_readers(params: Params, entries: dict[str, ModelEntry]) -> int:

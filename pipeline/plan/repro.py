@@ -93,7 +93,8 @@ def main(arguments: list[str]) -> None:
     if not out.is_terminal:
         status = subprocess.run(DVC, check=False).returncode
     else:
-        course = Course(stages.stage_names(plan.DAG, Path(PARAMS)), planned)
+        names = stages.stage_names(plan.DAG, Path(PARAMS))
+        course = Course(names, {name: planned.get(name, planned.get(name.split("@")[0], 0.0)) for name in names})
         unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}  # lines of a stage when it prints them, not when it ends
         with subprocess.Popen(DVC, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=unbuffered) as run:
             assert run.stdout is not None
