@@ -65,9 +65,8 @@ def main(arguments: list[str]) -> None:
 def compare(what: str, path: Path, only: dict[str, list[str]]) -> None:
     def plain() -> object:
         with xr.open_zarr(path, consolidated=False) as opened:
-            return opened.isel(
-                {dim: [opened[dim].values.tolist().index(x) for x in names] for dim, names in only.items()}
-            ).load()
+            at = {dim: opened[dim].values.tolist().index(wanted) for dim, (wanted,) in only.items()}
+            return opened.isel({dim: slice(i, i + 1) for dim, i in at.items()}).load()
 
     ways: dict[str, Callable[[], object]] = {"xarray alone": plain, "checked": lambda: arrays.activations_at(path, **only)}
     seconds: dict[str, list[float]] = {name: [] for name in ways}
