@@ -24,6 +24,8 @@ async function draw(element) {
   if (root.dataset.theme === "dark") for (const [from, to] of Object.entries(light)) text = text.replaceAll(from, to);
   const made = await vegaEmbed(element, JSON.parse(text), {renderer: "svg", config: config(), tooltip: {theme: root.dataset.theme},
     actions: {export: true, source: false, compiled: false, editor: false}, downloadFileName: key});
+  const menu = element.querySelector("details > summary");  // three dots, which say nothing to who cannot see them
+  if (menu) menu.setAttribute("aria-label", "Save this figure");
   views.set(element, made.view);
   hide(element.closest("figure"));
 }
