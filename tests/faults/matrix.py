@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -27,9 +27,13 @@ from tests.faults.stages import Step, seeded
 Fault = Callable[[], Found]
 
 
-def edges(box: Box) -> list[tuple[str, Step]]:
-    """Every out with every stage that reads it."""
-    return [(out, step) for step in box.steps for out in box.inputs(step)]
+def edges(box: Box, steps: Sequence[Step] | None = None) -> list[tuple[str, Step]]:
+    """Every out with every stage that reads it: of what it depends on, what it says itself that it has opened."""
+    found = []
+    for step in box.steps if steps is None else steps:
+        files = box.runner.reads(step)
+        found += [(out, step) for out in box.inputs(step) if any(f == out or f.startswith(f"{out}/") for f in files)]
+    return found
 
 
 def spoiled(box: Box, places: list[tuple[str, Step]], rng: Random) -> Iterator[Fault]:

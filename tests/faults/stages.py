@@ -98,10 +98,24 @@ def _child(
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     if humble:
         without_privileges()
+    tell_what_is_read(Path(f"{said}.read"))
     sys.argv = [module, *arguments]
     warnings.simplefilter("ignore")
     sys.modules.pop(module, None)  # it is run, not imported
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def tell_what_is_read(into: Path) -> None:
+    """Let the stage that runs write down, when it ends well, the inputs that it noted."""
+    from pipeline import errors
+
+    check = errors.check_noted
+
+    def told() -> None:
+        into.write_text("\n".join(sorted({name for name, _ in errors._noted.get() or {}})))
+        check()
+
+    errors.check_noted = told
 
 
 def with_a_small_disk(place: Path, size: int) -> bool:
@@ -149,6 +163,12 @@ class Runner:
     def run(self, step: Step, **how: object) -> Ended:
         """Run a stage to its end."""
         return self.wait(*self.start(step, **how))  # type: ignore[arg-type]
+
+    def reads(self, step: Step) -> list[str]:
+        """The files that a stage notes as its inputs, when it runs to its end."""
+        process, said = self.start(step)
+        self.wait(process, said)
+        return said.with_name(f"{said.name}.read").read_text().splitlines()
 
     def run_killed(self, step: Step, after: float, **how: object) -> Ended:
         """Run a stage and kill it after so many seconds, unless it has ended."""

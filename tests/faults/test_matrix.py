@@ -22,9 +22,9 @@ def box(finished, tmp_path_factory) -> Box:
     return Box(finished.folder, tmp_path_factory.mktemp("faults"))
 
 
-def cheap_edges(box, tables_only=False):
-    found = [(out, step) for out, step in edges(box) if step.name.split("@")[0] in CHEAP]
-    return [(out, step) for out, step in found if out.endswith(".parquet") or not tables_only]
+@pytest.fixture(scope="module")
+def cheap(box) -> list[tuple[str, Step]]:
+    return edges(box, [one(box, kind) for kind in CHEAP])
 
 
 def one(box, kind) -> Step:
@@ -36,10 +36,10 @@ def holds(found: Found) -> None:
 
 
 @pytest.mark.parametrize("kind", [*damage.SPOILS, *damage.OF_TABLES, *damage.LEAVES, *damage.FORBIDS])
-def test_a_damaged_input_is_a_clear_error_whose_remedy_works_or_the_same_bytes(box, kind):
+def test_a_damaged_input_is_a_clear_error_whose_remedy_works_or_the_same_bytes(box, cheap, kind):
     rng = seeded("short", kind)
     how = (damage.SPOILS | damage.OF_TABLES | damage.LEAVES | damage.FORBIDS)[kind]
-    out, step = rng.choice(cheap_edges(box, kind in damage.OF_TABLES))
+    out, step = rng.choice([(o, s) for o, s in cheap if o.endswith(".parquet") or kind not in damage.OF_TABLES])
     found = box.spoil(step, out, kind, how, rng, kind not in damage.SPOILS)
     holds(found)
     assert kind not in damage.LEAVES or found.outcome == SAME

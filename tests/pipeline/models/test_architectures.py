@@ -9,7 +9,7 @@ from tests.architectures import ARCHITECTURES, PAGE, SHORT, rows
 
 @pytest.mark.parametrize("kind", SHORT)
 def test_an_architecture_does_what_the_page_says(kind, tmp_path):
-    verdict = architectures.tried(kind, tmp_path)
+    verdict = architectures.tried(kind, tmp_path / kind)
     assert verdict is not None
     assert rows(PAGE.read_text())[kind] == verdict.row
 
