@@ -1,4 +1,4 @@
-"""The grid of a paper's size: time and memory of the stages `rsa` and `controls` on synthetic activations.
+"""The grid of a paper's size: time and memory of the stages `pairs` and `human` on synthetic activations.
 
     python -m benchmarks.grid [--models 12] [--precisions 3] [--methods 4] [--stories 504]
 
@@ -18,12 +18,14 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.controls import controls
+from analysis.controls import human
 from analysis.grid import pairs
 from analysis.readers.readers import Reader, Readout
+from analysis.rsa.names import CV, PAPER
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
+from pipeline.schemas.geometry import LAYERS
 from pipeline.store import chosen_layers, layout, tables
 from pipeline.texts import stimuli
 
@@ -79,6 +81,7 @@ def main() -> None:
         for position in params.geometry.positions:
             for variant in layout.VARIANTS:
                 at = {
+                    **LAYERS.blank(),
                     **c.keys(),
                     "position": position,
                     "variant": variant,
@@ -89,17 +92,17 @@ def main() -> None:
                 middle = sizes[c.model][0] // 2
                 halves = [(h, k) for h in range(n_halvings) for k in (1, 2)]
                 rows += [
-                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (names.CV, names.PAPER)
+                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (CV, PAPER)
                 ]
-                rows += [at | {"layer_rule": names.CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
+                rows += [at | {"layer_rule": CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
     tables.TABLES, layout.CHOSEN_LAYERS, layout.SCRATCH = (folder / name for name in ("tables", "layers", "scratch"))
     chosen_layers.write(rows)
     n_pairs = len(readers) * (len(readers) - 1) // 2
     print(f"{len(readers)} readers, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
-    for stage in (pairs, controls):
+    for stage in (pairs, human):
         spent[0], start = 0.0, time.perf_counter()
-        sections = pairs.PairSections if stage is pairs else controls.Params
+        sections = pairs.PairSections if stage is pairs else human.Params
         sections.load = classmethod(lambda _cls: params)
         stage.load_entries, stage.readouts = (lambda _: entries), readouts
         stage.main([])
