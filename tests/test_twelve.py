@@ -139,9 +139,9 @@ def test_every_model_stands_in_the_tables_at_every_precision(in_twelve):
     assert set(opening.table("lineages").filter(estimator="rho_same")["n_lineages"]) == {5}
 
 
-def is_beyond_fp16(name, folder):
-    """Of every story of an emotion, whether a state of its own tokens after the large block is beyond fp16, by transformers in
-    float32."""
+def beside_fp16(name, folder):
+    """Of every story of an emotion the largest entry of its own tokens' states after the large block, over the largest number
+    of fp16; by transformers in float32."""
     snapshot = snapshot_of(load_entry(name), folder)
     model = AutoModelForCausalLM.from_pretrained(snapshot, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(snapshot)
@@ -149,7 +149,7 @@ def is_beyond_fp16(name, folder):
     with torch.inference_mode():
         passes = [model(**tokenizer(text, return_tensors="pt"), output_hidden_states=True) for text in texts]
     largest = np.array([p.hidden_states[LAYER + 1][0, 1:].abs().max() for p in passes])
-    return largest > torch.finfo(torch.float16).max
+    return largest / torch.finfo(torch.float16).max
 
 
 def test_an_overflow_is_recorded_with_its_first_bad_layer_and_its_share_of_stories(in_twelve):
@@ -159,11 +159,12 @@ def test_an_overflow_is_recorded_with_its_first_bad_layer_and_its_share_of_stori
     assert set(bad["first_bad_layer"]) == {LAYER}
     own = bad.filter(precision="fp16")
     assert own.filter(model=WHOLLY)["share_bad_stimuli"].item() == 1
-    truth = is_beyond_fp16(PARTLY, in_twelve.folder)
-    assert 0 < truth.mean() < 1
+    truth = beside_fp16(PARTLY, in_twelve.folder)
+    assert 0 < (truth > 1).mean() < 1
     partly = own.filter(model=PARTLY).row(0, named=True)
-    # at the next layer every later token of such a text is lost; at the first, those beyond the range alone
-    assert partly["share_bad_stimuli"] == pytest.approx(truth.mean())
+    # at the next layer every later token of such a text is lost; at the first, those beyond the range alone. A text at the very
+    # edge goes either way by how fp16 rounds what comes before
+    assert (truth > 1.05).mean() <= partly["share_bad_stimuli"] <= (truth > 0.8).mean() < 1
     assert 0 < partly["share_bad_at_first"] <= partly["share_bad_stimuli"]
 
 
@@ -213,4 +214,4 @@ def test_the_report_names_every_model(in_twelve):
     page = (in_twelve.folder / "data/report/index.html").read_text()
     assert all(model in page for model in TWELVE)
     page = re.sub(r"</?a\b[^>]*>", "", page)  # words of the glossary are links
-    assert f"{WHOLLY} fp16: not finite from layer {LAYER} on, in 30 of 30 texts" in page
+    assert f"{WHOLLY} fp16: not finite from layer {LAYER} on, in 24 of 24 stories" in page

@@ -30,7 +30,6 @@ def test_no_token_is_in_what_a_run_leaves_or_says(project, planted, tmp_path_fac
     assert hub.get_token() == planted  # it is what the hub would be asked with
     project.params["read"] |= {"models": ["tiny-llama-3.2"], "precisions": ["fp32"]}
     project.params["varied"], project.params["read_untrained"]["models"] = [], []
-    project.params["confounds"]["variance"]["precision"] = ["fp32"]
     project.writes("tiny-llama-3.2")
     project.params["writings"], project.params["writings_read"] = (
         project.params["writings"][:1],
