@@ -91,9 +91,7 @@ def main() -> None:
                 }
                 middle = sizes[c.model][0] // 2
                 halves = [(h, k) for h in range(n_halvings) for k in (1, 2)]
-                rows += [
-                    at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (CV, PAPER)
-                ]
+                rows += [at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (CV, PAPER)]
                 rows += [at | {"layer_rule": CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
     folder = Path(tempfile.mkdtemp(prefix="grid-"))
     tables.TABLES, layout.CHOSEN_LAYERS, layout.SCRATCH = (folder / name for name in ("tables", "layers", "scratch"))
