@@ -164,7 +164,7 @@ def test_an_overflow_is_recorded_with_its_first_bad_layer_and_its_share_of_stori
     partly = own.filter(model=PARTLY).row(0, named=True)
     # at the next layer every later token of such a text is lost; at the first, those beyond the range alone. A text at the very
     # edge goes either way by how fp16 rounds what comes before
-    assert (truth > 1.05).mean() <= partly["share_bad_stimuli"] <= (truth > 0.8).mean() < 1
+    assert (truth > 1.01).mean() <= partly["share_bad_stimuli"] <= (truth > 0.99).mean() < 1
     assert 0 < partly["share_bad_at_first"] <= partly["share_bad_stimuli"]
 
 

@@ -64,6 +64,8 @@ def published(root: Path) -> list[dict[str, Any]]:
 def is_recorded(path: Path, root: Path) -> None:
     """Raise InputError for a file of an out that is not the one which dvc.lock records: it is of another run, which every
     digest in it allows, or was made by a stage that somebody ran by hand. DVC itself would make it anew."""
+    if not path.is_relative_to(root):
+        return
     recorded = {out["path"]: out.get("md5") for out in outs_of(root)}.get(path.relative_to(root).as_posix())
     if recorded is not None and path.is_file():
         with path.open("rb") as file:

@@ -86,10 +86,10 @@ def batches_exchanged(box: Box, step: Step, rng: Random) -> Found:
         box.mend()
 
 
-def disk_full(box: Box, step: Step, rng: Random) -> Found:
+def disk_full(box: Box, step: Step, rng: Random, room: int | None = None) -> Found:
     """Scratch lies on a disk of some bytes, or (an odd number) no file may grow beyond them: a clear error, and the old out or
     none; then, with room, the same bytes."""
-    room = rng.randrange(FULL)
+    room = rng.randrange(FULL) if room is None else room
     what = f"{step.name}, {room} bytes"
     try:
         box.remove(step)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import polars as pl
 import pytest
 
@@ -55,7 +57,9 @@ def test_what_a_killed_stage_kept_is_read_again_where_it_is_spoilt(box):
         holds(fault(box, one(box, "read"), seeded("short", fault.__name__)))
 
 
-@pytest.mark.parametrize("fault", [processes.disk_full, processes.no_permission])
+@pytest.mark.parametrize(
+    "fault", [partial(processes.disk_full, room=2000), partial(processes.disk_full, room=2001), processes.no_permission]
+)
 def test_a_place_that_cannot_be_written_is_a_clear_error(box, fault):
     for kind in ("vectors", "claims"):
         found = fault(box, one(box, kind), seeded("short", kind))

@@ -9,7 +9,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.models import hub
 from pipeline.models.entries import Hub
-from tests.conftest import ROOT
+from tests.conftest import CONCLUDE, ROOT
 
 TOKENS = ("hf_PlantedInTheEnvironment0123456789", "hf_PlantedInItsFile0123456789abcdef")
 
@@ -36,7 +36,7 @@ def test_no_token_is_in_what_a_run_leaves_or_says(project, planted, tmp_path_fac
         project.params["writings_read"][:1],
     )
     project.save()
-    project.run("read", "write", "vectors", "geometry", "report")
+    project.run("read", "write", "vectors", "geometry", *(CONCLUDE[1:] if planted == TOKENS[0] else ()))
     with pytest.raises(InputError) as refused:
         hub.snapshot(Hub(id="org/no-such-model", revision="0" * 40), Path("data/models/m.yaml"))
     said = capfd.readouterr()
