@@ -13,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from contextvars import Context
 from pathlib import Path
 
 from ruamel.yaml import YAML
@@ -123,7 +124,7 @@ def main(arguments: list[str]) -> None:
     git("commit", "--quiet", "--message", f"Data {tag}")
     git("tag", tag)
     try:
-        try_as_a_stranger(tag)
+        Context().run(try_as_a_stranger, tag)  # its clone is gone afterwards: none of its files is an input that holds still
     except InputError as error:
         git("tag", "--delete", tag)
         raise InputError(f"{tag} is committed but not tagged: a clone of it cannot be used: {error}") from error
