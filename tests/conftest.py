@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
+import sys
 from importlib import import_module
 from itertools import product
 from pathlib import Path
@@ -278,3 +280,8 @@ def copy_sources(target: Path) -> None:
     (target / "docs").mkdir()
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", "docs/glossary.md"):
         shutil.copy(ROOT / name, target / name)
+
+
+def dvc_environment() -> dict[str, str]:
+    """The environment of DVC as a child: stages find this Python first, and keep to one thread."""
+    return os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}

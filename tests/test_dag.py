@@ -2,7 +2,6 @@
 dropped model leaves no trace."""
 
 import importlib
-import os
 import re
 import shutil
 import subprocess
@@ -19,7 +18,7 @@ from pipeline.params.base import Sections
 from pipeline.plan.stages import value_at
 from pipeline.schemas.every import TABLES
 from pipeline.store import parts, provenance
-from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
+from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, dvc_environment, module_of
 
 GRAPH = grimp.build_graph("pipeline", "analysis", cache_dir=None)
 
@@ -166,7 +165,7 @@ def cloned(tmp_path_factory, model_folders):
 
 
 def dvc(folder, *arguments, ok=True):
-    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
+    environment = dvc_environment()
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as a user has it: what one stage has compiled the next one need not
     done = subprocess.run(
         [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=540

@@ -10,18 +10,17 @@ import time
 
 import pytest
 
-from tests.conftest import ROOT, Project, copy_sources
+from tests.conftest import ROOT, Project, copy_sources, dvc_environment
 
 READS = [f"read@{model}-fp32" for model in ("tiny-llama-3.2", "tiny-qwen2.5")]
 
 
 def start(folder, *arguments):
     """DVC in a process group of its own, as on a machine of its own."""
-    environment = os.environ | {"PATH": f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
         [sys.executable, "-m", "dvc", *arguments],
         cwd=folder,
-        env=environment,
+        env=dvc_environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -13,8 +13,9 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from math import comb, factorial, inf, sqrt
+from math import comb, factorial, sqrt
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 from rich.console import Console
@@ -30,7 +31,8 @@ from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
 from pipeline.plan import costs, names, stages, trial, workload
 from pipeline.plan.lint import lint
-from pipeline.reading.vectors import positions_of
+from pipeline.reading.vectors import Params as VectorSections
+from pipeline.reading.vectors import groups_of
 from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
@@ -201,15 +203,12 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
 
 def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work], n_labels: int) -> None:
     """What the readings and the vectors take, before compression."""
-    vectors, chosen = 0.0, params.vectors
-    kept = len(positions_of(params.readings[STORIES].positions, chosen))
+    vectors, sections = 0.0, cast(VectorSections, params)  # the whole has the sections of the stage that makes them
     for model in params.models:
-        share = min(chosen.draws or inf, len(entries[model].draws)) / len(entries[model].draws)
-        vectors += share * costs.vector_bytes(entries[model], len(params.precisions_of(model)), kept, n_labels)
-        asked = params.writings_read if model in params.write.models else []
-        own = [r for r in asked if r.written == r.read and (chosen.settings == "all" or r.setting in chosen.settings)]
-        n_positions = len(params.write.positions) if chosen.positions == "all" else 1
-        vectors += costs.vector_bytes(entries[model], sum(len(r.readings) for r in own), n_positions, n_labels)
+        entry = entries[model]
+        kept = len(entry.draws[: params.vectors.draws]) / len(entry.draws)
+        for group in groups_of(model, sections).values():
+            vectors += kept * costs.vector_bytes(entry, len(group.readings), len(group.positions), n_labels)
     read = sum(w.disk for w in work)
     copies = sum({entry.gguf.sha256: costs.copy_bytes(entry) for entry in entries.values() if entry.gguf}.values())
     out.print(

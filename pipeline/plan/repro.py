@@ -15,7 +15,6 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 from rich.live import Live
@@ -93,7 +92,7 @@ def main(arguments: list[str]) -> None:
     if not out.is_terminal:
         status = subprocess.run(DVC, check=False).returncode
     else:
-        names = stages.stage_names(plan.DAG, Path(PARAMS))
+        names = stages.stage_names(plan.DAG, PARAMS)
         course = Course(names, {name: planned.get(name, planned.get(name.split("@")[0], 0.0)) for name in names})
         unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}  # lines of a stage when it prints them, not when it ends
         with subprocess.Popen(DVC, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=unbuffered) as run:

@@ -32,16 +32,13 @@ def killed(box: Box, step: Step, rng: Random) -> Found:
     threads = rng.choice((1, 2))
     what = f"{step.name}, {threads} workers"
     seconds = box.seconds(step)
-    try:
-        box.remove(step)
+    with box.without(step):
         for _ in range(rng.choice((1, 1, 2))):
             box.runner.run_killed(step, rng.uniform(0, seconds), threads=threads)
             truth, found = box.truth(step), box.found(step)
             if half := sorted(k for k, v in found.items() if truth.get(k) != v):
                 return Found(what, "SIGKILL", SILENT, f"half an out after a kill: {half[:3]}")
         return Found(what, "SIGKILL", *at_last(box, step, rng.choice((1, 2))))
-    finally:
-        box.mend()
 
 
 def at_last(box: Box, step: Step, threads: int = 1) -> tuple[str, str]:
@@ -52,12 +49,19 @@ def at_last(box: Box, step: Step, threads: int = 1) -> tuple[str, str]:
     return (STUCK, words) if outcome == CLEAR else (outcome, words)
 
 
+def clear_then_same(box: Box, step: Step, judged: tuple[str, str]) -> tuple[str, str]:
+    """What was judged; but a clear error counts only if, with nothing in its way, the stage then comes to the same bytes."""
+    if judged[0] != CLEAR:
+        return judged
+    last = at_last(box, step)
+    return judged if last[0] == SAME else last
+
+
 def scratch_spoilt(box: Box, step: Step, rng: Random) -> Found:
     """What a killed stage kept is damaged: it must be made again."""
     kind = rng.choice([k for k in damage.SPOILS if k not in ("gone", "swapped", "a link to another")])
     seconds = box.seconds(step)
-    try:
-        box.remove(step)
+    with box.without(step):
         box.runner.run_killed(step, rng.uniform(0.3, 0.95) * seconds)
         kept = [p for p in (box.folder / ".scratch").rglob("*") if p.suffix in (".npy", ".jsonl") and p.stat().st_size]
         if kept:
@@ -65,15 +69,12 @@ def scratch_spoilt(box: Box, step: Step, rng: Random) -> Found:
             how = damage.overwritten if kind == "of another version" else damage.SPOILS[kind]
             how(path, path, rng)
         return Found(f"{step.name}: {kind}", "scratch spoilt", *at_last(box, step))
-    finally:
-        box.mend()
 
 
 def batches_exchanged(box: Box, step: Step, rng: Random) -> Found:
     """Two kept batches, each whole, stand in each other's place."""
     seconds = box.seconds(step)
-    try:
-        box.remove(step)
+    with box.without(step):
         box.runner.run_killed(step, rng.uniform(0.5, 0.95) * seconds)
         kept = sorted((box.folder / ".scratch").rglob("*.npy"))
         if len(kept) > 1:
@@ -82,8 +83,6 @@ def batches_exchanged(box: Box, step: Step, rng: Random) -> Found:
             shutil.copyfile(b, a)
             b.write_bytes(content)
         return Found(step.name, "batches exchanged", *at_last(box, step))
-    finally:
-        box.mend()
 
 
 def disk_full(box: Box, step: Step, rng: Random, room: int | None = None) -> Found:
@@ -91,40 +90,27 @@ def disk_full(box: Box, step: Step, rng: Random, room: int | None = None) -> Fou
     none; then, with room, the same bytes."""
     room = rng.randrange(FULL) if room is None else room
     what = f"{step.name}, {room} bytes"
-    try:
-        box.remove(step)
-        outcome, words = box.judge(step, box.runner.run(step, room=room, threads=rng.choice((1, 2))))
-        if outcome == CLEAR:
-            last, how = at_last(box, step)
-            outcome, words = (CLEAR, words) if last == SAME else (last, how)
-        return Found(what, "disk full", outcome, words)
-    finally:
-        box.mend()
+    with box.without(step):
+        judged = box.judge(step, box.runner.run(step, room=room, threads=rng.choice((1, 2))))
+        return Found(what, "disk full", *clear_then_same(box, step, judged))
 
 
 def no_permission(box: Box, step: Step, rng: Random) -> Found:
     """A place where the stage writes may not be written; then it may."""
-    try:
-        box.remove(step)
+    with box.without(step):
         (box.folder / ".scratch").mkdir(exist_ok=True)
         places = [box.folder / ".scratch", *{(box.folder / out).parent for out in step.outs}]
         place = rng.choice(places)
         place.chmod(0o555)
-        outcome, words = box.judge(step, box.runner.run(step, humble=True))
+        judged = box.judge(step, box.runner.run(step, humble=True))
         place.chmod(0o755)
-        if outcome == CLEAR:
-            last, how = at_last(box, step)
-            outcome, words = (CLEAR, words) if last == SAME else (last, how)
-        return Found(f"{step.name}: {place.name}", "place not writable", outcome, words)
-    finally:
-        box.mend()
+        return Found(f"{step.name}: {place.name}", "place not writable", *clear_then_same(box, step, judged))
 
 
 def two_at_once(box: Box, step: Step, rng: Random) -> Found:
     """Two processes do the same cell: each ends well or says that the other does it, and the bytes are the same."""
     seconds = box.seconds(step)
-    try:
-        box.remove(step)
+    with box.without(step):
         one = box.runner.start(step)
         time.sleep(rng.uniform(0, seconds / 2))
         two = box.runner.start(step, threads=rng.choice((1, 2)))
@@ -135,22 +121,17 @@ def two_at_once(box: Box, step: Step, rng: Random) -> Found:
         if all(end.code for end in ended):
             return Found(step.name, "two at once", STUCK, f"neither did it: {[end.said for end in ended]}")
         return Found(step.name, "two at once", *box.judge(step, Ended(0, "")))
-    finally:
-        box.mend()
 
 
 def input_edited(box: Box, step: Step, rng: Random) -> Found:
     """An input is overwritten, with what no stage can read, while the stage runs: it says so, or it had read it and ended."""
     name = rng.choice([i for i in box.inputs(step) if i.endswith(".parquet")] or ["params.yaml"])
     seconds = box.seconds(step)
-    try:
-        box.remove(step)
+    with box.without(step):
         started = box.runner.start(step)
         time.sleep(rng.uniform(0.1, 0.9) * seconds)
         (box.folder / name).write_bytes(b"{")
         return Found(f"{name} -> {step.name}", "input edited", *box.judge(step, box.runner.wait(*started)))
-    finally:
-        box.mend()
 
 
 FAULTS = (scratch_spoilt, batches_exchanged, disk_full, no_permission, two_at_once, input_edited)

@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -61,6 +63,15 @@ class Box:
             shutil.rmtree(self.folder / name, ignore_errors=True)
         shutil.copytree(self.whole / "data", self.folder / "data", symlinks=True)
         shutil.copy(self.whole / "params.yaml", self.folder)
+
+    @contextmanager
+    def without(self, step: Step) -> Iterator[None]:
+        """The project without the outs of a stage; everything is as it was afterwards."""
+        try:
+            self.remove(step)
+            yield
+        finally:
+            self.mend()
 
     def remove(self, step: Step) -> None:
         """As DVC does before it runs a stage."""
