@@ -25,6 +25,7 @@ from pipeline.store.provenance import digest_of
 SEAL = "sha256"
 NOT_SEALED = "has no digests: another version of this project wrote it"
 CRC = 4  # bytes of a CRC-32C
+BLOCK = 2**24  # numbers of which a digest is taken at once
 
 
 def of_values(array: xr.DataArray | xr.Variable) -> str:
@@ -33,11 +34,13 @@ def of_values(array: xr.DataArray | xr.Variable) -> str:
     values = np.asarray(array.values)
     if values.dtype.kind not in "biuf":
         return digest_of([list(map(str, array.dims)), list(values.shape), [str(x) for x in values.ravel().tolist()]])
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        values = np.where(np.isnan(values), values.dtype.type(np.nan), values)
-    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(json.dumps([list(map(str, array.dims)), little.dtype.str, list(little.shape)]).encode())
-    digest.update(little.reshape(-1).view(np.uint8).data)
+    little = values.dtype.newbyteorder("<")
+    digest = hashlib.sha256(json.dumps([list(map(str, array.dims)), little.str, list(values.shape)]).encode())
+    flat = np.ascontiguousarray(values).reshape(-1)
+    for block in np.split(flat, range(BLOCK, flat.size, BLOCK)):  # of what lies in a file, a part at a time in memory
+        nan = np.isnan(block) if block.dtype.kind == "f" else np.False_
+        numbers = np.where(nan, block.dtype.type(np.nan), block) if nan.any() else block
+        digest.update(numbers.astype(little, copy=False).view(np.uint8).data)
     return digest.hexdigest()
 
 
