@@ -20,10 +20,12 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pipeline.store import layout
 from pipeline.store.provenance import digest_of
 
 SEAL = "sha256"
 NOT_SEALED = "has no digests: another version of this project wrote it"
+VERSION = "schema_version"
 CRC = 4  # bytes of a CRC-32C
 BLOCK = 2**24  # numbers of which a digest is taken at once
 
@@ -80,6 +82,7 @@ def seal(group: Path, values: Mapping[str, str]) -> None:
     node = json.loads(path.read_text(encoding="utf-8"))
     arrays = {name: of_array(group / name) for name in values}
     attributes = node.setdefault("attributes", {})
+    attributes[VERSION] = layout.SCHEMA_VERSION
     attributes[SEAL] = {"values": dict(values), "arrays": arrays, "attributes": digest_of(attributes)}
     path.write_text(json.dumps(node, indent=2), encoding="utf-8")
 
@@ -87,10 +90,18 @@ def seal(group: Path, values: Mapping[str, str]) -> None:
 def faults_of_attributes(attributes: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the attributes of a group, as they stand in its zarr.json."""
     own = attributes.get(SEAL)
-    if not isinstance(own, dict) or not {"values", "arrays", "attributes"} <= own.keys():
+    version = attributes.get(VERSION, "1" if own else None)
+    if version not in (None, layout.SCHEMA_VERSION):
+        yield of_another_version(version)
+    elif not isinstance(own, dict) or not {"values", "arrays", "attributes"} <= own.keys():
         yield NOT_SEALED
     elif own["attributes"] != digest_of({key: value for key, value in attributes.items() if key != SEAL}):
         yield "its attributes are not those that were written"
+
+
+def of_another_version(version: object) -> str:
+    """In words."""
+    return f"is of schema version {version}, and this version of the project reads {layout.SCHEMA_VERSION}"
 
 
 def faults_of_files(group: Path) -> Iterator[str]:
