@@ -165,13 +165,13 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
     emotions, topics = (counted[key].unique().sort().to_list() for key in ("emotion", "topic"))
     there = set(counted.select("emotion", "topic").iter_rows())
     lacking = [f"{e}/{t}" for e in emotions for t in topics if (e, t) not in there]
-    sizes = counted["emotion"].value_counts()["count"]
+    sizes: list[int] = counted["emotion"].value_counts()["count"].to_list()
     if len(topics) > 1 and not lacking:
         n, what = len(topics), f"{len(topics)} topics, each with every label, are what is halved and drawn again"
     else:
         why = f"no story for {some(lacking)}" if lacking else "one topic" if topics != [""] else "no topics"
         n, what = (
-            int(sizes.max() or 0),
+            max(sizes, default=0),
             f"Stories are not crossed with topics ({why}): halves are halves of each label's stories",
         )
     if n >= FEWEST_UNITS:
