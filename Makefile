@@ -9,7 +9,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help repro test test-faults audit gpu-check plan profile model docs site release pull verify lint-corpus peers lint locks image image-check repro-in-image clean-scratch
+.PHONY: help repro test test-faults audit gpu-check plan profile model docs site release pull verify lint-corpus peers bench lint locks image image-check repro-in-image clean-scratch
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
@@ -129,6 +129,11 @@ peers: .venv-peers/ready
 	@.venv-peers/bin/python -m pytest tests/pipeline/reading/test_backends.py tests/analysis/test_to_rsatoolbox.py
 	@.venv-peers/bin/python -m benchmarks.backends
 	@.venv-peers/bin/python -m benchmarks.bootstrap
+
+# One table: how fast, in how much memory and how exactly we read, beside transformers alone, TransformerLens, nnsight and
+# steering-vectors. Some minutes; on a busy machine more.
+bench: .venv-peers/ready
+	@.venv-peers/bin/python -m benchmarks.bench
 
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy; lint-imports --no-cache

@@ -1,6 +1,6 @@
 """Do TransformerLens and our own hooks give the same states, and the same geometry, for the same stories?
 
-    python -m benchmarks.backends [--stories N] [--timed N]
+    python -m benchmarks.backends [--stories N]
 
 TransformerLens comes on top of the project's environment; this is the least that it needs there:
 
@@ -15,16 +15,14 @@ share is transformers' norms, MLPs and rotary angles; attention, padding, poolin
 
 Printed per position and layer: the smallest cosine over stories between the two; the same after the stories' mean is taken
 away; as a scale, the largest cosine of two *different* stories; Spearman's rho of the two RDMs of the emotions. Then the worst
-of each against the targets (the exit code is 1 where one is missed), and the times, as ratios within one run, on one thread.
+of each against the targets (the exit code is 1 where one is missed). How fast each is: `benchmarks.bench`.
 """
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -42,7 +40,7 @@ from pipeline.reading import residual
 from pipeline.reading.batches import BatchPlan
 from pipeline.texts import stimuli
 
-NAME, POSITIONS, TIMED, ROUNDS = "smollm2-135m-instruct", ("last", "mean50"), 32, 3
+NAME, POSITIONS = "smollm2-135m-instruct", ("last", "mean50")
 COSINE, RHO = 0.999998, 0.9999
 BLOCK_OUTPUT = "blocks.{}.hook_out"
 
@@ -156,26 +154,6 @@ def _table(agreed: Agreement) -> None:
             print(f"{position:8} {layer:5}  {1 - own:10.1e}  {1 - centred:18.1e}  {other:29.6f}  {rho:11.8f}")
 
 
-def _times(
-    body: nn.Module, bridge: Any, ids: Sequence[list[int]], positions: Sequence[Position], skip: int, plan: BatchPlan
-) -> None:
-    batches = plan.batches([len(text) for text in ids])
-    ways: dict[str, Callable[[], object]] = {
-        "ours": lambda: through_hooks(body, ids, positions, skip, batches),
-        "TransformerLens, story by story": lambda: through_transformer_lens(bridge, ids, positions, skip),
-        "TransformerLens, in our batches": lambda: through_transformer_lens(bridge, ids, positions, skip, batches),
-    }
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(ROUNDS):
-        for name, way in ways.items():
-            start = time.perf_counter()
-            way()
-            times[name].append(time.perf_counter() - start)
-    for name, taken in times.items():
-        ratios = [a / b for a, b in zip(taken, times["ours"], strict=True)]
-        print(f"{name:32} {statistics.median(ratios):.2f} x the time of ours, over {len(ids)} stories")
-
-
 def _holds(what: str, values: Floats, target: float) -> bool:
     p, layer = np.unravel_index(values.argmin(), values.shape)
     met = bool(values.min() >= target)
@@ -187,7 +165,6 @@ def _holds(what: str, values: Floats, target: float) -> bool:
 def main() -> None:
     parser = argparse.ArgumentParser(description="the same stories through TransformerLens and through our own hooks")
     parser.add_argument("--stories", type=int, help="how many, over all labels and topics (all)")
-    parser.add_argument("--timed", type=int, default=TIMED, help="how many the times are taken on (%(default)s)")
     asked = parser.parse_args()
     torch.set_num_threads(1)
     params, entry = Params.load(), load_entry(NAME)
@@ -210,7 +187,6 @@ def main() -> None:
     _table(agreed)
     held = [_holds("cosine", agreed.cosine, COSINE), _holds("rho of RDMs", agreed.rho, RHO), same == len(ids)]
     print(f"worst centred cosine: 1 - {1 - agreed.centred.min():.1e}")
-    _times(model.body, bridge, ids[: asked.timed], positions, int(bos), plan)
     sys.exit(not all(held))
 
 

@@ -165,15 +165,18 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
     emotions, topics = (counted[key].unique().sort().to_list() for key in ("emotion", "topic"))
     there = set(counted.select("emotion", "topic").iter_rows())
     lacking = [f"{e}/{t}" for e in emotions for t in topics if (e, t) not in there]
-    sizes: list[int] = counted["emotion"].value_counts()["count"].to_list()
     if len(topics) > 1 and not lacking:
         n, what = len(topics), f"{len(topics)} topics, each with every label, are what is halved and drawn again"
     else:
         why = f"no story for {some(lacking)}" if lacking else "one topic" if topics != [""] else "no topics"
-        n, what = (
-            max(sizes, default=0),
-            f"Stories are not crossed with topics ({why}): halves are halves of each label's stories",
-        )
+        what = f"Stories are not crossed with topics ({why}): halves are halves of each label's stories"
+        sizes = counted["emotion"].value_counts().sort("count", "emotion")
+        (fewest, least), (_, n) = sizes.row(0), sizes.row(-1)
+        if least < n:
+            what += (
+                f". {fewest} has {least} of them, others up to {n}: what needs halves is null, with its reason, wherever a half"
+                f" has none of a label; {least} of each label would have none of this"
+            )
     if n >= FEWEST_UNITS:
         return what
     return f"{what}. There are {n}, and {FEWEST_UNITS} are needed: no reliability, and no number of a pair that needs one"

@@ -47,6 +47,7 @@ def test_params_yaml_is_the_default_profile():
         ({"readings__stories__positions": ["lst"]}, "'lst' is not among positions"),
         ({"readings__neutral__positions": ["last"]}, "readings.neutral.positions: 'mean50' is read in the stories"),
         ({"report__position": "middle"}, "report.position: 'middle' is not among"),
+        ({"report__variant": "centered"}, "report.variant: Input should be 'centred' or 'denoised'"),
         ({"positions__last": {"rule": "last", "start": 3}}, "'start' belongs to the rule 'mean'"),
         ({"positions__last": {"rule": "word"}}, "the rule 'word' needs a 'word'"),
         ({"positions__last": {"rule": "last", "word": 3}}, "'word' belongs to the rules 'word' and 'mean'"),
@@ -91,6 +92,16 @@ def test_params_yaml_is_the_default_profile():
 def test_a_mistake_in_params_is_named_with_its_key(tmp_path, change, message):
     with pytest.raises(InputError, match=message):
         changed(tmp_path, **change)
+
+
+def test_an_emptied_list_whose_rows_still_stand_beneath_it_is_named_with_its_line(tmp_path):
+    """`writings: []` alone, the first thing that one tries."""
+    text = (ROOT / "profiles/default.yaml").read_text(encoding="utf-8")
+    n = next(n for n, line in enumerate(text.splitlines(), start=1) if line.startswith("writings:"))
+    (tmp_path / "params.yaml").write_text(text.replace("\nwritings: ", "\nwritings: []  "), encoding="utf-8")
+    with pytest.raises(InputError, match=rf"^.*params.yaml: not readable as YAML: .*line {n + 1}, column 3") as caught:
+        Params.load(tmp_path / "params.yaml")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):
