@@ -94,6 +94,7 @@ docs: .venv/ready
 	@python -m pipeline.publish.dictionary
 	@python -m pipeline.publish.reference
 	@python -m tests.architectures
+	@python -m benchmarks.gpu.page
 
 # The same pages as a site of files, in an environment of its own
 .venv-docs/ready: locks/docs.txt

@@ -32,6 +32,9 @@ PLACE = {
 }
 """What is wrong with the place of a file, and what to do."""
 
+NO_MEMORY = ("out of memory", "can't allocate memory")
+"""What torch says where a GPU, and where a machine, has no memory left."""
+
 # Of ours every stage imports this module first, and by then `python -m` has named the stage. Until it runs the collector
 # sleeps: while torch and transformers are imported it would go through all their objects again and again, a third of that time.
 _main = getattr(sys.modules["__main__"], "__spec__", None)
@@ -134,8 +137,8 @@ def _arguments_are_as_asked(arguments: list[str], asked: str | None) -> None:
 
 
 def run_stage(main: Callable[[list[str]], None]) -> None:
-    """Run a stage's `main(arguments)`: a user's mistake, and a place that cannot be written, end in a message and exit status
-    2, never in a traceback. Code and inputs that change while it runs are such a mistake."""
+    """Run a stage's `main(arguments)`: a user's mistake, a place that cannot be written, and a memory that is short end in a
+    message and exit status 2, never in a traceback. Code and inputs that change while it runs are such a mistake."""
     gc.freeze()  # what has been imported stays
     gc.enable()
     before = _noted.set({})
@@ -148,6 +151,11 @@ def run_stage(main: Callable[[list[str]], None]) -> None:
         check_noted()
     except (InputError, ValidationError, OSError) as error:
         print(f"error: {_in_words(error)}", file=sys.stderr)
+        sys.exit(MISTAKE)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not any(words in str(error) for words in NO_MEMORY):
+            raise
+        print(f"error: memory is short: {one_line(error)}; free some, then run `dvc repro` again", file=sys.stderr)
         sys.exit(MISTAKE)
     except KeyboardInterrupt:
         sys.exit("stopped; what was finished is kept and the next run goes on from there")

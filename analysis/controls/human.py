@@ -88,8 +88,12 @@ def _against_norms(
 
     By norm: rho on all topics and on each draw (B); or the reason why there is none."""
     e, units = len(rated), len(headline.design.units)
-    if e < split_half.FEWEST_UNITS or units < split_half.FEWEST_UNITS or not headline.design.crossed:
-        return None, f"{e} labels with norms, {units} topics; {split_half.FEWEST_UNITS} of each are needed, crossed"
+    topics = units if headline.design.crossed else 0
+    if min(e, topics) < split_half.FEWEST_UNITS:
+        return (
+            None,
+            f"{e} labels with norms, {topics} topics that every label has; {split_half.FEWEST_UNITS} of each are needed",
+        )
     layer = readout.layer(index, params.vectors.neutral_variance, (VARIANT,))
     if layer.grams is None:
         return None, layer.reason

@@ -65,8 +65,7 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
         folds = np.stack([held_out for rows in by_layer for row, held_out in rows if row["variant"] == variant])
         own = choices(readout, variant, folds, np.array(cosines, dtype=float))
         chosen += with_reliability(own, [r for r in described if r["variant"] == variant])
-        if first is not None:
-            chosen.append(cross_fitted(readout, headline, own, first, variant, params))
+        chosen.append(cross_fitted(readout, headline, own, first, variant, params))
     return described, chosen
 
 
@@ -90,12 +89,14 @@ def with_reliability(chosen: list[Row], described: list[Row]) -> list[Row]:
 
 
 def cross_fitted(
-    readout: Readout, headline: Headline, chosen: list[Row], first: Bools, variant: str, params: ReaderSections
+    readout: Readout, headline: Headline, chosen: list[Row], first: Bools | None, variant: str, params: ReaderSections
 ) -> Row:
     """The row of `layers` of the rule that chooses on one half and measures on the other: its reliability owes nothing to the
     choice."""
     row = next(r for r in chosen if r["halving"] is None) | {"layer_rule": names.CROSS_FITTED}
     row |= dict.fromkeys(("layer", "plateau_low", "plateau_high", "reliability", "reliability_se"))
+    if first is None:
+        return row | {"reason": split_half.TOO_FEW}
     on_halves = [r["layer"] for r in chosen if r["halving"] is not None]
     if None in on_halves:
         return row | {"reason": "no layer has an estimate on some half"}

@@ -193,8 +193,8 @@ def uncrossed_in_words(readout: Readout) -> str:
         return ""
     cells = set(zip(readout.emotions, readout.topics, strict=True))
     missing = [f"{e}/{t}" for e in sorted(set(readout.emotions)) for t in topics if (e, t) not in cells]
-    lacking = f"stories are not crossed with topics (no story for {some(missing)})"
-    return f"{lacking}: halves are halves of each label's stories, not of topics"
+    why = f"no story for {some(missing)}" if missing else f"there is one topic, {topics[0]}"
+    return f"stories are not crossed with topics ({why}): halves are halves of each label's stories, not of topics"
 
 
 @dataclass(frozen=True)

@@ -71,10 +71,12 @@ def page(view: View, weights: list[str]) -> str:
 
 def lead(view: View) -> str:
     report, row = view.params.report, view.curves().row(0, named=True)
+    uncrossed = "stories, which are not crossed with topics: where this page says topics, read stories of each label"
+    over = "topics" if row["unit"] == "topic" else uncrossed
     return (
         f"This run: profile {view.params.profile}; {row['n_emotions']} emotions, {units(row)}, {row['n_stimuli']} stories."
         f" Position {report.position} ({view.params.positions[report.position].in_words()}), {report.variant} vectors, each"
-        " reader at its best_layer_cv. Intervals are 95%, over topics."
+        f" reader at its best_layer_cv. Intervals are 95%, over {over}."
     )
 
 

@@ -23,7 +23,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 from pipeline.errors import InputError, one_line
 from pipeline.models import inspection, packages
 from pipeline.models.entries import Gguf
-from pipeline.store.layout import whole_or_nothing
+from pipeline.store.layout import taken, whole_or_nothing
 
 
 def dequantised(gguf: Gguf, where: Path) -> Path:
@@ -51,6 +51,8 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
                 words = f"{kind.removeprefix('MOSTLY_')} (GGUF {gguf.name}), dequantised to fp32"
                 (scratch / "gguf.json").write_text(json.dumps({"weights": words, "sha256": gguf.sha256}))
                 inspection.seal(scratch)
+        except InputError:
+            raise
         except Exception as error:  # the parser meets a broken file with errors of every kind (struct.error, IndexError ...)
             raise InputError(f"{where}: cannot read the GGUF file {gguf.name}: {one_line(error)}") from error
     return copy
@@ -79,22 +81,20 @@ def _whole_file(gguf: Gguf, where: Path) -> Iterator[Path]:
         yield found[0]
         return
     copy = packages.copy_of(gguf)
-    folder = copy.with_name(f"{copy.name}.parts")
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        folder.mkdir(parents=True)
-        path, digest = folder / gguf.name, hashlib.sha256()
-        with path.open("wb") as whole:
-            for part in found:
-                with part.open("rb") as file:
-                    while block := file.read(2**24):
-                        whole.write(block)
-                        digest.update(block)
-        if digest.hexdigest() != gguf.sha256:
-            raise InputError(
-                f"{where}: gguf.sha256: its {len(found)} parts, each as it should be, make {digest.hexdigest()}: the order of"
-                " the parts is another, or one lacks"
-            )
-        yield path
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with taken(copy.with_name(f"{copy.name}.parts")) as folder:  # or another process would take the file away from under this
+        try:
+            path, digest = folder / gguf.name, hashlib.sha256()
+            with path.open("wb") as whole:
+                for part in found:
+                    with part.open("rb") as file:
+                        while block := file.read(2**24):
+                            whole.write(block)
+                            digest.update(block)
+            if digest.hexdigest() != gguf.sha256:
+                raise InputError(
+                    f"{where}: gguf.sha256: its {len(found)} parts, each as it should be, make {digest.hexdigest()}: the order"
+                    " of the parts is another, or one lacks"
+                )
+            yield path
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -124,12 +124,14 @@ def true_precision(folder: Path) -> str:
 
 
 def digest_of_file(path: Path) -> str:
-    """SHA-256 of a file. The hub's cache names large files by theirs; in one process a file is read once."""
+    """SHA-256 of a file; in one process a file is read once. The hub's cache names large files by theirs: raises InputError for
+    one whose contents are others, which the hub's library never looks at again."""
     real = path.resolve()
-    if re.fullmatch("[0-9a-f]{64}", real.name):
-        return real.name
     state = real.stat()
-    return _read(real, state.st_size, state.st_mtime_ns)
+    found = _read(real, state.st_size, state.st_mtime_ns)
+    if re.fullmatch("[0-9a-f]{64}", real.name) and found != real.name:
+        raise InputError(f"{path}: damaged: its contents have the SHA-256 {found}; remove {real}, and it is fetched again")
+    return found
 
 
 @cache

@@ -45,7 +45,7 @@ def one_thread() -> Iterator[None]:
 def share(work: Work[Result], pieces: int, device: torch.device) -> Iterator[Result]:
     """`work` on the pieces 0 .. `pieces` - 1, of which each worker has every n-th. Yields what comes of them, in no order.
 
-    Raises what a worker raises, and RuntimeError where one is killed (as when memory is short).
+    Raises what a worker raises, and MemoryError where one is killed, which a system does when memory is short.
     """
     n = min(cores(device), pieces)
     if n < 2:
@@ -83,7 +83,7 @@ def _received(connection: Connection) -> Any:
     try:
         said = connection.recv()
     except EOFError:
-        raise RuntimeError("a worker was killed; if memory is short, set OMP_NUM_THREADS=1, so that there is one") from None
+        raise MemoryError("a worker was killed; set OMP_NUM_THREADS=1, so that there is one") from None
     if isinstance(said, BaseException):
         raise said
     return said

@@ -22,6 +22,9 @@ LOST = ("size", "nfiles")
 GRAMS = 4
 """Arrays of stories x stories, float64, that an analysis holds at once."""
 
+FEWEST_EMOTIONS = 3
+"""Two have one distance, which has no order."""
+
 
 def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     """Raise InputError, a line for each, for names that lead nowhere. `texts`: by the name of their reading."""
@@ -100,8 +103,11 @@ def _labels(params: Params, labels: list[str]) -> Iterator[str]:
     neutral = params.vectors.neutral_label
     if neutral is not None and neutral not in labels and (near := [x for x in labels if alike(x) == alike(neutral)]):
         yield f"vectors.neutral_label: '{neutral}' has no stories, but '{near[0]}' has; write it as the stories do"
-    if len([x for x in labels if x != neutral]) < 2:
-        yield f"readings.stories: fewer than two emotions beside the neutral label ({', '.join(labels)}): nothing to compare"
+    if len([x for x in labels if x != neutral]) < FEWEST_EMOTIONS:
+        yield (
+            f"readings.stories: {len(labels)} labels ({', '.join(labels)}): {FEWEST_EMOTIONS} or more are needed beside the"
+            " neutral one, since distances are compared by their order"
+        )
 
 
 def _steering(params: Params, labels: list[str], stories: pl.DataFrame) -> Iterator[str]:

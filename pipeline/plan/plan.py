@@ -21,7 +21,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import InputError, one_line, run_stage
+from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.models import hub, packages
 from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
@@ -35,6 +35,8 @@ from pipeline.reading.vectors import groups_of
 from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
+FEWEST_UNITS = 4
+"""Topics, or stories of each label, of which halves say anything (`analysis.rsa.split_half`)."""
 
 
 def flops_per_second() -> float:
@@ -114,6 +116,7 @@ def show(path: Path) -> dict[str, float]:
         f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
     out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
+    out.print(units_in_words(params, stories))
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
     for name in missing:
@@ -155,6 +158,28 @@ def pairs_in_words(params: Params, labels: list[str]) -> str:
     if orders <= params.rsa.permutations:
         said += f", and no p from permuted labels is below 1/{orders}"
     return said
+
+
+def units_in_words(params: Params, stories: pl.DataFrame) -> str:
+    """What is halved and drawn again, and what so few of them cannot show. `stories`: columns of `stimuli.load`."""
+    counted = stories.filter(pl.col("emotion").map_elements(params.vectors.counts, pl.Boolean))
+    if params.vectors.neutral_label is not None:
+        counted = counted.filter(pl.col("emotion") != params.vectors.neutral_label)
+    emotions, topics = (counted[key].unique().sort().to_list() for key in ("emotion", "topic"))
+    there = set(counted.select("emotion", "topic").iter_rows())
+    lacking = [f"{e}/{t}" for e in emotions for t in topics if (e, t) not in there]
+    sizes: list[int] = counted["emotion"].value_counts()["count"].to_list()
+    if len(topics) > 1 and not lacking:
+        n, what = len(topics), f"{len(topics)} topics, each with every label, are what is halved and drawn again"
+    else:
+        why = f"no story for {some(lacking)}" if lacking else "one topic" if topics != [""] else "no topics"
+        n, what = (
+            max(sizes, default=0),
+            f"Stories are not crossed with topics ({why}): halves are halves of each label's stories",
+        )
+    if n >= FEWEST_UNITS:
+        return what
+    return f"{what}. There are {n}, and {FEWEST_UNITS} are needed: no reliability, and no number of a pair that needs one"
 
 
 def _precisions(model: str, params: Params) -> list[str]:

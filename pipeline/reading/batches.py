@@ -1,21 +1,16 @@
-"""Which texts share a pass; how a batch is kept until all are read, and how those of a GPU are while the next are computed."""
+"""Which texts share a pass; and how the batches of a GPU are kept while the next are computed."""
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TypeVar
 
-import google_crc32c
-import numpy as np
 import torch
 
 from pipeline.params.reading import QUANTISED, ReadingSections
-from pipeline.reading.residual import Pooled
 
 Started = TypeVar("Started")
 
@@ -81,32 +76,3 @@ def overlapped(
         for done, kept in on_the_way:
             kept.result()
             yield done
-
-
-def keep(pooled: Pooled, path: Path) -> None:
-    """The arrays one after the other in one file, and their checksum: of a GPU they come faster than that of an archive is
-    computed."""
-    unfinished = path.with_suffix(".tmp")
-    with unfinished.open("wb") as file:
-        for part in (*pooled, _checksum(pooled, path)):
-            np.save(file, part)
-    os.replace(unfinished, path)
-
-
-def kept(path: Path) -> Pooled | None:
-    """A batch that `keep` kept; None where it is not readable, or not what was kept there."""
-    try:
-        with path.open("rb") as file:
-            *arrays, checksum = [np.load(file) for _ in range(len(Pooled._fields) + 1)]
-    except Exception:  # NumPy meets broken files with errors of every kind
-        return None
-    found = Pooled(*arrays)
-    return found if np.array_equal(checksum, _checksum(found, path)) else None
-
-
-def _checksum(pooled: Pooled, path: Path) -> np.ndarray:
-    """CRC-32C of a batch and its place: its number, and the folder, which is named by all that it depends on."""
-    crc = google_crc32c.value(f"{path.parent.name}/{path.name}".encode())
-    for part in pooled:
-        crc = google_crc32c.extend(crc, part.tobytes())
-    return np.array([crc], dtype=np.uint32)

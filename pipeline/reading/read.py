@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 import xarray as xr
 from tqdm import tqdm
 
@@ -25,10 +27,10 @@ from pipeline.models import int8, loading, workers
 from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
-from pipeline.reading import batches as kept_batches
 from pipeline.reading import residual, words
 from pipeline.reading.batches import BatchPlan, overlapped
 from pipeline.reading.checks import texts_are_text, texts_long_enough
+from pipeline.reading.kept import Kept, in_file
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
@@ -44,49 +46,55 @@ def read(
     progress: tqdm[Any],
     word_ends: Sequence[Sequence[int]] | None = None,
 ) -> residual.Pooled:
-    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`; in the order of `ids`. `skip` and
-    `word_ends` as `skip` and `words` of `residual.read_batch`"""
-    scratch.mkdir(parents=True, exist_ok=True)
+    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`. The arrays are in the order of `ids`,
+    and lie in files there. `skip` and `word_ends` as `skip` and `words` of `residual.read_batch`."""
+    room = residual.room_for(model.body, len(ids), len(positions))
     if not ids:
-        return residual.room_for(model.body, 0, len(positions))  # as where a model could write nothing at a precision
+        return room  # as where a model could write nothing at a precision
     batches = plan.batches([len(text) for text in ids])
-    whole = residual.room_for(model.body, len(ids), len(positions))
-    here: set[int] = set()
-
-    def kept(number: int) -> Path:
-        return scratch / f"{number:05}.npy"
-
-    def is_kept(number: int) -> bool:
-        return kept_batches.kept(kept(number)) is not None
-
-    def keep(number: int, pending: residual.Pending) -> None:
-        pooled = pending.result()
-        kept_batches.keep(pooled, kept(number))
-        for arrays, part in zip(whole, pooled, strict=True):
-            arrays[batches[number]] = part
-        here.add(number)
+    kept = Kept(scratch, room, batches)
 
     def work(numbers: Sequence[int]) -> Iterator[int]:
-        for number in overlapped(numbers, start, keep) if model.device.type != "cpu" else numbers:
-            if not is_kept(number):
-                kept_batches.keep(residual.read_batch(*arguments(number)), kept(number))
+        for number in overlapped(numbers, start, keep) if model.device.type != "cpu" else map(there, numbers):
             yield sum(len(ids[i]) for i in batches[number])
 
-    def arguments(number: int) -> tuple[Any, list[list[int]], Sequence[Position], list[int], list[Sequence[int]] | None]:
-        own = batches[number]
+    def there(number: int) -> int:
+        if not kept.has(number):
+            kept.put(number, residual.read_batch(*arguments(batches[number])))
+        return number
+
+    def arguments(own: list[int]) -> tuple[Any, list[list[int]], Sequence[Position], list[int], list[Sequence[int]] | None]:
         ends = None if word_ends is None else [word_ends[i] for i in own]
         return model.body, [ids[i] for i in own], positions, [skip[i] for i in own], ends
 
     def start(number: int) -> residual.Pending | None:
-        return None if is_kept(number) else residual.start_batch(*arguments(number))
+        if kept.has(number):
+            return None
+        try:
+            return residual.start_batch(*arguments(batches[number]))
+        except torch.OutOfMemoryError:
+            return in_halves(batches[number])
+
+    def in_halves(own: list[int]) -> residual.Pending:
+        if len(own) == 1:
+            raise InputError(
+                f"{model.name}: a text of {len(ids[own[0]])} tokens does not fit into the GPU's memory beside the model"
+            )
+        print(
+            f"{model.name}: {len(own)} texts do not fit into the GPU's memory and are read in two halves; a lower"
+            f" {PARAMS}: read.gpu_batch_tokens would do without",
+            file=sys.stderr,
+        )
+        torch.cuda.empty_cache()
+        halves = own[: len(own) // 2], own[len(own) // 2 :]
+        return residual.Pending.of([residual.read_batch(*arguments(half)) for half in halves])
+
+    def keep(number: int, pending: residual.Pending) -> None:
+        kept.put(number, pending.result())
 
     for tokens in workers.share(work, len(batches), model.device):
         progress.update(tokens)
-    for number in set(range(len(batches))) - here:
-        found = kept_batches.kept(kept(number)) or residual.read_batch(*arguments(number))
-        for arrays, part in zip(whole, found, strict=True):
-            arrays[batches[number]] = part
-    return whole
+    return kept.arrays
 
 
 def dataset(
@@ -231,11 +239,22 @@ def read_tokens(
     return Part(pooled, lengths, attributes, scratch)
 
 
+def stacked(draws: list[residual.Pooled]) -> residual.Pooled:
+    """The draws of a twin as one, with that dimension first: arrays in files without a name."""
+
+    def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
+        like = np.broadcast_to(arrays[0], (len(arrays), *arrays[0].shape))
+        with tempfile.TemporaryFile(dir=layout.SCRATCH) as file:
+            return np.stack(arrays, out=in_file(file, like))
+
+    return residual.Pooled(*map(together, zip(*draws, strict=True)))
+
+
 def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str) -> None:
     """Put the parts of one source together, one per seed of a twin, and write its store."""
     pooled = parts[0].pooled
     if entry.seeds is not None:
-        pooled = residual.Pooled(*(np.stack(draws) for draws in zip(*(p.pooled for p in parts), strict=True)))
+        pooled = stacked([part.pooled for part in parts])
     not_finite = overflow_in_words(pooled.finite, precision)
     if not_finite:
         print(f"{name} {precision} {source.name}: {not_finite}; recorded, not averaged", file=sys.stderr)

@@ -132,12 +132,11 @@ class Pooled(NamedTuple):
 
 
 def room_for(body: nn.Module, n_texts: int, n_positions: int) -> Pooled:
-    """Room for what that many texts give, not filled."""
+    """Arrays of the shapes and types of what that many texts give. They hold nothing, and take no memory."""
     n_layers, hidden = len(blocks(body)), int(body.config.hidden_size)  # type: ignore[union-attr, arg-type]
-    shape = (n_texts, n_positions, n_layers)
-    return Pooled(
-        np.empty((*shape, hidden), np.float32), np.empty(shape, np.bool_), np.empty((n_texts, n_positions, hidden), np.float32)
-    )
+    texts, zero = (n_texts, n_positions), np.float32(0)
+    activation, embedding = (np.broadcast_to(zero, shape) for shape in ((*texts, n_layers, hidden), (*texts, hidden)))
+    return Pooled(activation, np.broadcast_to(np.False_, (*texts, n_layers)), embedding)
 
 
 @dataclass(frozen=True)
@@ -146,6 +145,11 @@ class Pending:
 
     parts: tuple[Tensor, Tensor, Tensor]
     done: torch.cuda.Event | None
+
+    @classmethod
+    def of(cls, read: Sequence[Pooled]) -> Pending:
+        """What is there already, one after the other."""
+        return cls(cast(Any, tuple(torch.from_numpy(np.concatenate(arrays)) for arrays in zip(*read, strict=True))), None)
 
     def result(self) -> Pooled:
         """Wait for it. Raises what the device raised meanwhile."""

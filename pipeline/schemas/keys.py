@@ -41,13 +41,6 @@ PAIR_OF_READERS = on_both_sides(READER)
 PAIR_HERE = {**PAIR_OF_READERS, **READOUT}
 """What names a pair of readers at one read-out."""
 
-PAIR = {
-    **PAIR_HERE,
-    "layer_rule": LAYER_RULE,
-    "depth": Column(pl.Float64, "layer / number of layers, of the rule matched_depth; null for the other rules."),
-    "pairs": Column(pl.String, "Pairs of emotions that count: all, within_sign (of valence), valence_removed."),
-}
-
 LAYERS_OF_BOTH = {
     "layer_a": Column(pl.Int64, "The layer of a, counted from 0."),
     "layer_b": Column(pl.Int64, "The layer of b, counted from 0."),

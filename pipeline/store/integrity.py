@@ -20,11 +20,14 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from pipeline.store import layout
 from pipeline.store.provenance import digest_of
 
 SEAL = "sha256"
 NOT_SEALED = "has no digests: another version of this project wrote it"
+VERSION = "schema_version"
 CRC = 4  # bytes of a CRC-32C
+BLOCK = 2**24  # numbers of which a digest is taken at once
 
 
 def of_values(array: xr.DataArray | xr.Variable) -> str:
@@ -33,11 +36,13 @@ def of_values(array: xr.DataArray | xr.Variable) -> str:
     values = np.asarray(array.values)
     if values.dtype.kind not in "biuf":
         return digest_of([list(map(str, array.dims)), list(values.shape), [str(x) for x in values.ravel().tolist()]])
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        values = np.where(np.isnan(values), values.dtype.type(np.nan), values)
-    little = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    digest = hashlib.sha256(json.dumps([list(map(str, array.dims)), little.dtype.str, list(little.shape)]).encode())
-    digest.update(little.reshape(-1).view(np.uint8).data)
+    little = values.dtype.newbyteorder("<")
+    digest = hashlib.sha256(json.dumps([list(map(str, array.dims)), little.str, list(values.shape)]).encode())
+    flat = np.ascontiguousarray(values).reshape(-1)
+    for block in np.split(flat, range(BLOCK, flat.size, BLOCK)):  # of what lies in a file, a part at a time in memory
+        nan = np.isnan(block) if block.dtype.kind == "f" else np.False_
+        numbers = np.where(nan, block.dtype.type(np.nan), block) if nan.any() else block
+        digest.update(numbers.astype(little, copy=False).view(np.uint8).data)
     return digest.hexdigest()
 
 
@@ -77,6 +82,7 @@ def seal(group: Path, values: Mapping[str, str]) -> None:
     node = json.loads(path.read_text(encoding="utf-8"))
     arrays = {name: of_array(group / name) for name in values}
     attributes = node.setdefault("attributes", {})
+    attributes[VERSION] = layout.SCHEMA_VERSION
     attributes[SEAL] = {"values": dict(values), "arrays": arrays, "attributes": digest_of(attributes)}
     path.write_text(json.dumps(node, indent=2), encoding="utf-8")
 
@@ -84,10 +90,18 @@ def seal(group: Path, values: Mapping[str, str]) -> None:
 def faults_of_attributes(attributes: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the attributes of a group, as they stand in its zarr.json."""
     own = attributes.get(SEAL)
-    if not isinstance(own, dict) or not {"values", "arrays", "attributes"} <= own.keys():
+    version = attributes.get(VERSION, "1" if own else None)
+    if version not in (None, layout.SCHEMA_VERSION):
+        yield of_another_version(version)
+    elif not isinstance(own, dict) or not {"values", "arrays", "attributes"} <= own.keys():
         yield NOT_SEALED
     elif own["attributes"] != digest_of({key: value for key, value in attributes.items() if key != SEAL}):
         yield "its attributes are not those that were written"
+
+
+def of_another_version(version: object) -> str:
+    """In words."""
+    return f"is of schema version {version}, and this version of the project reads {layout.SCHEMA_VERSION}"
 
 
 def faults_of_files(group: Path) -> Iterator[str]:

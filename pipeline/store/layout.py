@@ -40,6 +40,9 @@ VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
 
+SCHEMA_VERSION = "2"
+"""Which arrays and columns there are, and what they mean: a store or a table of another version is refused by name."""
+
 ABOUT = {
     "Conventions": "ACDD-1.3",
     "license": "CC BY 4.0 for this project's part; what derives from a model's weights is under that model's terms, too",

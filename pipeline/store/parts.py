@@ -13,7 +13,6 @@ from pipeline.errors import InputError
 from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
 from pipeline.store import tables
-from pipeline.store.layout import whole_or_nothing
 
 
 def part_path(table: Table, part: str) -> Path:
@@ -43,9 +42,7 @@ def write_part(table: PartedTable, part: str, rows: list[dict[str, Any]]) -> pl.
     frame = tables.assembled(table, rows)
     if strange := set(frame[table.by]) - set(table.parts[part]):
         raise ValueError(f"{table.name}: {table.by} {sorted(map(str, strange))} is not of the part '{part}'")
-    with whole_or_nothing(part_path(table, part)) as scratch:
-        tables.write_rows(frame, scratch, table.metadata)
-    return frame
+    return tables.put(table, frame, part_path(table, part))
 
 
 def read_part(table: PartedTable, part: str) -> pl.DataFrame:

@@ -16,6 +16,7 @@ import polars as pl
 
 from pipeline.errors import InputError, note_file, one_line
 from pipeline.schemas.table import Table
+from pipeline.store import integrity, layout
 from pipeline.store.layout import whole_or_nothing
 
 TABLES = Path("data/tables")
@@ -30,8 +31,12 @@ def table_path(name: str) -> Path:
 def write_table(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Write `data/tables/<name>.parquet`, sorted by its keys; a row that misses or adds a column is an error. The file says of
     itself what its columns are (`polars.read_parquet_metadata`)."""
-    frame = assembled(table, rows)
-    with whole_or_nothing(table_path(table.name)) as scratch:
+    return put(table, assembled(table, rows), table_path(table.name))
+
+
+def put(table: Table, frame: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Write the rows of a table, or of a part of it, to a file; and return them."""
+    with whole_or_nothing(path) as scratch:
         write_rows(frame, scratch, table.metadata)
     return frame
 
@@ -39,7 +44,8 @@ def write_table(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
 def write_rows(frame: pl.DataFrame, path: Path, metadata: dict[str, str] | None = None) -> None:
     """Rows as a Parquet file, with the digest that `read_rows` asks for."""
     buffer = io.BytesIO()
-    frame.write_parquet(buffer, compression="zstd", statistics=True, metadata=metadata)
+    about = (metadata or {}) | {integrity.VERSION: layout.SCHEMA_VERSION}
+    frame.write_parquet(buffer, compression="zstd", statistics=True, metadata=about)
     content = buffer.getvalue()
     footer = _footer(content)
     path.write_bytes(content[:footer] + hashlib.sha256(content).digest() + content[footer:])
@@ -88,6 +94,9 @@ def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
             raise InputError(f"{path}: not readable: no whole Parquet file; remove it and run `dvc repro`")
         if not _is_as_written(content):
             raise InputError(f"{path}: not what was written, or by another version; remove it and run `dvc repro`")
+        version = pl.read_parquet_metadata(io.BytesIO(content)).get(integrity.VERSION, "1")
+        if version != layout.SCHEMA_VERSION:
+            raise InputError(f"{path}: {integrity.of_another_version(version)}; remove it and run `dvc repro`")
         frame = pl.read_parquet(content)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error

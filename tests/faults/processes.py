@@ -63,7 +63,7 @@ def scratch_spoilt(box: Box, step: Step, rng: Random) -> Found:
     seconds = box.seconds(step)
     with box.without(step):
         box.runner.run_killed(step, rng.uniform(0.3, 0.95) * seconds)
-        kept = [p for p in (box.folder / ".scratch").rglob("*") if p.suffix in (".npy", ".jsonl") and p.stat().st_size]
+        kept = [p for p in (box.folder / ".scratch").rglob("*") if p.suffix in (".raw", ".crc", ".jsonl") and p.stat().st_size]
         if kept:
             path = rng.choice(kept)
             how = damage.overwritten if kind == "of another version" else damage.SPOILS[kind]
@@ -76,7 +76,7 @@ def batches_exchanged(box: Box, step: Step, rng: Random) -> Found:
     seconds = box.seconds(step)
     with box.without(step):
         box.runner.run_killed(step, rng.uniform(0.5, 0.95) * seconds)
-        kept = sorted((box.folder / ".scratch").rglob("*.npy"))
+        kept = sorted((box.folder / ".scratch").rglob("*.crc"))
         if len(kept) > 1:
             a, b = rng.sample(kept, 2)
             content = a.read_bytes()

@@ -5,8 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from pipeline import errors
 from pipeline.errors import InputError
@@ -112,11 +114,32 @@ def test_a_place_that_cannot_be_written_is_one_line(code, capsys):
     assert said.count("\n") == 1
 
 
-def test_a_fault_of_ours_keeps_its_traceback():
-    def main(_):
-        raise OSError(errno.EBADF, "a fault")
+def of_numpy(_):
+    np.empty(2**60, np.float32)
 
-    with pytest.raises(OSError, match="a fault"):
+
+def of_torch(_):
+    torch.empty(2**60)
+
+
+def of_a_gpu(_):
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+
+@pytest.mark.parametrize("main", [of_numpy, of_torch, of_a_gpu])
+def test_a_memory_that_is_short_is_one_line(main, capsys):
+    assert ended(main) == errors.MISTAKE
+    said = capsys.readouterr().err
+    assert said.startswith("error: memory is short: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EBADF, "a fault"), RuntimeError("a fault")])
+def test_a_fault_of_ours_keeps_its_traceback(fault):
+    def main(_):
+        raise fault
+
+    with pytest.raises(type(fault), match="a fault"):
         ended(main)
 
 

@@ -171,6 +171,8 @@ def test_a_corpus_whose_labels_lack_topics_is_told_so(rng, default_params):
     rows, _ = geometry.of_readout(readout, default_params)
     assert {r["unit"] for r in rows} == {"story"}
     assert {r["n_units"] for r in rows} == {6}
+    readout.topics[:] = ["t0"] * len(readout.topics)
+    assert uncrossed_in_words(readout).startswith("stories are not crossed with topics (there is one topic, t0): halves are")
 
 
 def test_mean_cosine_is_its_definition(rng):

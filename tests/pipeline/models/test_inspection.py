@@ -196,6 +196,21 @@ def test_a_digest_is_of_weights_tokenizer_and_config_and_an_entry_may_note_it(fo
     assert loading.load("m", entry(folder), "fp32", CPU).attributes["files_sha256"] == noted
 
 
+def test_a_file_of_the_hubs_cache_is_not_taken_by_its_name(folder, tmp_path):
+    """A bit that the disk turned once gave other states under the digest of the right weights."""
+    weights = folder / "model.safetensors"
+    blob = tmp_path / "blobs" / inspection.digest_of_file(weights)
+    blob.parent.mkdir()
+    weights.rename(blob)
+    weights.symlink_to(blob)
+    assert inspection.digest_of_file(weights) == blob.name
+    content = bytearray(blob.read_bytes())
+    content[-1] ^= 1
+    blob.write_bytes(bytes(content))
+    with pytest.raises(InputError, match=f"model.safetensors: damaged: .* remove {blob}, and it is fetched again"):
+        loading.load("m", entry(folder), "fp32", CPU)
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "tokenizer.json", "config.json", "files.json"])
 def test_a_dequantised_copy_that_is_not_what_was_made_is_made_again(name, folder, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

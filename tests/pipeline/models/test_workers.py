@@ -87,7 +87,7 @@ def test_what_a_worker_raises_is_raised(threads):
 
 def test_a_worker_that_is_killed_is_not_waited_for(threads):
     threads(2)
-    with pytest.raises(RuntimeError, match="a worker was killed"):
+    with pytest.raises(MemoryError, match="a worker was killed"):
         workers.each(stop, range(6), CPU)
 
 

@@ -316,7 +316,7 @@ SAID = {
     "pipeline/models/loading.py:_trained": (folder(cut), "cut off, or damaged"),
     "pipeline/reading/vectors.py:of_group": (
         params(lambda p: p["readings"]["stories"].update(emotions=["calm", "neutral"])),
-        "fewer than two emotions|three",
+        "3 or more are needed beside",
     ),
     "pipeline/steering/directions.py:known": (
         both(steers, params(lambda p: p["steering"]["ours"].update(emotions=["joyful"]))),

@@ -50,7 +50,10 @@ def steered(**changes):
         (lambda p: p["vectors"].update(neutral_label="Neutral"), "neutral_label: 'Neutral' has no stories, but 'neutral' has"),
         (steered(emotions=["joyful"]), "steering.ours.emotions: 'joyful' has no stories; there are angry, calm"),
         (steered(emotions=["calmm"]), "steering.ours.emotions: 'calmm' has no stories; did you mean 'calm'?"),
-        (lambda p: p["readings"]["stories"].update(emotions=["calm", "neutral"]), "fewer than two emotions beside the neutral"),
+        (
+            lambda p: p["readings"]["stories"].update(emotions=["calm", "neutral"]),
+            "2 labels (calm, neutral): 3 or more are needed",
+        ),
     ],
 )
 def test_a_name_that_leads_nowhere_is_named(project, change, said):

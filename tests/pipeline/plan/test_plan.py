@@ -1,12 +1,16 @@
 import re
 import shutil
 
+import polars as pl
 import pytest
 
+from analysis.rsa import split_half
+from analysis.rsa.gram import Design
 from pipeline.errors import InputError
 from pipeline.models import hub
 from pipeline.params.whole import Params
 from pipeline.plan import pins, plan
+from pipeline.texts import stimuli
 from tests.conftest import ROOT
 
 
@@ -149,3 +153,25 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
     assert many.endswith("of 0.07")
     three = params.vectors.model_copy(update={"emotions": ["calm", "happy", "sad"]})
     assert plan.pairs_in_words(params.model_copy(update={"vectors": three}), labels).startswith("3 emotions count, 3 pairs")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda s: s, "6 topics, each with every label, are what is halved and drawn again"),
+        (lambda s: s.with_columns(topic=pl.lit("")), "Stories are not crossed with topics (no topics): halves are halves of"),
+        (lambda s: s.filter(topic="supper"), "(one topic): halves are halves of each label's stories. There are 1, and 4 are"),
+        (lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")), "(no story for sad/supper)"),
+        (lambda s: s.filter((pl.col("emotion") != "neutral") | (pl.col("topic") != "supper")), "6 topics, each with every"),
+        (lambda s: s.filter(pl.col("topic") < "b"), "one topic"),
+    ],
+)
+def test_what_is_halved_is_said_as_the_stages_find_it(project, change, said):
+    params = Params.load()
+    stories = change(stimuli.load(params.readings["stories"]))
+    words = plan.units_in_words(params, stories)
+    assert said in words
+    emotional = stories.filter(pl.col("emotion") != "neutral")
+    design = Design.of(emotional["emotion"].to_list(), emotional["topic"].to_list())
+    assert design.crossed == ("each with every label" in words)
+    assert (len(design.units) < split_half.FEWEST_UNITS) == ("no reliability" in words)

@@ -146,7 +146,7 @@ def test_a_stopped_reading_goes_on_where_it_stood(project, monkeypatch):
 
 
 def truncated(path):
-    path.write_bytes(path.read_bytes()[:-100])
+    path.write_bytes(path.read_bytes()[:-1])
 
 
 def emptied(path):
@@ -154,18 +154,16 @@ def emptied(path):
 
 
 def altered(path):
-    """Other values, in a file that NumPy reads."""
-    with path.open("rb") as file:
-        arrays = [np.load(file) for _ in range(4)]
-    arrays[0][0] += 1
-    with path.open("wb") as file:
-        for array in arrays:
-            np.save(file, array)
+    """Another number among those of a text."""
+    numbers = np.fromfile(path.with_name("activation.raw"), np.float32)
+    first = np.flatnonzero(numbers)[0]
+    numbers[first] += 1
+    numbers.tofile(path.with_name("activation.raw"))
 
 
 def exchanged(path):
-    """A whole batch, of another place."""
-    first, second = sorted(path.parent.glob("*.npy"))[:2]
+    """A whole batch's checksum, of another place."""
+    first, second = sorted(path.parent.glob("*.crc"))[:2]
     assert path == first
     shutil.copy(second, first)
 
@@ -181,7 +179,7 @@ def test_a_kept_batch_that_is_not_what_was_kept_is_read_again(project, monkeypat
     monkeypatch.setattr(residual, "read_batch", stopping_after(2))
     with pytest.raises(KeyboardInterrupt):
         read.main(["tiny-llama-3.2", "fp32", "stories"])
-    kept = sorted((layout.SCRATCH / "read").rglob("*.npy"))
+    kept = sorted((layout.SCRATCH / "read").rglob("*.crc"))
     assert len(kept) == 2
     spoil(kept[0])
     read_now = []
