@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 
 import polars as pl
+import xarray as xr
 
 from pipeline.errors import InputError, nearest
 from pipeline.params.base import PARAMS
@@ -16,6 +17,8 @@ from pipeline.steering import directions
 from pipeline.store.layout import METHODS
 from pipeline.texts.stimuli import alike
 
+LOST = ("size", "nfiles")
+"""Excluded from the hash of DVC's run cache, at any depth (dvc 10296)."""
 GRAMS = 4
 """Arrays of stories x stories, float64, that an analysis holds at once."""
 
@@ -28,14 +31,40 @@ def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     labels = texts[STORIES]["emotion"].unique().sort().to_list()
     params.vectors.are_there(labels, params.readings[STORIES].path)
     found = [
+        *_keys(params),
         *_settings(params),
+        *_positions(params),
         *_experiments(params),
         *_labels(params, labels),
-        *_steering(params, labels),
+        *_steering(params, labels, texts[STORIES]),
     ]
     found += _texts(texts)
     if found:
         raise InputError(*(f"{PARAMS}: {line}" for line in found))
+
+
+def _keys(params: Params) -> Iterator[str]:
+    """Keys that DVC leaves out of what it knows a finished stage by, so that another value would bring an old result back."""
+
+    def below(tree: object, where: str) -> Iterator[str]:
+        for key, value in tree.items() if isinstance(tree, dict) else ():
+            if key in LOST:
+                yield f"{where}{key}: DVC takes this name for one of its own; take another"
+            yield from below(value, f"{where}{key}.")
+
+    return below(params.model_dump(), "")
+
+
+def _positions(params: Params) -> Iterator[str]:
+    """The published protocol reads the last token of everything."""
+    places = {f"readings.{STORIES}": params.readings[STORIES].positions}
+    places |= {f"second.{second.name}": second.positions for second in params.second}
+    for place, names in places.items():
+        if not any(params.positions[n].rule == "last" and n in params.readings[NEUTRAL].positions for n in names):
+            yield (
+                f"{place}.positions: the published protocol reads the last token; list a position of the rule 'last' here and"
+                " under readings.neutral.positions"
+            )
 
 
 def _settings(params: Params) -> Iterator[str]:
@@ -43,6 +72,8 @@ def _settings(params: Params) -> Iterator[str]:
     for name in params.write.settings:
         if name in taken:
             yield f"write.settings.{name}: this name means a reading or a method already; take another"
+        if "." in name:
+            yield f"write.settings.{name}: DVC takes a dot for a key within a key; take another name"
     for w in params.writings if params.write.models else ():
         if w.precision not in params.read.precisions:
             yield f"writings: {w.setting} at {w.precision}: not among read.precisions ({', '.join(params.read.precisions)})"
@@ -79,7 +110,7 @@ def _labels(params: Params, labels: list[str]) -> Iterator[str]:
         )
 
 
-def _steering(params: Params, labels: list[str]) -> Iterator[str]:
+def _steering(params: Params, labels: list[str], stories: pl.DataFrame) -> Iterator[str]:
     steering = params.steering
     if not steering.models:
         return
@@ -92,6 +123,11 @@ def _steering(params: Params, labels: list[str]) -> Iterator[str]:
         if prompt not in there:
             hint = nearest(prompt, there, f"it has {', '.join(there)}")
             yield f"steering.paper.scenarios: {steering.prompts} has no prompt '{prompt}'; {hint}"
+    told = {name: ("stimulus", stories[name].to_list()) for name in ("emotion", "topic")}
+    try:
+        directions.first_half(xr.Dataset(coords=told), steering.ours.seed)
+    except InputError as error:
+        yield str(error).removeprefix(f"{PARAMS}: ")
 
 
 def _texts(texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:

@@ -21,7 +21,6 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.models import hub, packages
 from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
@@ -29,7 +28,7 @@ from pipeline.params.base import PARAMS
 from pipeline.params.fetch import fetched_path
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import costs, names, stages, trial, workload
+from pipeline.plan import costs, files, names, stages, trial, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -85,9 +84,6 @@ def show(path: Path) -> dict[str, float]:
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
     lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
     packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
-    questionnaire.only_instruct(params.behaviour.models, entries)
-    questionnaire.questions(params.behaviour.questions)
-    questionnaire.tasks(params.behaviour.constraints)
     texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
     missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
     for second in params.second:  # what is fetched first cannot be counted yet
@@ -98,10 +94,17 @@ def show(path: Path) -> dict[str, float]:
         stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
     texts |= {varied.name: texts[STORIES] for varied in params.varied}
     names.check(params, texts)
+    files.check(params, entries, texts[STORIES]["emotion"].unique().sort().to_list(), chosen=path == PARAMS)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     if changed:
+        from pipeline.models import loading  # takes seconds, which only a plan with something to do need spend
+        from pipeline.plan import tokens
+
         writers = {*params.write.models, *params.steering.models, *params.behaviour.models}
         trial.check(entries, {model: _precisions(model, params) for model in entries}, writers)
+        tokens.check(params, entries, texts)
+        if path == PARAMS:  # a profile may be for another machine
+            loading.pick_device(params.read.device)
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")

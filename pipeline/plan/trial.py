@@ -3,7 +3,9 @@ weights that are here, and by a pass of its architecture without numbers (torch'
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
@@ -51,6 +53,45 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bo
         inspection.is_noted(folder, entry.folder.sha256, where)
     if why := why_not(folder) or (why_no_writer(folder) if writes else None):
         raise InputError(f"{where}: {why}")
+    _config_is_as_meant(folder, entry, where)
+    if entry.folder is not None and not entry.untrained:
+        _weights_are_whole(folder, where)
+
+
+def _weights_are_whole(folder: Path, where: Path) -> None:
+    """Raise InputError for a folder that lacks weights: all, those of a file that its index names or whose end was cut off, or
+    those of the last layers."""
+    files, index = sorted(folder.glob("*.safetensors")), folder / "model.safetensors.index.json"
+    try:
+        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        raise InputError(f"{where}: cannot load the model from {index}: not readable as an index of weights") from None
+    if lacking := sorted(named - {path.name for path in files}) or ([] if files else ["*.safetensors"]):
+        raise InputError(f"{where}: folder.path: {folder} has no {lacking[0]}; put its weights there")
+    found = set()
+    for path in files:
+        header = inspection.header_of(path)
+        with path.open("rb") as file:
+            begin = 8 + int.from_bytes(file.read(8), "little")
+        if (length := begin + max((t["data_offsets"][1] for t in header.values()), default=0)) != path.stat().st_size:
+            raise InputError(f"{where}: {path}: {path.stat().st_size} bytes, its header says {length}: cut off, or damaged")
+        found |= {int(m[1]) for name in header if (m := re.search(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.", name))}
+    config = inspection.config_of(folder)
+    n = (config.get("text_config") or config).get("num_hidden_layers")
+    if isinstance(n, int) and found and max(found) + 1 < n:
+        said = f"its weights have {max(found) + 1} layers, but its config says num_hidden_layers: {n}"
+        raise InputError(f"{where}: {folder.name}: {said}")
+
+
+def _config_is_as_meant(folder: Path, entry: ModelEntry, where: Path) -> None:
+    """As `pipeline.models.loading` does, once it can be loaded."""
+    from transformers import AutoConfig
+
+    from pipeline.models import loading
+
+    config = AutoConfig.from_pretrained(folder, local_files_only=True)  # which `why_not` could read
+    loading._config_is_readable(config, where)
+    loading._shape_is_as_declared(config, entry, where)
 
 
 def why_not(folder: Path) -> str | None:
