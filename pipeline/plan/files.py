@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pipeline.banks import load as banks
 from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, nearest
-from pipeline.models.entries import ModelEntry
+from pipeline.models import inspection
+from pipeline.models.entries import MODELS, Folder, ModelEntry
 from pipeline.params.base import PARAMS, load_yaml
 from pipeline.params.imported import BANKS, Bank
+from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
+from pipeline.store import layout
 from pipeline.texts import labels, prompts
 
 
@@ -29,6 +34,30 @@ def check(params: Params, entries: Mapping[str, ModelEntry], emotions: Sequence[
         prompts.asked(prompts.load(params.write.prompts, setting.prompts, setting.only), emotions, params.vectors.neutral_label)
     for name in params.imported:
         _bank(name, params, chosen)
+    for model, entry in entries.items() if chosen else ():
+        if entry.folder is not None and entry.folder.path.is_dir():
+            _is_as_read(model, entry.folder, params)
+
+
+def _is_as_read(model: str, folder: Folder, params: Params) -> None:
+    """DVC does not look into a folder of weights: what was overwritten there would be up to date."""
+    where = MODELS / f"{model}.yaml"
+    inspection.is_noted(folder.path, folder.sha256, where)
+    for precision in params.precisions_of(model) if folder.sha256 is None else ():
+        read = layout.activations_path(model, precision, STORIES)
+        if (known := _attribute(read / "zarr.json")) and known != (found := inspection.digest(folder.path)):
+            raise InputError(
+                f"{where}: folder: the files of {folder.path} are others than {read} was read with; add `sha256: {found}` to"
+                " `folder`, and its stages run again"
+            )
+
+
+def _attribute(node: Path) -> str | None:
+    """What a reading says of its model's files; None where there is none, or where it says nothing."""
+    try:
+        return str(json.loads(node.read_text(encoding="utf-8"))["attributes"]["files_sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _bank(name: str, params: Params, chosen: bool) -> None:

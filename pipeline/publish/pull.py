@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.door.home import home, published
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import InputError, one_line, run_stage, some
+from pipeline.publish.objects import OBJECTS, spoilt
 
 
 def pull(root: Path) -> None:
@@ -26,15 +27,38 @@ def pull(root: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "pull", "--allow-missing"], cwd=root, capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or done.stderr.splitlines() or [""]
-        raise InputError(f"{root}: not everything came: {said[0].removeprefix('ERROR: ')}")
     _remove_empty(root / "data/activations")
-    if lost := [out["path"] for out in wanted if not _came(root / out["path"], out)]:
-        raise InputError(
-            f"{root}: not everything came: {', '.join(lost[:3])}; the remote lacks it or holds it"
-            " damaged: `git checkout artifacts`, or make it with `dvc repro`"
-        )
+    lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
+    if done.returncode or lost:
+        raise InputError(f"{root}: not everything came ({some(lost, 3)}): {_why(root, lost, done.stderr)}")
+
+
+def _why(root: Path, lost: list[str], said: str) -> str:
+    """What is wrong, by what is there, and what to do; by the words of DVC where that does not tell."""
+    if "Unable to acquire lock" in said:
+        return "another DVC process works here; wait for it, or stop it, then pull again"
+    if "unsaved files" in said and (own := [path for path in lost if (root / path).exists()]):
+        return f"{some(own, 3)} is not what was published, and nowhere else: move it away, then pull again"
+    remote = _remote(root)
+    if remote is None:
+        return ".dvc/config names no remote; `git checkout .dvc/config`, or make it with `dvc repro`"
+    again = "`git checkout artifacts`" if Path(remote).is_relative_to(root) else "mend or push that remote anew"
+    if "://" not in remote and not Path(remote).is_dir():
+        return f"its remote {remote} is not there; {again}, then pull again, or make it with `dvc repro`"
+    if bad := [str(path.relative_to(remote)) for path in spoilt(Path(remote) / OBJECTS)]:
+        return f"its remote {remote} is damaged in {some(bad, 3)}; {again}, then pull again, or make it with `dvc repro`"
+    errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR")]
+    words = f" ({one_line(errors[0], 150)})" if errors else ""
+    return f"its remote {remote} lacks it or cannot be reached{words}; {again}, then pull again, or make it with `dvc repro`"
+
+
+def _remote(root: Path) -> str | None:
+    """The place of the remote that is pulled from: a path, or a url; None where none is named."""
+    from dvc.config import Config  # takes a second, which only a pull that failed need spend
+
+    config = Config(str(root / ".dvc"), local_dvc_dir=str(root / ".dvc"))
+    known = config["remote"].get(config["core"].get("remote"))
+    return None if known is None else str(known["url"])
 
 
 def _remove_empty(folder: Path) -> None:

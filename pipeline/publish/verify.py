@@ -5,26 +5,17 @@ python -m pipeline.publish.verify
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.door.home import home
 from pipeline.errors import InputError, run_stage, some
 from pipeline.publish import release
+from pipeline.publish.objects import OBJECTS, spoilt
 from pipeline.store import arrays, layout, sealed
 
-CACHE = Path(".dvc/cache/files/md5")
+CACHE = Path(".dvc/cache") / OBJECTS
 GRAM = Path("data/gram.zarr")
 SHOWN = 3
-
-
-def spoilt(cache: Path) -> Iterator[Path]:
-    """Objects of a DVC cache whose contents are not those that their names say (MD5)."""
-    for path in sorted(cache.glob("??/*")):
-        with path.open("rb") as file:
-            if hashlib.file_digest(file, "md5").hexdigest() != path.parent.name + path.name.removesuffix(".dir"):
-                yield path
 
 
 def verify(root: Path) -> int:

@@ -2,10 +2,12 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html.parser import HTMLParser
 
 import polars as pl
 import pytest
+from markupsafe import escape
 
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
@@ -251,6 +253,32 @@ def test_a_users_label_cannot_break_the_page(view):
     table = opening.table("claims").with_columns(text=pl.lit(bad), why=pl.lit(bad))
     made = page.page(with_tables(view, claims=table), [bad])
     assert "<script>alert" not in made
+
+
+class Tags(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.found = Counter()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.found[tag] += 1
+
+
+@pytest.mark.parametrize("bad", ['"><img src=x onerror=alert(1)>', "</script><script>alert(1)</script>"])
+def test_neither_a_models_name_nor_a_story_can_break_the_page(view, html, bad, monkeypatch):
+    """Of the page that has them in every table, figure and text, the elements are those of the page that has not."""
+    name, read = "tiny-qwen2.5", texts.stimuli.load
+    own = {k: t.with_columns(pl.col(pl.String).str.replace_all(name, bad, literal=True)) for k, t in read_tables().items()}
+    models = [bad if m == name else m for m in view.params.read.models]
+    params = view.params.model_copy(update={"read": view.params.read.model_copy(update={"models": models})})
+    monkeypatch.setattr(texts.stimuli, "load", lambda reading: read(reading).with_columns(text=pl.lit(bad), topic=pl.lit(bad)))
+    entries = {bad if m == name else m: entry for m, entry in view.entries.items()}
+    made = page.page(View.of(params, entries, own), [line.replace(name, bad) for line in page.provenance(view.params.models)])
+    assert Tags(made).found == Tags(html).found
+    assert made.count(bad.replace("<", "\\u003c").replace('"', '\\"')) > 100  # in the figures, tables and stories, as text
+    assert made.count(str(escape(bad))) > 10
+    assert bad not in made
 
 
 def test_a_word_of_the_glossary_leads_to_what_it_means():

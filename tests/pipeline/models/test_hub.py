@@ -1,11 +1,12 @@
 import json
+from fnmatch import fnmatch
 
 import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
 
 from pipeline.errors import InputError
-from pipeline.models import hub
+from pipeline.models import hub, inspection
 from pipeline.models.entries import Hub
 
 A, B = Hub(id="org/a", revision="a" * 40, gated=True), Hub(id="org/b", revision="b" * 40)
@@ -64,3 +65,12 @@ def test_a_token_that_may_not_read_is_found_out_and_a_silent_hub_says_nothing(mo
     if refused:
         with pytest.raises(InputError, match="this HF_TOKEN may not read 2 of the models"):
             hub.check_access([A, B])
+
+
+def test_the_hub_and_a_folder_give_the_same_files():
+    """A tokenizer of vocab.json and merges.txt alone once lacked its merges where it came from the hub."""
+    known = ("config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json", "generation_config.json")
+    known += ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja")
+    for patterns in (hub.FILES, inspection.READ):
+        assert [name for name in known if not any(fnmatch(name, p) for p in patterns)] == []
+        assert not any(fnmatch(name, p) for name in ("pytorch_model.bin", "modeling_own.py", "README.md") for p in patterns)

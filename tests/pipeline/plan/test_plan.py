@@ -1,3 +1,4 @@
+import json
 import re
 import shutil
 
@@ -7,9 +8,10 @@ import pytest
 from analysis.rsa import split_half
 from analysis.rsa.gram import Design
 from pipeline.errors import InputError
-from pipeline.models import hub
+from pipeline.models import hub, inspection
 from pipeline.params.whole import Params
 from pipeline.plan import pins, plan
+from pipeline.store import layout
 from pipeline.texts import stimuli
 from tests.conftest import ROOT
 
@@ -57,6 +59,32 @@ def test_nothing_to_do_is_said(project, monkeypatch, capsys):
     monkeypatch.setattr(plan, "changed_stages", list)
     plan.main([])
     assert capsys.readouterr().out == "Everything is up to date.\n"
+
+
+def test_weights_that_were_overwritten_in_place_are_not_up_to_date(project, monkeypatch, capsys):
+    """DVC does not look into a folder of weights."""
+    monkeypatch.setattr(plan, "changed_stages", list)
+    folder = shutil.copytree(project.models["llama-3.2"], project.folder / "own")
+    project.entry("tiny-llama-3.2", "llama-3.2", folder={"path": "own"})
+    read = project.folder / layout.activations_path("tiny-llama-3.2", "fp32", "stories")
+    read.mkdir(parents=True)
+    (read / "zarr.json").write_text(json.dumps({"attributes": {"files_sha256": inspection.digest(folder)}}))
+    plan.main([])
+    weights = bytearray((folder / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (folder / "model.safetensors").write_bytes(bytes(weights))
+    with pytest.raises(
+        InputError, match="the files of own are others than .*stories.zarr was read with; add `sha256: "
+    ) as said:
+        plan.main([])
+    project.entry(
+        "tiny-llama-3.2", "llama-3.2", folder={"path": "own", "sha256": re.search("[0-9a-f]{64}", str(said.value))[0]}
+    )
+    plan.main([])
+    (folder / "model.safetensors").write_bytes(bytes(weights[:-1]) + b"x")
+    with pytest.raises(InputError, match="folder.sha256: the files of own have"):
+        plan.main([])
+    assert capsys.readouterr().out == "Everything is up to date.\n" * 2
 
 
 def test_what_dvc_refuses_is_said_in_one_line(project):

@@ -1,0 +1,146 @@
+"""What can befall a pull: a remote that is damaged, gone or out of reach, a pull that was killed, files in its way. It ends in
+one line, with nothing half there, and the remedy that the line names works."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.publish.objects import OBJECTS
+from pipeline.publish.pull import pull
+from tests.conftest import ROOT, dvc_environment
+
+FILES = {"data/table.parquet": "a table", "data/gram.zarr/x": "x" * 5000, "data/gram.zarr/y": "y"}
+STAGE = """stages:
+  make:
+    cmd: python make.py
+    deps: [make.py]
+    outs: [data/table.parquet, data/gram.zarr]
+"""
+
+
+def run(folder, *command):
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=dvc_environment())
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    """A repository with two outs, pushed to the remote inside it, as a release leaves it."""
+    root = tmp_path_factory.mktemp("published")
+    code = "".join(f"path = Path({n!r}); path.parent.mkdir(exist_ok=True); path.write_text({t!r})\n" for n, t in FILES.items())
+    (root / "make.py").write_text(f"from pathlib import Path\nPath('data').mkdir(exist_ok=True)\n{code}")
+    (root / "dvc.yaml").write_text(STAGE)
+    (root / ".gitignore").write_text("/data\n")
+    dvc = (sys.executable, "-m", "dvc")
+    for command in (("git", "init", "-q"), (*dvc, "init", "-q")):
+        run(root, *command)
+    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
+    for command in ((*dvc, "repro", "-q"), (*dvc, "push", "-q"), ("git", "add", "-A")):
+        run(root, *command)
+    run(root, "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qm", "published")
+    return root
+
+
+@pytest.fixture
+def clone(published, tmp_path):
+    run(tmp_path, "git", "clone", "-q", str(published), str(tmp_path / "clone"))
+    return tmp_path / "clone"
+
+
+def there(root):
+    return {name: (root / name).read_text() for name in FILES if (root / name).exists()}
+
+
+def whole(root):
+    """What is there of each out: all of it, or nothing."""
+    found = there(root)
+    assert all(FILES[name] == text for name, text in found.items())
+    assert len({name in found for name in FILES if name.startswith("data/gram.zarr")}) == 1
+
+
+def objects(root, folders=False):
+    return [p for p in (root / "artifacts" / OBJECTS).glob("??/*") if (p.suffix == ".dir") == folders]
+
+
+def refused(root, said):
+    with pytest.raises(InputError, match=said) as caught:
+        pull(root)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(f"{root}: not everything came (data/")
+    return str(caught.value)
+
+
+def truncated(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def flipped(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(bytes(content))
+
+
+@pytest.mark.parametrize("folders", [False, True], ids=["a file", "a folder's list"])
+@pytest.mark.parametrize("how", [truncated, flipped])
+def test_a_damaged_object_is_named_and_its_remedy_works(clone, how, folders):
+    bad = max(objects(clone, folders), key=lambda path: path.stat().st_size)
+    bad.chmod(0o644)
+    how(bad)
+    said = refused(clone, f"is damaged in {bad.relative_to(clone / 'artifacts')}; `git checkout artifacts`, then pull again")
+    whole(clone)
+    assert "data/gram.zarr" in said
+    run(clone, "git", "checkout", "artifacts")
+    pull(clone)
+    assert there(clone) == FILES
+
+
+def test_a_missing_object_and_a_missing_remote_are_said_and_their_remedy_works(clone):
+    for path in objects(clone):
+        path.unlink()
+    refused(clone, "artifacts lacks it or cannot be reached.*; `git checkout artifacts`, then pull again")
+    shutil.rmtree(clone / "artifacts")
+    refused(clone, "its remote .*artifacts is not there; `git checkout artifacts`, then pull again")
+    assert there(clone) == {}
+    run(clone, "git", "checkout", "artifacts")
+    pull(clone)
+    assert there(clone) == FILES
+
+
+def test_a_remote_that_is_not_named_or_not_to_be_reached_is_said(clone):
+    config = clone / ".dvc/config"
+    known = config.read_text()
+    config.write_text(known.replace("remote = artifacts\n", ""))
+    refused(clone, ".dvc/config names no remote; `git checkout .dvc/config`")
+    config.write_text(known.replace("url = ../artifacts", "url = http://127.0.0.1:9/x"))
+    refused(clone, "its remote http://127.0.0.1:9/x lacks it or cannot be reached")
+    assert there(clone) == {}
+
+
+def test_what_stands_in_the_way_is_named_and_stays(clone):
+    own = clone / "data/table.parquet"
+    own.parent.mkdir()
+    own.write_text("mine")
+    refused(clone, "data/table.parquet is not what was published, and nowhere else: move it away, then pull again")
+    assert own.read_text() == "mine"
+    own.unlink()
+    pull(clone)
+    assert there(clone) == FILES
+
+
+def test_a_pull_that_was_killed_is_taken_up_again(clone):
+    command = [sys.executable, "-c", "from pathlib import Path; from pipeline.publish.pull import pull; pull(Path.cwd())"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=clone, env=environment, start_new_session=True)
+    cache = clone / ".dvc/cache" / OBJECTS
+    while process.poll() is None and not list(cache.glob("??/*")):
+        time.sleep(0.001)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    whole(clone)
+    pull(clone)
+    assert there(clone) == FILES
