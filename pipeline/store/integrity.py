@@ -25,7 +25,7 @@ from pipeline.store.provenance import digest_of
 
 SEAL = "sha256"
 NOT_SEALED = "has no digests: another version of this project wrote it"
-VERSION = "schema_version"
+VERSION, FIRST = "schema_version", "1"
 CRC = 4  # bytes of a CRC-32C
 BLOCK = 2**24  # numbers of which a digest is taken at once
 
@@ -90,8 +90,7 @@ def seal(group: Path, values: Mapping[str, str]) -> None:
 def faults_of_attributes(attributes: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with the attributes of a group, as they stand in its zarr.json."""
     own = attributes.get(SEAL)
-    version = attributes.get(VERSION, "1" if own else None)
-    if version not in (None, layout.SCHEMA_VERSION):
+    if own is not None and (version := attributes.get(VERSION, FIRST)) != layout.SCHEMA_VERSION:
         yield of_another_version(version)
     elif not isinstance(own, dict) or not {"values", "arrays", "attributes"} <= own.keys():
         yield NOT_SEALED

@@ -40,8 +40,9 @@ VECTOR_DIMS = ("precision", "variant", "position", "layer", "emotion", "hidden")
 LAYER_DIMS = ("precision", "position", "layer")
 VARIANTS = ("centred", "denoised")
 
-SCHEMA_VERSION = "2"
-"""Which arrays and columns there are, and what they mean: a store or a table of another version is refused by name."""
+SCHEMA_VERSION = "1"
+"""Which arrays and columns there are, and what they mean: a store or a table of another version is refused by name. What says
+none is of the first."""
 
 ABOUT = {
     "Conventions": "ACDD-1.3",

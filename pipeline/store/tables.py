@@ -94,7 +94,7 @@ def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
             raise InputError(f"{path}: not readable: no whole Parquet file; remove it and run `dvc repro`")
         if not _is_as_written(content):
             raise InputError(f"{path}: not what was written, or by another version; remove it and run `dvc repro`")
-        version = pl.read_parquet_metadata(io.BytesIO(content)).get(integrity.VERSION, "1")
+        version = pl.read_parquet_metadata(io.BytesIO(content)).get(integrity.VERSION, integrity.FIRST)
         if version != layout.SCHEMA_VERSION:
             raise InputError(f"{path}: {integrity.of_another_version(version)}; remove it and run `dvc repro`")
         frame = pl.read_parquet(content)

@@ -210,9 +210,9 @@ def test_rows_that_are_not_those_that_were_written_are_refused(data, how):
 
 def test_a_table_of_another_schema_says_of_which(data, monkeypatch):
     monkeypatch.setattr(layout, "SCHEMA_VERSION", "17")
-    with pytest.raises(InputError, match="geometry.parquet: is of schema version 2, and this version of the project reads 17"):
+    with pytest.raises(InputError, match="geometry.parquet: is of schema version 1, and this version of the project reads 17"):
         tables.read_table(GEOMETRY)
-    with pytest.raises(InputError, match="is of schema version 2, and this version of the project reads 17"):
+    with pytest.raises(InputError, match="is of schema version 1, and this version of the project reads 17"):
         opening.open_vectors()
 
 

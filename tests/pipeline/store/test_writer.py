@@ -68,5 +68,5 @@ def test_a_store_of_another_schema_says_of_which(tmp_path, monkeypatch, rng):
     writer.write_activations(reading(3, rng), PATH)
     assert json.loads((PATH / "zarr.json").read_text())["attributes"]["schema_version"] == layout.SCHEMA_VERSION
     monkeypatch.setattr(layout, "SCHEMA_VERSION", "17")
-    with pytest.raises(Exception, match="is of schema version 2, and this version of the project reads 17; remove it"):
+    with pytest.raises(Exception, match="is of schema version 1, and this version of the project reads 17; remove it"):
         arrays.activations("m", "fp32", "stories")
