@@ -32,6 +32,8 @@ PLACE = {
 }
 """What is wrong with the place of a file, and what to do."""
 
+LONGEST = 1200
+"""Characters of one line that somebody may be asked to read."""
 NO_MEMORY = ("out of memory", "can't allocate memory")
 """What torch says where a GPU, and where a machine, has no memory left."""
 
@@ -44,13 +46,18 @@ if _main is not None and _main.name.split(".")[0] in ("pipeline", "analysis"):
 
 class InputError(Exception):
     """A user's mistake, said in lines that name the file, row or key, and what to do. Each argument is a line, and stays one
-    whatever a cell or a name of the user's holds: line breaks, NUL, what turns the direction of a terminal."""
+    whatever a cell or a name of the user's holds: line breaks, NUL, what turns the direction of a terminal, a megabyte."""
 
     def __init__(self, *lines: str) -> None:
         super().__init__(*lines)
 
     def __str__(self) -> str:
-        return "\n".join("".join(map(_visible, str(line))) for line in self.args)
+        return "\n".join("".join(map(_visible, _readable(str(line)))) for line in self.args)
+
+
+def _readable(line: str) -> str:
+    """A line whose beginning says where the mistake is, and whose end what to do."""
+    return line if len(line) <= LONGEST else f"{line[: LONGEST // 2]} ... {line[-LONGEST // 2 :]}"
 
 
 def _visible(c: str) -> str:

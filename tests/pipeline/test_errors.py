@@ -12,7 +12,7 @@ import torch
 
 from pipeline import errors
 from pipeline.errors import InputError
-from pipeline.params.reading import ReadingSections
+from pipeline.params.reading import Reading, ReadingSections
 from pipeline.store import layout
 from pipeline.store.tables import read_rows, write_rows
 from pipeline.texts import stimuli
@@ -186,3 +186,15 @@ def test_a_module_that_is_called_wrongly_says_how(module, arguments, said):
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert said in done.stderr
+
+
+def test_a_line_can_be_read_whatever_a_user_hands_over(tmp_path):
+    """JSON lines under the name of a CSV have a whole story for a column."""
+    path = tmp_path / "stories.csv"
+    path.write_text('{"text": "' + "A long way. " * 90_000 + '"}\n')
+    with pytest.raises(InputError) as caught:
+        stimuli.load(Reading(path=path, positions=["last"]))
+    said = str(caught.value)
+    assert len(said) < 2 * errors.LONGEST
+    assert said.startswith(f"{path}: no column 'text'")
+    assert said.endswith("Name the right one in params.yaml, columns.text")
