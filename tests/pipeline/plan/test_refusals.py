@@ -62,6 +62,8 @@ NOT = {
         ],
         A_STORE,
     ),
+    "pipeline/reading/read.py:read.in_halves": "the GPU's memory as it is when a text is read; the plan says what it takes",
+    "pipeline/models/inspection.py:digest_of_file": "a file damaged in the hub's cache: to read all weights takes minutes",
     "pipeline/store/chosen_layers.py:read": A_STORE,
     "pipeline/store/parts.py:joined": A_STORE,
     "pipeline/store/tables.py:read_rows": A_STORE,
