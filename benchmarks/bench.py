@@ -18,6 +18,7 @@ little.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import statistics
 import sys
@@ -95,6 +96,7 @@ def peak_above(way: Way, batches: Batches) -> int:
     here, there = os.pipe()
     if not (child := os.fork()):
         try:
+            ctypes.CDLL(None).malloc_trim(0)  # or a way would fill what others freed, and seem to need nothing
             Path("/proc/self/clear_refs").write_text("5")  # begins the peak anew (proc(5))
             before = _status("VmRSS")
             way(batches)

@@ -65,6 +65,19 @@ def test_memory_is_that_of_a_fork_above_what_it_began_with():
     assert bench.peak_above(way, [[0], [1]]) == pytest.approx(80e6, rel=0.2)
 
 
+def test_memory_that_was_freed_before_is_no_gift():
+    """A heap that others filled and freed once held all that a way needs."""
+    filled = [np.ones(100_000, dtype=np.uint8) for _ in range(1200)]
+    kept = filled[-1]  # at the top, so that the heap is not given back by itself
+    del filled
+
+    def way(batches):
+        return sum(len(x) for x in [np.ones(100_000, dtype=np.uint8) for _ in range(400)])
+
+    assert bench.peak_above(way, []) == pytest.approx(40e6, rel=0.2)
+    assert kept.all()
+
+
 def test_a_way_that_ends_without_an_answer_is_an_error():
     def way(batches):
         raise MemoryError
