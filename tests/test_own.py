@@ -95,8 +95,8 @@ OURS = {
 }
 CASES = {
     "cells": lambda: (texts(5), (A, B), {}),
-    "scripts": lambda: (texts(2, SCRIPTS), (A,), {}),
-    "unknown": lambda: (texts(2, UNKNOWN), (A,), OURS),
+    "scripts": lambda: (texts(5, SCRIPTS), (A,), {}),
+    "unknown": lambda: (texts(5, UNKNOWN), (A,), OURS),
     "no topics": lambda: ([{k: r[k] for k in ("feeling", "story")} for r in texts(1)], (A, B), {}),
     "one each": lambda: (one_of_each(texts(1)), (A, B), {}),
 }
