@@ -21,9 +21,11 @@ PASSAGES = 3
 
 
 def on_first_units(here: Readout, wanted: int) -> tuple[Readout, Design]:
-    """The texts on the first `wanted` topics, in sorted order (uncrossed: each label's first texts), and their design."""
+    """The texts on the first `wanted` topics, in sorted order, and their design. Uncrossed: each label's first texts, or all of
+    them where all units are wanted."""
     design = Design.of(here.emotions, here.topics)
-    rows = np.flatnonzero(design.unit < wanted)
+    few = not design.crossed and wanted < len(design.units)  # a fold of many texts is no single passage
+    rows = np.flatnonzero((gram.ranks_within(design.label) if few else design.unit) < wanted)
     some = replace(
         here,
         emotions=[here.emotions[i] for i in rows],

@@ -21,8 +21,9 @@ Bools = NDArray[np.bool_]
 class Design:
     """How stimuli are labelled, and by what they are resampled.
 
-    `labels` (E) are emotions; `units` (T) are topics, or, where stories are not crossed with topics, ranks of stories
-    within their label (then `crossed` is False, and a unit is one story of each label).
+    `labels` (E) are emotions; `units` (T) are topics. Where stories are not crossed with topics (`crossed` is False), a unit is
+    one story of each label; where labels have unequally many, a fold: the stories of every label are dealt out to as many
+    folds as the smallest label has stories, so that no half is without a label.
     """
 
     labels: list[str]
@@ -34,7 +35,7 @@ class Design:
     @property
     def unit_name(self) -> str:
         """What is resampled, in the tables' word."""
-        return "topic" if self.crossed else "story"
+        return "topic" if self.crossed else "story" if (self.counts == 1).all() else "fold"
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -52,11 +53,18 @@ class Design:
         whole = len(np.unique(label * len(units) + unit)) == len(labels) * len(units)
         crossed = len(units) > 1 and (whole or asked_of_every_label)
         if not crossed:
-            rank = np.zeros(len(label), dtype=np.int64)
-            for e in range(len(labels)):
-                rank[label == e] = np.arange(np.count_nonzero(label == e))
-            units, unit = np.array([f"story {r + 1}" for r in range(int(rank.max()) + 1)]), rank
+            folds = np.bincount(label).min()
+            word = "story" if len(label) == folds * len(labels) else "fold"
+            units, unit = np.array([f"{word} {n + 1}" for n in range(folds)]), ranks_within(label) % folds
         return cls([str(x) for x in labels], [str(x) for x in units], label.astype(np.int64), unit.astype(np.int64), crossed)
+
+
+def ranks_within(label: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Of each story (S,) how many of its own label stand before it."""
+    rank = np.zeros(len(label), dtype=np.int64)
+    for e in np.unique(label):
+        rank[label == e] = np.arange(np.count_nonzero(label == e))
+    return rank
 
 
 def centre(activations: NDArray[np.floating]) -> Floats:

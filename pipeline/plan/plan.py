@@ -174,12 +174,9 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
         why = f"no story for {some(lacking)}" if lacking else "one topic" if topics != [""] else "no topics"
         what = f"Stories are not crossed with topics ({why}): halves are halves of each label's stories"
         sizes = counted["emotion"].value_counts().sort("count", "emotion")
-        (fewest, least), (_, n) = sizes.row(0), sizes.row(-1)
-        if least < n:
-            what += (
-                f". {fewest} has {least} of them, others up to {n}: what needs halves is null, with its reason, wherever a half"
-                f" has none of a label; {least} of each label would have none of this"
-            )
+        (fewest, n), (_, most) = sizes.row(0), sizes.row(-1)
+        if n < most:
+            what += f", dealt out to {n} folds: {fewest} has {n} of them, others up to {most}"
     if n >= FEWEST_UNITS:
         return what
     return f"{what}. There are {n}, and {FEWEST_UNITS} are needed: no reliability, and no number of a pair that needs one"
@@ -213,7 +210,9 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
         grid.add_row(
             model,
             precision,
-            f"{len(entry.draws)} random draws" if entry.untrained else f"{entry.parameters / 1e6:,.0f} M",
+            f"{len(entry.draws)} random draw{'s' * (len(entry.draws) > 1)}"
+            if entry.untrained
+            else f"{entry.parameters / 1e6:,.0f} M",
             str(n["reads"] or ""),
             str(n["writes"] or ""),
             _gb(costs.gpu_bytes(entry, precision, params.read.gpu_batch_tokens)),

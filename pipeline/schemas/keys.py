@@ -26,7 +26,11 @@ READOUT = {
 LAYER_RULE = Column(
     pl.String, "How the layer is chosen: best_layer_cv, best_layer_paper, best_layer_cv_crossfit, matched_depth."
 )
-UNIT = Column(pl.String, "What is resampled: topic, or story where stories are not crossed with topics.")
+UNIT = Column(
+    pl.String,
+    "What is resampled: topic; story where stories are not crossed with topics; fold where labels have unequally many of them,"
+    " dealt out to as many folds as the smallest label has stories.",
+)
 REASON = Column(pl.String, "Why a value is missing; null where nothing is.")
 
 

@@ -64,6 +64,19 @@ def test_the_first_topics_are_taken_whole_and_in_sorted_order(rng, topics):
             assert [s for s, e in zip(some.stimuli, some.emotions, strict=True) if e == label] == own[:3]
 
 
+def test_where_labels_have_unequally_many_texts_three_passages_are_three_texts_of_each(rng):
+    design = Design.of(list("aaaaaaaaabbbbccccc"), [""] * 18)
+    assert (design.unit_name, len(design.units)) == ("fold", 4)
+    here = made(design, rng.normal(size=(18, 1, 5)), crossed_with_topics=False)
+    some, small = protocol.on_first_units(here, 3)
+    assert (small.counts == 1).all()
+    assert small.unit_name == "story"
+    assert some.stimuli == [here.stimuli[i] for i in (0, 1, 2, 9, 10, 11, 13, 14, 15)]
+    every, whole = protocol.on_first_units(here, 4)
+    assert every.stimuli == here.stimuli
+    assert whole.unit_name == "fold"
+
+
 def test_post_centring_takes_the_mean_of_the_kept_labels_out_again(rng):
     vectors = rng.normal(size=(6, 9))
     vectors -= vectors.mean(0)

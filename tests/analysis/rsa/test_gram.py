@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.rsa import gram, rdm
+from analysis.rsa import gram, rdm, split_half
 from analysis.rsa.gram import Design
 from pipeline.reading.components import neutral_components
 from tests.conftest import crossed
@@ -61,14 +61,26 @@ def test_removal_through_the_gram_equals_projection_of_the_activations(rng):
 
 
 def test_stories_without_crossed_topics_are_ranked_within_their_label():
-    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
-    assert not design.crossed
-    assert design.units == ["story 1", "story 2", "story 3"]
-    assert design.counts.tolist() == [[1, 1, 1], [1, 1, 0]]
+    design = Design.of(["a", "b", "a", "b"], ["x", "y", "x", "z"])
+    assert (design.crossed, design.unit_name, design.units) == (False, "story", ["story 1", "story 2"])
+    assert design.counts.tolist() == [[1, 1], [1, 1]]
+
+
+def test_unequally_many_stories_are_dealt_out_to_folds_so_that_no_half_is_without_a_label(rng):
+    labels = list("aaaaaaabbbbccccc")
+    order = rng.permutation(len(labels))
+    design = Design.of([labels[i] for i in order], [""] * len(labels))
+    assert (design.crossed, design.unit_name, design.units) == (False, "fold", ["fold 1", "fold 2", "fold 3", "fold 4"])
+    assert design.counts.tolist() == [[2, 2, 2, 1], [1, 1, 1, 1], [2, 1, 1, 1]]
+    x = rng.normal(size=(len(labels), 6))
+    halves = split_half.halvings(4, 10, 0)
+    for found, half in zip(rdm_of(x, design, halves), halves, strict=True):
+        assert np.allclose(found, cosine_rdm(x, design.label, half[design.unit]))
+    assert np.isfinite(split_half.reliability(split_half.Halves.of(gram.cells(gram.gram(x), design), design, halves)).value)
 
 
 def test_a_draw_that_leaves_a_label_without_stories_is_refused(rng):
-    design = Design.of(["a", "b", "a", "b", "a"], ["x", "y", "x", "z", "w"])
+    design = Design.of(["a", "a", "b", "b", "b"], ["p", "q", "p", "q", "r"], asked_of_every_label=True)
     cells = gram.cells(gram.gram(rng.normal(size=(5, 4))), design)
     with pytest.raises(ValueError, match="without stories"):
         gram.label_products(cells, design, np.array([[False, False, True]]))

@@ -190,7 +190,10 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
         (lambda s: s.with_columns(topic=pl.lit("")), "Stories are not crossed with topics (no topics): halves are halves of"),
         (lambda s: s.filter(topic="supper"), "(one topic): halves are halves of each label's stories. There are 1, and 4 are"),
         (lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")), "(no story for sad/supper)"),
-        (lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")), "sad has 5 of them, others up to 6"),
+        (
+            lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")),
+            "5 folds: sad has 5 of them, others up to 6",
+        ),
         (lambda s: s.filter((pl.col("emotion") != "neutral") | (pl.col("topic") != "supper")), "6 topics, each with every"),
         (lambda s: s.filter(pl.col("topic") < "b"), "one topic"),
     ],
