@@ -49,6 +49,11 @@ class Asked:
         except Exception as error:  # the libraries meet broken files with errors of every kind
             raise InputError(f"{self.where}: cannot load the model from {self.folder}: {one_line(error)}") from error
 
+    @property
+    def as_model(self) -> loading.Model:
+        """What checks of texts know of a loaded model."""
+        return cast(loading.Model, SimpleNamespace(name=self.name, tokenizer=self.tokenizer))
+
 
 def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str, pl.DataFrame]) -> None:
     """Raise InputError, a line for each model, for texts, prompts and questions that a stage would refuse. `texts`: what stands
@@ -78,14 +83,14 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
             if (same := (str(reading.path), reading.bos, *reading.positions)) not in seen:
                 seen.add(same)
                 _reads(of, texts[name], reading, {p: params.positions[p] for p in reading.positions})
-    for key, wanted in _prompts(of, params, texts):
+    for asked in _prompts(of, params, texts):
+        ids = of.tokenizer([asked.text], add_special_tokens=False).input_ids
+        named = pl.DataFrame({"id": [asked.name], "emotion": [asked.emotion]})
+        checks.texts_are_text(ids, named, of.as_model, asked.path)
         try:
-            for turns, template in wanted:
-                generation.conversation_ids(turns, of.tokenizer) if template else generation.prompt_ids(
-                    turns[0], of.tokenizer, False, of.entry.bos
-                )
+            generation.prompt_ids(asked.text, of.tokenizer, asked.template, of.entry.bos)
         except InputError as error:
-            raise InputError(f"{PARAMS}: {key}: {of.name}: {error}") from None
+            raise InputError(f"{PARAMS}: {asked.key}: {of.name}: {error}") from None
 
 
 def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str, Position]) -> None:
@@ -97,24 +102,42 @@ def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str
             words.word_ends(texts, of.tokenizer)
     except InputError as error:
         raise InputError(f"{of.where}: {error}") from None
-    own, model = [text[int(begins) :] for text in ids], SimpleNamespace(name=of.name, tokenizer=of.tokenizer)
-    checks.texts_are_text(own, frame, cast(loading.Model, model), reading.path)
+    own = [text[int(begins) :] for text in ids]
+    checks.texts_are_text(own, frame, of.as_model, reading.path)
     checks.texts_long_enough([len(text) for text in own], frame, positions, of.name, reading.path)
 
 
-def _prompts(
-    of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]
-) -> Iterator[tuple[str, list[tuple[list[str], bool]]]]:
-    """The key that asks for some prompts, and each of them with whether it becomes a turn of a chat."""
+@dataclass(frozen=True)
+class Prompt:
+    """What a model is told: the key of params that asks for it, its file, and its id and label there."""
+
+    key: str
+    path: Path
+    name: str
+    emotion: str
+    text: str
+    template: bool  # whether it is a turn of a chat
+
+
+def _prompts(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> Iterator[Prompt]:
     write, labels = params.write, texts[STORIES]["emotion"].unique().sort().to_list()
     for name in dict.fromkeys(w.setting for w in params.writings) if of.name in write.models else ():
         setting = write.settings[name]
         found = prompts.asked(prompts.load(write.prompts, setting.prompts, setting.only), labels, params.vectors.neutral_label)
-        yield f"write.settings.{name}.template", [([text], setting.template) for _, _, text in found]
+        for emotion, id_, text in found:
+            yield Prompt(f"write.settings.{name}.template", write.prompts, id_, emotion, text, setting.template)
     if of.name in params.steering.models:
-        own = directions.load_prompts(params.steering.prompts).get("ours", {})
-        yield "steering.models", [([text], False) for text in own.values()]
+        path = params.steering.prompts
+        for set_ in directions.load_prompts(path).values():
+            for id_, text in set_.items():
+                yield Prompt("steering.models", path, id_, "", text, False)
     if of.name in params.behaviour.models:
-        asked = [q.question for q in questionnaire.questions(params.behaviour.questions)]
-        asked += [turn for task in questionnaire.tasks(params.behaviour.constraints) for turn in task.turns]
-        yield "behaviour.models", [([text], True) for text in asked]
+        asked = params.behaviour
+        said = [
+            (asked.questions, q.id, text)
+            for q in questionnaire.questions(asked.questions)
+            for text in (*q.turns, *q.mentioned(asked.mentions), q.right)
+        ]
+        said += [(asked.constraints, t.id, text) for t in questionnaire.tasks(asked.constraints) for text in t.turns]
+        for path, id_, text in said:
+            yield Prompt("behaviour.models", path, id_, "", text, True)

@@ -134,6 +134,11 @@ def of_bytes(own):
     (own / "vocab.txt").touch()
 
 
+def begins_twice(own):
+    template = (own / TEMPLATE).read_text(encoding="utf-8")
+    (own / TEMPLATE).write_text("{{ bos_token }}{{ bos_token }}" + template, encoding="utf-8")
+
+
 def without_beginning_and_end(own):
     known = json.loads((own / "tokenizer_config.json").read_text())
     (own / "tokenizer_config.json").write_text(json.dumps(known | {"bos_token": None, "eos_token": None}))
@@ -290,12 +295,8 @@ MET = {
         f"behaviour.models: {MODEL}: .* has no chat template",
     ),
     "pipeline/writing/generation.py:_bos_once": (
-        both(
-            ALONE,
-            in_write(lambda w: w["settings"]["matched"].update(template=False)),
-            edited("data/stimuli/prompts.csv", ',"Write', ',"<s>Write'),
-        ),
-        "BOS stands twice",
+        both(folder(begins_twice, tuning="instruct"), asked),
+        f"behaviour.models: {MODEL}: BOS stands twice",
     ),
     "pipeline/writing/generation.py:_head_gives_the_logits": (
         both(folder(config(logit_scale=2.0)), writes),
