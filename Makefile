@@ -3,7 +3,7 @@
 # make gpu-check   on a machine with a GPU: is it exact there, and how fast; `make plan` then estimates for this card
 #
 # Variables: TORCH_ARGS  pip options for torch, e.g. --index-url https://download.pytorch.org/whl/cpu (no CUDA libraries)
-#            P           a profile of profiles/, for `make profile P=<name>` and `make plan P=<name>`
+#            P           a profile of profiles/, for `make profile P=<name>`, `make plan P=<name>`, `make pull P=<name>`
 #            PYTHON      the Python to build .venv with (3.11 to 3.13); looked for when not given
 
 SHELL := /bin/bash
@@ -105,15 +105,16 @@ site: .venv-docs/ready
 	@.venv-docs/bin/mkdocs build --strict --quiet
 	@echo "site/index.html is written"
 
-# What is published, from the DVC remote of this checkout
+# What is published, from the DVC remote of this checkout; P=<name>: of that profile, whose params.yaml it then is
 pull: .venv/ready
-	@python -m pipeline.publish.pull
+	@python -m pipeline.publish.pull $(P)
 
 # Whether everything here is what was made: DVC's cache, activations, vectors, tables
 verify: .venv/ready
 	@python -m pipeline.publish.verify
 
-# The data under a git tag, in the DVC remote inside the repository: make release VERSION=1.0.0
+# The data under a git tag, in the DVC remote inside the repository: make release VERSION=1.0.0. Of a profile beside the default,
+# which comes first: its lock is committed, and the default's release tags both
 release: .venv/ready
 	@python -m pipeline.publish.release $(VERSION)
 

@@ -1,8 +1,8 @@
 """Fetch what is published, and say where something of it does not come.
 
-python -m pipeline.publish.pull
+python -m pipeline.publish.pull [PROFILE]
 
-A bare `dvc pull` ends in an error for activations, which are not published; with `--allow-missing` it is silent of a published
+With a profile, params.yaml and dvc.lock become those of its published data first. A bare `dvc pull` ends in an error for activations, which are not published; with `--allow-missing` it is silent of a published
 object that is damaged (the remote verifies what it gives), too. So what came is counted.
 """
 
@@ -15,6 +15,7 @@ from typing import Any
 
 from pipeline.door.home import home, published
 from pipeline.errors import InputError, one_line, run_stage, some
+from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
 
 
@@ -77,6 +78,10 @@ def _came(path: Path, out: dict[str, Any]) -> bool:
 
 
 def main(arguments: list[str]) -> None:
+    if len(arguments) > 1:
+        raise InputError("of which profile? make pull P=<name>, or make pull for what dvc.lock names")
+    for name in arguments:
+        profiles.choose(home(), name)
     pull(home())
 
 

@@ -2,6 +2,9 @@
 
 python -m pipeline.publish.release VERSION
 
+Where params.yaml is a profile beside the default, its lock is committed as `profiles/<name>.lock`, and nothing is tagged: that
+is done by the release of the default, which comes last.
+
 Nothing is written before everything was checked: a clean tree, a version that is new and stands in CHANGELOG.md, outs that
 are those of dvc.lock, vectors that are whole, tables that have their columns. At the end a clone of the new tag is pulled and
 opened.
@@ -10,9 +13,11 @@ opened.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextvars import Context
 from pathlib import Path
 
@@ -21,12 +26,13 @@ from ruamel.yaml import YAML
 from pipeline import opening
 from pipeline.door.home import home, missing, pushed
 from pipeline.errors import InputError, run_stage
+from pipeline.publish import profiles
 from pipeline.publish.pull import pull
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import LAYERS
 
 MADE = ("dvc.lock", "artifacts/")
-"""What a release itself commits."""
+"""What a release itself changes."""
 LIMIT_MB = 60
 """What the objects of one release may add to the repository."""
 VERSION = re.compile(r"\d+\.\d+\.\d+")
@@ -57,7 +63,8 @@ def check(version: str) -> str:
     tag = f"v{version}"
     if tag in git("tag", "--list").split():
         raise InputError(f"tag {tag} is there already; take a new version")
-    changed = [line[3:] for line in git("status", "--porcelain").splitlines() if not line[3:].startswith(MADE)]
+    made = MADE if profiles.chosen(Path.cwd()) is None else (*MADE, "params.yaml")
+    changed = [line[3:] for line in git("status", "--porcelain").splitlines() if not line[3:].startswith(made)]
     if changed:
         raise InputError(f"the tree is not clean: {', '.join(changed[:5])}; commit or remove them first")
     if f"\n## {version}\n" not in Path("CHANGELOG.md").read_text(encoding="utf-8"):
@@ -101,13 +108,15 @@ def by_out() -> list[tuple[str, float]]:
     return sorted(pushed, key=lambda item: -item[1])
 
 
-def try_as_a_stranger(tag: str) -> None:
-    """Clone the tag, pull, and open everything."""
+def try_as_a_stranger(names: Sequence[str]) -> None:
+    """Clone what is committed; of each profile pull what is published, and open everything."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
-        git("clone", "--quiet", "--branch", tag, str(Path.cwd()), str(clone))
-        pull(clone)
-        verify(clone)
+        git("clone", "--quiet", str(Path.cwd()), str(clone))
+        for name in names:
+            profiles.choose(clone, name)
+            pull(clone)
+            verify(clone)
 
 
 def main(arguments: list[str]) -> None:
@@ -120,14 +129,20 @@ def main(arguments: list[str]) -> None:
         print(f"  {megabytes:8.1f} MB  {path}")
     if added > LIMIT_MB:
         print(f"warning: more than {LIMIT_MB} MB for one release: leave out positions, precisions or settings", file=sys.stderr)
-    git("add", "dvc.lock", "artifacts")
-    git("commit", "--quiet", "--message", f"Data {tag}")
-    git("tag", tag)
+    profile = profiles.chosen(Path.cwd())
+    lock = Path("dvc.lock") if profile is None else shutil.copy("dvc.lock", profiles.lock_of(profile))
+    git("add", str(lock), "artifacts")
+    git("commit", "--quiet", "--message", f"Data {tag}" if profile is None else f"Data {tag}, profile {profile}")
+    # each clone is gone afterwards: none of its files is an input that holds still
+    names = [profiles.DEFAULT, *profiles.published(Path.cwd())] if profile is None else [profile]
     try:
-        Context().run(try_as_a_stranger, tag)  # its clone is gone afterwards: none of its files is an input that holds still
+        Context().run(try_as_a_stranger, names)
     except InputError as error:
-        git("tag", "--delete", tag)
         raise InputError(f"{tag} is committed but not tagged: a clone of it cannot be used: {error}") from error
+    if profile is not None:
+        print(f"profile {profile} is committed: a clone of it pulls and opens. The release of the default tags it")
+        return
+    git("tag", tag)
     print(f"{tag} is tagged: a clone of it pulls and opens. Publish it with: git push origin HEAD {tag}")
 
 

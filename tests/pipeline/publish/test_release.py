@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -120,3 +121,33 @@ def test_the_address_of_the_repository_opens_at_the_tag(released, here, tmp_path
 def test_a_tag_is_given_once(released, here):
     with pytest.raises(InputError, match=r"tag v1.0.0 is there already"):
         release.main(["1.0.0"])
+
+
+def test_a_profile_beside_the_default_is_published_without_a_tag_and_pulled_by_its_name(released, here, tmp_path):
+    """Another profile of the same readings: its page differs."""
+    page = Path("data/report/index.html")
+    other = (here / "params.yaml").read_text().replace("profile: default", "profile: other")
+    (here / "profiles").mkdir()
+    (here / "profiles/other.yaml").write_text(other)
+    run(here, "git", "add", "profiles/other.yaml")
+    run(here, "git", "commit", "-qm", "profile other")
+    (here / "params.yaml").write_text(other)
+    dvc(here, "repro", "-q")
+    with (here / "CHANGELOG.md").open("a") as file:
+        file.write("\n## 1.1.0\n\n- One more profile.\n")
+    run(here, "git", "commit", "-qm", "what changed", "CHANGELOG.md")
+    own = (here / page).read_bytes()
+    assert b"profile other" in own
+    said = run(here, sys.executable, "-m", "pipeline.publish.release", "1.1.0")
+    assert "profile other is committed: a clone of it pulls and opens" in said
+    assert "v1.1.0" not in run(here, "git", "tag")
+    clone = tmp_path / "with other"
+    run(tmp_path, "git", "clone", "-q", str(here), str(clone))
+    pull(clone)
+    assert b"profile default" in (clone / page).read_bytes()
+    run(clone, sys.executable, "-m", "pipeline.publish.pull", "other")
+    assert (clone / page).read_bytes() == own
+    assert "up to date" in dvc(clone, "repro", "--allow-missing")
+    run(clone, sys.executable, "-m", "pipeline.publish.pull", "default")
+    assert run(clone, "git", "status", "--porcelain") == ""
+    assert b"profile default" in (clone / page).read_bytes()
