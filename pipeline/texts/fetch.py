@@ -1,4 +1,4 @@
-"""Stage `fetch NAME`: a file of texts from its source, checked against its md5, as a CSV that `second` can name.
+"""Stage `fetch NAME`: texts from their source, each file checked against its md5, as one CSV that `second` can name.
 
 For texts that this project does not keep, such as the 63 passages of arXiv 2604.11050. Whole or nothing.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import http.client
+import io
 import sys
 import time
 import urllib.error
@@ -16,7 +17,7 @@ import urllib.request
 import polars as pl
 
 from pipeline.errors import InputError, nearest, one_line, run_stage
-from pipeline.params.fetch import Fetched, FetchSections, fetched_path
+from pipeline.params.fetch import FetchSections, fetched_path
 from pipeline.store.layout import whole_or_nothing
 
 COLUMNS = ("emotion", "passage", "text")
@@ -26,25 +27,25 @@ TIMEOUT_SECONDS = 30.0
 LARGEST_BYTES = 10_000_000
 
 
-def download(name: str, source: Fetched) -> bytes:
-    """What the source holds. Raises InputError where it cannot be reached, is cut off, is too large, or has another md5."""
+def download(name: str, url: str, md5: str) -> bytes:
+    """What a file holds. Raises InputError where it cannot be reached, is cut off, is too large, or has another md5."""
     for left in range(TRIES - 1, -1, -1):
         try:
-            data = _whole_answer(source.url)
+            data = _whole_answer(url)
             break
         except (OSError, http.client.HTTPException) as error:
             final = isinstance(error, urllib.error.HTTPError) and error.code < 500
             if final or not left:
                 raise InputError(
-                    f"fetch.{name}: {source.url}: not to be had: {one_line(error)}. Nothing is lost; run"
+                    f"fetch.{name}: {url}: not to be had: {one_line(error)}. Nothing is lost; run"
                     f" `dvc repro fetch@{name}` again, or correct fetch.{name}.url in params.yaml"
                 ) from None
             time.sleep(PAUSE_SECONDS)
     found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != source.md5:
+    if found != md5:
         raise InputError(
-            f"fetch.{name}: {source.url}: its md5 is {found}, not {source.md5}: another version, or damaged. Nothing was kept;"
-            f" look at what it holds before you change fetch.{name}.md5 in params.yaml"
+            f"fetch.{name}: {url}: its md5 is {found}, not {md5}: another version, or damaged. Nothing was kept;"
+            f" look at what it holds before you change that of fetch.{name} in params.yaml"
         )
     return data
 
@@ -82,8 +83,23 @@ def passages(name: str, data: bytes) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=dict.fromkeys(COLUMNS, pl.String), orient="row")
 
 
+def objects(name: str, data: bytes) -> pl.DataFrame:
+    """Objects, one a line, as a table of strings with a column for each key. Raises InputError for anything else."""
+    try:
+        frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"fetch.{name}: not JSON, an object a line: {one_line(error)}") from None
+    if nested := [key for key, dtype in frame.schema.items() if dtype.is_nested()]:
+        raise InputError(f"fetch.{name}: '{nested[0]}' is no text and no number")
+    if frame.is_empty():
+        raise InputError(f"fetch.{name}: no rows")
+    return frame.cast(pl.String)
+
+
 def uneven(table: pl.DataFrame) -> str:
-    """A warning where labels differ in their number of passages; "" where they do not."""
+    """A warning where labels differ in their number of passages; "" where they do not, or have another name."""
+    if "emotion" not in table.columns:
+        return ""
     counts = table.group_by("emotion", maintain_order=True).len()
     usual = counts["len"].mode().sort()[-1]
     others = [f"{emotion} has {n}" for emotion, n in counts.iter_rows() if n != usual]
@@ -96,7 +112,9 @@ def main(arguments: list[str]) -> None:
     if name not in sources:
         known = f"there are {', '.join(sources)}" if sources else "it is empty"
         raise InputError(f"params.yaml: fetch: '{name}' is not there; {nearest(name, sources, known)}")
-    table = passages(name, download(name, sources[name]))
+    found = {url: download(name, url, md5) for url, md5 in sources[name].sources().items()}
+    tables = [(objects if url.endswith(".jsonl") else passages)(name, data) for url, data in found.items()]
+    table = pl.concat(tables, how="diagonal")
     if warning := uneven(table):
         print(f"warning: fetch.{name}: {warning}", file=sys.stderr)
     with whole_or_nothing(fetched_path(name)) as scratch:

@@ -86,6 +86,42 @@ def test_a_file_of_the_published_form_becomes_a_csv_that_second_can_name(project
     assert capsys.readouterr().err == ""
 
 
+def test_files_of_json_lines_become_one_csv_in_the_order_that_params_have(project):
+    """As another group's corpus is published: a file for each label."""
+    made = {
+        "1-sad.jsonl": '{"emotion": "sad", "topic": "rain", "n": 0, "text": "It rained, \\"again\\"."}\n',
+        "2-calm.jsonl": '{"emotion": "calm", "topic": "rain", "n": 0, "text": "It stopped.\\nAt last."}\n{"emotion": "calm", "text": "Quiet."}\n',
+    }
+    with served([good(text) for text in made.values()]) as (url, asked):
+        folder = url.removesuffix("/texts.csv") + "/stories/"
+        project.params["fetch"] = {
+            "bench": {"url": folder, "files": {name: hashlib.md5(text.encode()).hexdigest() for name, text in made.items()}}
+        }
+        project.save()
+        fetch.main(["bench"])
+    assert asked == ["/stories/1-sad.jsonl", "/stories/2-calm.jsonl"]
+    columns = {"text": "text", "emotion": "emotion", "topic": None, "id": None}
+    source = {"name": "bench", "precision": "fp32", "path": "data/fetched/bench.csv", "positions": ["last"], "columns": columns}
+    project.params["second"] = [source]
+    project.save()
+    frame = stimuli.load(Params.load().second[0])
+    assert frame["emotion"].to_list() == ["sad", "calm", "calm"]
+    assert frame["text"].to_list() == ['It rained, "again".', "It stopped.\nAt last.", "Quiet."]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"text": "a"}\n{"text": ', "not JSON, an object a line"),
+        ('{"text": "a", "more": {"b": 1}}', "'more' is no text and no number"),
+        ("", "n"),
+    ],
+)
+def test_what_is_no_object_a_line_is_refused(text, said):
+    with pytest.raises(InputError, match=f"^fetch.x: {said}"):
+        fetch.objects("x", text.encode())
+
+
 def test_a_server_that_fails_or_closes_early_is_asked_again(project):
     body = GOOD.encode()
     with served([(503, b"", 0), (200, body[:50], len(body)), good()]) as (url, asked):
@@ -180,7 +216,13 @@ def test_a_name_that_params_do_not_have_is_named(project):
 
 @pytest.mark.parametrize(
     ("more", "said"),
-    [({"url": "file:///etc/passwd"}, "fetch.published.url"), ({"md5": "38e4"}, "fetch.published.md5")],
+    [
+        ({"url": "file:///etc/passwd"}, "fetch.published.url"),
+        ({"md5": "38e4"}, "fetch.published.md5"),
+        ({"md5": None}, "give either md5, of one file, or files"),
+        ({"files": {"a.jsonl": "0" * 32}}, "give either md5, of one file, or files"),
+        ({"md5": None, "files": {"../a.jsonl": "0" * 32}}, "fetch.published.files"),
+    ],
 )
 def test_only_web_addresses_and_whole_sums_are_taken(project, more, said):
     named(project, "https://example.org/x.csv", more=more)
