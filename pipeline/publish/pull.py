@@ -2,8 +2,9 @@
 
 python -m pipeline.publish.pull [PROFILE]
 
-With a profile, params.yaml and dvc.lock become those of its published data first. A bare `dvc pull` ends in an error for activations, which are not published; with `--allow-missing` it is silent of a published
-object that is damaged (the remote verifies what it gives), too. So what came is counted.
+With a profile, params.yaml and dvc.lock become those of its published data first. A bare `dvc pull` ends in an error for
+activations, which are not published; with `--allow-missing` it is silent of a published object that is damaged (the remote
+verifies what it gives), too. So what came is counted.
 """
 
 from __future__ import annotations

@@ -90,7 +90,8 @@ def test_files_of_json_lines_become_one_csv_in_the_order_that_params_have(projec
     """As another group's corpus is published: a file for each label."""
     made = {
         "1-sad.jsonl": '{"emotion": "sad", "topic": "rain", "n": 0, "text": "It rained, \\"again\\"."}\n',
-        "2-calm.jsonl": '{"emotion": "calm", "topic": "rain", "n": 0, "text": "It stopped.\\nAt last."}\n{"emotion": "calm", "text": "Quiet."}\n',
+        "2-calm.jsonl": '{"emotion": "calm", "topic": "rain", "n": 0, "text": "It stopped.\\nAt last."}\n'
+        '{"emotion": "calm", "text": "Quiet."}\n',
     }
     with served([good(text) for text in made.values()]) as (url, asked):
         folder = url.removesuffix("/texts.csv") + "/stories/"
