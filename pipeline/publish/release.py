@@ -132,7 +132,8 @@ def main(arguments: list[str]) -> None:
     profile = profiles.chosen(Path.cwd())
     lock = Path("dvc.lock") if profile is None else shutil.copy("dvc.lock", profiles.lock_of(profile))
     git("add", str(lock), "artifacts")
-    git("commit", "--quiet", "--message", f"Data {tag}" if profile is None else f"Data {tag}, profile {profile}")
+    if git("diff", "--cached", "--name-only"):  # the default may be as it was, beside another profile that is new
+        git("commit", "--quiet", "--message", f"Data {tag}" if profile is None else f"Data {tag}, profile {profile}")
     # each clone is gone afterwards: none of its files is an input that holds still
     names = [profiles.DEFAULT, *profiles.published(Path.cwd())] if profile is None else [profile]
     try:
