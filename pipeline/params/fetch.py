@@ -21,8 +21,8 @@ FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]+$")]
 
 
 class Fetched(Strict):
-    """A file, or several that become one: JSON, an object a line, where a name ends in .jsonl; else of the published study's form,
-    rows `emotion,number,"text"` without a header and comments after `#`."""
+    """A file, or several that become one. JSON, an object a line, where a name ends in .jsonl; else the published study's form:
+    rows `emotion,number,"text"` without a header, comments after `#`."""
 
     url: Annotated[str, Field(pattern=r"^https?://")] = Field(description="of the file; with `files`, of their folder")
     md5: MD5 | None = None
