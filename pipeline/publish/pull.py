@@ -9,8 +9,10 @@ verifies what it gives), too. So what came is counted.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +27,16 @@ def pull(root: Path) -> None:
     wanted = published(root)
     if not wanted:
         raise InputError(f"{root}: no dvc.lock here: nothing was published at this commit; make the data with `dvc repro`")
-    # by one call without targets: of each target DVC reads the whole DAG anew
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", "pull", "--allow-missing"], cwd=root, capture_output=True, text=True, check=False
-    )
+    with tempfile.TemporaryDirectory() as index:
+        # DVC keeps an index of what it has seen; one that a killed pull left half made lets the next pull fetch next to nothing
+        done = subprocess.run(  # by one call without targets: of each target DVC reads the whole DAG anew
+            [sys.executable, "-m", "dvc", "pull", "--allow-missing"],
+            cwd=root,
+            env=os.environ | {"DVC_SITE_CACHE_DIR": index},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     _remove_empty(root / "data/activations")
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:
