@@ -144,3 +144,31 @@ def test_a_pull_that_was_killed_is_taken_up_again(clone):
     whole(clone)
     pull(clone)
     assert there(clone) == FILES
+
+
+INTERRUPTED = """
+import os
+import dvc_data.index.collect as collect
+from dvc.cli import main
+
+real, calls = collect._collect_from_index, []
+
+def half(*arguments, **more):
+    calls.append(1)
+    if len(calls) > 1:
+        os._exit(9)
+    return real(*arguments, **more)
+
+collect._collect_from_index = half
+main(["pull", "--allow-missing"])
+"""
+
+
+def test_what_dvc_noted_before_it_was_killed_leads_no_pull_astray(clone, tmp_path, monkeypatch):
+    """DVC commits its index of what is to be fetched part by part, and takes what it finds of it for the whole."""
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], cwd=clone, capture_output=True, check=False)
+    assert done.returncode == 9
+    assert there(clone) == {}
+    pull(clone)
+    assert there(clone) == FILES
