@@ -21,10 +21,8 @@ from collections.abc import Sequence
 from contextvars import Context
 from pathlib import Path
 
-from ruamel.yaml import YAML
-
 from pipeline import opening
-from pipeline.door.home import home, missing, pushed
+from pipeline.door.home import home, missing, published, pushed
 from pipeline.errors import InputError, run_stage
 from pipeline.publish import profiles
 from pipeline.publish.pull import pull
@@ -102,10 +100,8 @@ def size(folder: Path) -> int:
 
 def by_out() -> list[tuple[str, float]]:
     """The outs of dvc.lock that are pushed, the largest first, in MB."""
-    stages = YAML(typ="safe", pure=True).load(Path("dvc.lock").read_text(encoding="utf-8"))["stages"]
-    outs = {out["path"]: out.get("size", 0) / 1e6 for stage in stages.values() for out in stage.get("outs", [])}
-    pushed = [item for item in outs.items() if not item[0].startswith(("data/activations/", "data/fetched/"))]
-    return sorted(pushed, key=lambda item: -item[1])
+    outs = {out["path"]: out.get("size", 0) / 1e6 for out in published(Path.cwd())}
+    return sorted(outs.items(), key=lambda item: -item[1])
 
 
 def try_as_a_stranger(names: Sequence[str]) -> None:
