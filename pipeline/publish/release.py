@@ -21,6 +21,8 @@ from collections.abc import Sequence
 from contextvars import Context
 from pathlib import Path
 
+from ruamel.yaml import YAML
+
 from pipeline import opening
 from pipeline.door.home import home, missing, published, pushed
 from pipeline.errors import InputError, run_stage
@@ -70,6 +72,7 @@ def check(version: str) -> str:
     if "up to date" not in (status := dvc("status")):
         first = next((line.strip() for line in status.splitlines() if line.strip()), "")
         raise InputError(f"dvc.lock does not match ({first}); run `dvc repro` first")
+    only_this_profile()
     verify()
     return tag
 
@@ -84,6 +87,16 @@ def verify(root: Path | None = None) -> None:
     opening.validate(opening.vectors(root=root))
     for name in (*TABLES, LAYERS.name):
         opening.table(name, root=root)
+
+
+def only_this_profile() -> None:
+    """Take out of dvc.lock what DVC leaves there of stages that params.yaml no longer has: another profile's."""
+    path, yaml = Path("dvc.lock"), YAML()
+    lock, here = yaml.load(path.read_text(encoding="utf-8")), set(dvc("stage", "list", "--all", "--name-only").split())
+    for name in [name for name in lock["stages"] if name not in here]:
+        del lock["stages"][name]
+    with path.open("w", encoding="utf-8") as file:
+        yaml.dump(lock, file)
 
 
 def push() -> float:

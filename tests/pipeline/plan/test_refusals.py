@@ -52,6 +52,7 @@ NOT = {
     "pipeline/models/hub.py:revision_of": "of `make model`",
     "pipeline/models/hub.py:check_access": "is the plan's own",
     "pipeline/texts/fetch.py:download": "what a server will give",
+    "pipeline/texts/fetch.py:objects": "what a server will give",
     "pipeline/texts/fetch.py:passages": "what a server will give",
     "pipeline/texts/stimuli.py:were_read": A_STORE,
     "pipeline/store/layout.py:taken": "another process may run",
