@@ -29,7 +29,7 @@ def check(params: Params, entries: Mapping[str, ModelEntry], emotions: Sequence[
     labels.label_words(params.corpus.label_words)
     if params.corpus.topics is not None:
         labels.topics(params.corpus.topics)
-    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():  # in order: of two mistakes the first
+    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
         setting = params.write.settings[name]
         prompts.asked(prompts.load(params.write.prompts, setting.prompts, setting.only), emotions, params.vectors.neutral_label)
     for name in params.imported:
