@@ -138,7 +138,10 @@ def test_a_profile_beside_the_default_is_published_without_a_tag_and_pulled_by_i
     run(here, "git", "commit", "-qm", "what changed", "CHANGELOG.md")
     own = (here / page).read_bytes()
     assert b"profile other" in own
+    with (here / "dvc.lock").open("a") as file:  # as DVC leaves a stage of the profile that was here before
+        file.write("  write@gone:\n    cmd: x\n    outs:\n    - {path: data/gone.parquet, hash: md5, md5: abc, size: 1}\n")
     said = run(here, sys.executable, "-m", "pipeline.publish.release", "1.1.0")
+    assert "data/gone.parquet" not in (here / "profiles/other.lock").read_text()
     assert "profile other is committed: a clone of it pulls and opens" in said
     assert "v1.1.0" not in run(here, "git", "tag")
     clone = tmp_path / "with other"
