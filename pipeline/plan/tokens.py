@@ -83,10 +83,13 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
             if (same := (str(reading.path), reading.bos, *reading.positions)) not in seen:
                 seen.add(same)
                 _reads(of, texts[name], reading, {p: params.positions[p] for p in reading.positions})
-    for asked in _prompts(of, params, texts):
-        ids = of.tokenizer([asked.text], add_special_tokens=False).input_ids
-        named = pl.DataFrame({"id": [asked.name], "emotion": [asked.emotion]})
-        checks.texts_are_text(ids, named, of.as_model, asked.path)
+    told = list(_prompts(of, params, texts))
+    for path in dict.fromkeys(asked.path for asked in told):  # a file at once: a tokenizer may have thousands of such tokens
+        here = [asked for asked in told if asked.path == path]
+        ids = of.tokenizer([asked.text for asked in here], add_special_tokens=False).input_ids
+        named = pl.DataFrame({"id": [asked.name for asked in here], "emotion": [asked.emotion for asked in here]})
+        checks.texts_are_text(ids, named, of.as_model, path)
+    for asked in told:
         try:
             generation.prompt_ids(asked.text, of.tokenizer, asked.template, of.entry.bos)
         except InputError as error:

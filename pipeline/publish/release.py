@@ -6,7 +6,7 @@ Where params.yaml is a profile beside the default, its lock is committed as `pro
 is done by the release of the default, which comes last.
 
 Nothing is written before everything was checked: a clean tree, a version that is new and stands in CHANGELOG.md, outs that
-are those of dvc.lock, vectors that are whole, tables that have their columns. At the end a clone of the new tag is pulled and
+are those of dvc.lock, vectors that are whole, tables that have their columns. At the end a clone of it is pulled and
 opened.
 """
 
