@@ -18,7 +18,8 @@ from pipeline.params.base import Sections
 from pipeline.plan.stages import value_at
 from pipeline.schemas.every import TABLES
 from pipeline.store import parts, provenance
-from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, dvc_environment, module_of
+from tests import forked
+from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
 
 GRAPH = grimp.build_graph("pipeline", "analysis", cache_dir=None)
 
@@ -165,13 +166,9 @@ def cloned(tmp_path_factory, model_folders):
 
 
 def dvc(folder, *arguments, ok=True):
-    environment = dvc_environment()
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as a user has it: what one stage has compiled the next one need not
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *arguments], cwd=folder, env=environment, capture_output=True, text=True, timeout=540
-    )
-    assert (done.returncode == 0) == ok, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    status, said = forked.run(folder, "dvc", *arguments)
+    assert (status == 0) == ok, said
+    return said
 
 
 def stages_run(folder):

@@ -2,6 +2,7 @@
 labels that no table of this project knows. Each runs through every stage; what cannot be said is null with a reason."""
 
 import csv
+import html
 import shutil
 
 import numpy as np
@@ -191,7 +192,7 @@ def test_without_topics_the_plan_and_the_page_say_what_is_halved(made):
         "Stories are not crossed with topics (no topics): halves are halves of each label's stories, dealt out to 4 folds:"
         " afraid has 4 of them, others up to 6"
     )
-    assert "4 folds of each label's stories" in made("no topics").page()
+    assert "4 folds of each label's stories" in html.unescape(made("no topics").page())
     assert "where this page says topics, read stories of each label" in made("no topics").page()
     assert made("cells").said == "4 topics, each with every label, are what is halved and drawn again"
     assert "Intervals are 95%, over topics." in made("cells").page()

@@ -1,7 +1,6 @@
 """The stages of a finished project as processes of their own, and what their outs are made of.
 
-A process is a fork of one that has imported every library and has run nothing (multiprocessing's forkserver), so that a stage
-starts in milliseconds; it runs as `python -m` would run it, and may be killed like any other.
+A process is a fork (tests/forked.py): it runs as `python -m` would run it, and may be killed like any other.
 """
 
 from __future__ import annotations
@@ -12,20 +11,16 @@ import multiprocessing
 import os
 import random
 import resource
-import runpy
 import signal
-import sys
 import time
-import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.forked import context, keeps_to, run_module, says_into
+
 LIMIT_SECONDS = 900
 """A stage of a tiny project that takes longer is stuck: it takes seconds, and minutes on a machine that is busy."""
-IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", "altair", "tests.faults.stages")
-IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
-IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page")
 
 
 @dataclass(frozen=True)
@@ -73,36 +68,18 @@ def steps(folder: Path) -> list[Step]:
     return made
 
 
-def context() -> multiprocessing.context.ForkServerContext:
-    """Where processes come from. Numbers must not depend on threads, so these are said before any library counts them."""
-    os.environ |= {"OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "HF_HUB_OFFLINE": "1"}
-    found = multiprocessing.get_context("forkserver")
-    found.set_forkserver_preload(list(IMPORTED))
-    return found
-
-
 def _child(
     folder: str, module: str, arguments: tuple[str, ...], said: str, threads: int, room: int | None, humble: bool
 ) -> None:
-    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+    says_into(said)
     os.chdir(folder)
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    threadpool_limits(threads, user_api="blas")
+    keeps_to(threads)
     if room is not None and not with_a_small_disk(Path(".scratch"), room):
         resource.setrlimit(resource.RLIMIT_FSIZE, (room, room))
     if humble:
         without_privileges()
     tell_what_is_read(Path(f"{said}.read"))
-    sys.argv = [module, *arguments]
-    warnings.simplefilter("ignore")
-    sys.modules.pop(module, None)  # it is run, not imported
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    run_module(module, arguments)
 
 
 def tell_what_is_read(into: Path) -> None:
@@ -146,6 +123,7 @@ class Runner:
     ) -> tuple[multiprocessing.process.BaseProcess, Path]:
         self.n += 1
         said = self.said.with_name(f"said-{self.n % 8}")
+        said.unlink(missing_ok=True)
         arguments = (str(self.folder), step.module, step.arguments, str(said), threads, room, humble)
         process = self.context.Process(target=_child, args=arguments)
         process.start()

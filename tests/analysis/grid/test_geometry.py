@@ -57,6 +57,30 @@ def test_shape_and_reliability_equal_numpy_on_the_stored_activations(in_finished
     assert row["reliability"] == pytest.approx(np.mean(rhos), abs=1e-9)
 
 
+def test_length_is_said_where_a_mean_holds_a_share_of_the_first_token(rng):
+    n_tokens = rng.integers(60, 180, size=200)
+    x = rng.normal(size=(200, 30)) + 20
+    x[:, 3] += 5000 / n_tokens  # a massive activation of one token, in a mean over all
+    k = (x - x.mean(0)) @ (x - x.mean(0)).T
+    found = geometry.of_length(k, n_tokens)
+    u, s, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    assert found["pc1_length"] == pytest.approx(abs(np.corrcoef(u[:, 0], 1 / n_tokens)[0, 1]), abs=1e-9)
+    assert found["pc1_share"] == pytest.approx(s[0] ** 2 / (s**2).sum(), abs=1e-9)
+    assert found["pc1_length"] > 0.95
+    assert geometry.of_length(k, np.full(200, 90))["pc1_length"] is None
+
+
+def test_length_of_what_was_read_equals_numpy(in_finished):
+    found = opening.activations("tiny-qwen2.5", "fp16", "stories").sel(position="mean50", layer=2)
+    keep = (found["emotion"] != "neutral").values
+    x, inverse = found["activation"].values[keep].astype(np.float64), 1 / found["n_tokens"].values[keep]
+    u, s, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    here = {"model": "tiny-qwen2.5", "precision": "fp16", "position": "mean50", "variant": "centred", "layer": 2}
+    row = opening.table("geometry").filter(**here).row(0, named=True)
+    assert row["pc1_share"] == pytest.approx(s[0] ** 2 / (s**2).sum(), abs=1e-9)
+    assert row["pc1_length"] == pytest.approx(abs(np.corrcoef(u[:, 0], inverse)[0, 1]), abs=1e-9)
+
+
 def test_the_denoised_variant_equals_the_rdm_of_the_stored_vectors(in_finished):
     # two ways to one number: projections through the Gram matrix, and vectors.zarr as a user reads it
     tree = opening.vectors()

@@ -92,3 +92,18 @@ def test_a_prompt_stays_a_unit_where_some_labels_text_is_missing():
     asked = Design.of(labels, prompts, asked_of_every_label=True)
     assert (asked.crossed, asked.units) == (True, ["p", "q", "r"])
     assert asked.counts.tolist() == [[1, 1, 0], [1, 1, 1]]
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.integers(1, 50))
+@settings(deadline=None, max_examples=40)
+def test_the_first_component_equals_a_singular_value_decomposition(seed, n, hidden):
+    x = np.random.default_rng(seed).normal(size=(n, hidden)) + 100
+    u, s, _ = np.linalg.svd(x - x.mean(0), full_matrices=False)
+    scores, share = gram.first_component(x @ x.T)
+    assert share == pytest.approx(s[0] ** 2 / (s**2).sum(), abs=1e-7)
+    if s[0] > 1.01 * s[1 if len(s) > 1 else 0] or len(s) == 1:
+        assert abs(scores @ u[:, 0]) == pytest.approx(1, abs=1e-6)
+
+
+def test_stories_that_do_not_differ_have_no_first_component(rng):
+    assert gram.first_component(np.full((6, 6), 1e9 * rng.random())) is None

@@ -1,0 +1,96 @@
+"""Processes that start in milliseconds: forks of one that has imported every library and has run nothing (multiprocessing's
+forkserver). `run` is `python -m` in a folder, with the code of that folder; the stages that a DVC so started runs are such
+forks again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import sys
+import tempfile
+import warnings
+from pathlib import Path
+from typing import Any
+
+IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", "altair", "dvc.cli", "dvc.repo", "tests.forked")
+IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
+IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page", "tests.faults.stages")
+OURS = ("pipeline", "analysis")
+
+
+def context() -> multiprocessing.context.ForkServerContext:
+    """Where processes come from. Numbers must not depend on threads, so these are said before any library counts them."""
+    os.environ |= {"OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "HF_HUB_OFFLINE": "1"}
+    found = multiprocessing.get_context("forkserver")
+    found.set_forkserver_preload(list(IMPORTED))
+    return found
+
+
+def says_into(path: str) -> None:
+    """What this process and its children print goes to the end of a file."""
+    output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    sys.stdout = sys.stderr = os.fdopen(2, "w", buffering=1, closefd=False)
+
+
+def keeps_to(threads: int) -> None:
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads, user_api="blas")
+
+
+def run_module(module: str, arguments: tuple[str, ...]) -> None:
+    """Run a module in this process as `python -m` would."""
+    sys.argv = [module, *arguments]
+    warnings.simplefilter("ignore")
+    if not hasattr(sys.modules.get(module), "__path__"):  # of a package its __main__ is run
+        sys.modules.pop(module, None)  # it is run, not imported
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _child(folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str]) -> None:
+    says_into(said)
+    os.chdir(folder)
+    os.environ.update(environment)
+    keeps_to(1)
+    for name in [n for n in sys.modules if n.split(".")[0] in OURS]:  # the folder has its own
+        del sys.modules[name]
+    sys.path.insert(0, folder)
+    sys.dont_write_bytecode = False  # what one stage has compiled the next one need not
+    if module == "dvc":
+        import dvc.stage.run
+
+        dvc.stage.run._run = _stage(said)
+    run_module(module, arguments)
+
+
+def _stage(said: str) -> Any:
+    """In place of what DVC runs a stage's command with: `python -m ...` as a fork."""
+
+    def run_command(_shell: str, command: str, cwd: str, env: dict[str, str], **_more: object) -> None:
+        from dvc.stage.exceptions import StageCmdFailedError
+
+        python, m, module, *arguments = command.split()
+        assert (python, m) == ("python", "-m"), command
+        if status := _status(cwd, module, tuple(arguments), said, {k: v for k, v in env.items() if k.startswith("DVC_")}):
+            raise StageCmdFailedError(command, status)
+
+    return run_command
+
+
+def _status(folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str]) -> int | None:
+    process = context().Process(target=_child, args=(folder, module, arguments, said, environment))
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def run(folder: Path, module: str, *arguments: str) -> tuple[int | None, str]:
+    """`python -m module arguments` in a folder: its exit status, and what it said."""
+    with tempfile.NamedTemporaryFile(suffix=".said") as said:
+        status = _status(str(folder), module, arguments, said.name, {})
+        return status, Path(said.name).read_text(errors="replace")
