@@ -7,6 +7,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.readers.readers import Headline, Readout, readouts, uncrossed_in_words
 from analysis.readers.sections import ReaderSections
@@ -52,6 +53,7 @@ def of_readout(readout: Readout, params: ReaderSections) -> tuple[list[Row], lis
             held_out = np.full((1 if first is None else 1 + 2 * len(first), n_units), np.nan)
             if layer.grams is not None:
                 row |= shape(layer.grams[variant], headline, everything)
+                row |= of_length(headline.gram(layer.grams[variant]), readout.n_tokens[headline.rows])
                 measured, held_out = noise(layer.grams[variant], headline, first)
                 row |= measured
             rows.append((row, held_out))
@@ -126,6 +128,17 @@ def shape(k: Floats, headline: Headline, everything: Design) -> Row:
         "mean_cosine": layers.mean_pairwise_cosine(products),
         "mean_cosine_with_neutral": layers.mean_pairwise_cosine(with_neutral),
     }
+
+
+def of_length(k: Floats, n_tokens: NDArray[np.int64]) -> Row:
+    """What the first principal component of the stories, K (S, S), owes to their length (S,) in tokens. A mean over tokens
+    that has the first one among them holds 1 / length of that token's massive activation (Sun et al., arXiv 2402.17762)."""
+    if (found := gram.first_component(k)) is None:
+        return {}
+    scores, share = found
+    inverse = 1 / n_tokens - np.mean(1 / n_tokens)
+    spread = float(np.linalg.norm(inverse))
+    return {"pc1_share": share, "pc1_length": abs(float(scores @ inverse)) / spread if spread > 0 else None}
 
 
 def _means(cell_sums: Floats, design: Design) -> Floats:

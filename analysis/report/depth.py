@@ -24,7 +24,7 @@ COLUMNS: tuple[str, ...] = (
     "accuracy_se",
     "reliability",
 )
-COLUMNS += ("reliability_se", "anisotropy", "rdm_mean", "rdm_std", "reason")
+COLUMNS += ("reliability_se", "anisotropy", "rdm_mean", "rdm_std", "pc1_share", "pc1_length", "reason")
 
 
 def section(view: View) -> Section:
@@ -101,6 +101,8 @@ def positions(view: View) -> Section:
         f"{model}: " + ", ".join(f"{r['position']} {number(r['reliability'])}" for r in own.iter_rows(named=True)) + "."
         for (model,), own in best.drop_nulls("reliability").group_by("model", maintain_order=True)
     ]
+    if words:
+        words.append(_longest(best))
     caption = "Reliability of the RDM over depth at every position that was read, on one scale; bands as above."
     panels = []
     for name in names:
@@ -109,3 +111,15 @@ def positions(view: View) -> Section:
     source = Source("geometry", {"variant": view.params.report.variant}, COLUMNS)
     question = "Which tokens should be read? (positions)"
     return Section("positions", question, words or [f"{NOT_ESTIMABLE}."], caption, panels, [source], legend(view, found))
+
+
+def _longest(best: pl.DataFrame) -> str:
+    """Where a story's length says most of its state: a mean that holds the first token holds 1 / length of its activation."""
+    known = best.drop_nulls("pc1_length").sort("pc1_length", descending=True)
+    if known.is_empty():
+        return "Stories do not differ in length."
+    top = known.row(0, named=True)
+    return (
+        f"Length: the stories' first principal component correlates most with 1 / length at {top['position']} of {top['model']}"
+        f" ({number(top['pc1_length'])}, {top['pc1_share']:.0%} of the variance), each model at its best layer."
+    )

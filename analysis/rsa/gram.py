@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse.linalg import eigsh
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -82,6 +83,18 @@ def gram(activations: NDArray[np.floating], components: Floats | None = None) ->
         along = a @ components.T
         k = k - along @ along.T
     return k
+
+
+def first_component(k: Floats) -> tuple[Floats, float] | None:
+    """Scores (S,) of the stories on their first principal component, scaled to length 1 and of either sign, and its share of
+    their variance, from K (S, S), which is centred over them once more. None where the stories do not differ."""
+    centred = centred_products(k)
+    total = float(np.trace(centred))
+    if total <= 1e-12 * float(np.abs(k).max()):  # what rounding leaves
+        return None
+    start = np.arange(1.0, len(k) + 1)  # a start of its own choice would be drawn at random
+    value, scores = eigsh(centred, k=1, v0=start)
+    return np.asarray(scores[:, 0]), float(value[0]) / total
 
 
 def with_cells(k: Floats, design: Design) -> Floats:

@@ -31,6 +31,12 @@ GEOMETRY = Table(
         "rdm_std": Column(pl.Float64, "Population standard deviation of the RDM's entries."),
         "mean_cosine": Column(pl.Float64, "Mean cosine over all pairs of centred emotion vectors."),
         "mean_cosine_with_neutral": Column(pl.Float64, "The same with the neutral label as one more vector, as published."),
+        "pc1_share": Column(pl.Float64, "Share of the stories' variance along their first principal component."),
+        "pc1_length": Column(
+            pl.Float64,
+            "Size of the correlation of the stories' scores on it with 1 / length in tokens: near 1 where a mean over tokens"
+            " holds the first token's massive activation.",
+        ),
         "accuracy": Column(pl.Float64, "Share of stories whose emotion the nearest centroid of the other topics names."),
         "accuracy_se": Column(pl.Float64, "Standard error of accuracy over held-out units."),
         "reliability": Column(pl.Float64, "Mean Spearman's rho of the RDMs of two halves of the units."),
