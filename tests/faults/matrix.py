@@ -2,16 +2,19 @@
 
     python -m tests.faults.matrix FAULTS
 
-Puts so many faults and more into a small finished run, prints counts by kind, and fails where one was silent, ended in a
-traceback, or could not be mended as its message says.
+Puts so many faults and more into a small finished run, on every core at once, prints counts by kind, and fails where one
+was silent, ended in a traceback, or could not be mended as its message says.
 """
 
 from __future__ import annotations
 
+import multiprocessing
+import os
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from itertools import count
 from pathlib import Path
 from random import Random
@@ -68,6 +71,12 @@ def tried(box: Box, least: int, seed: int, say: Callable[[str], None]) -> list[F
     raise AssertionError("there is always one more")
 
 
+def part(finished: Path, least: int, seed: int) -> list[Found]:
+    """`tried` in a box of this process, from a finished project."""
+    with tempfile.TemporaryDirectory() as place:
+        return tried(Box(finished, Path(place)), least, seed, lambda line: print(line, flush=True))
+
+
 def main(arguments: list[str]) -> int:
     (least,) = map(int, arguments)
     began = time.monotonic()
@@ -79,8 +88,9 @@ def main(arguments: list[str]) -> int:
         folder.mkdir()
         patch.chdir(folder)
         finish(Project(folder, models))
-        box = Box(folder, Path(place))
-        found = tried(box, least, 0, lambda line: print(line, flush=True))
+        n = os.cpu_count() or 1
+        with ProcessPoolExecutor(n, multiprocessing.get_context("spawn")) as pool:
+            found = [f for own in pool.map(part, [folder] * n, [-(-least // n)] * n, range(n)) for f in own]
     print(kinds.table(found))
     print(f"{len(found)} faults in {(time.monotonic() - began) / 60:.0f} minutes")
     return 1 if kinds.bad(found) else 0
