@@ -35,16 +35,20 @@ def confound(known: Known, claim: Claim) -> list[Judged]:
 
 
 def as_published(rows: list[Row], side: Side) -> Judged:
-    """A raw rho, which has no interval. Too high is a fact of these texts; low says something only where both sides agree with
-    themselves by more."""
+    """A raw rho, which has no interval: what stands in for it is how high unrelated geometries come by chance. Too high is what
+    lies above the side by more than that; low says something only where both sides agree with themselves by more."""
     there = [r for r in rows if r["spearman"] is not None]
     if not there:
         return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    row = max(there, key=lambda r: r["spearman"])
+    row = max(there, key=lambda r: r["spearman"] - r["permuted_95"])
     number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
-    if row["spearman"] > side.at_most:
+    above = row["spearman"] - side.at_most
+    if above > row["permuted_95"]:
         return Judged(PAPER, number, Verdict(rules.FAILS, f"{row['model']}: {row['spearman']:.2f}"))
-    weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] <= side.at_most]
+    if above > 0:
+        words = f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {row['permuted_95']:.2f} by chance"
+        return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
+    weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] - r["permuted_95"] <= side.at_most]
     if weak:
         own = weak[0]["ceiling"]
         known = "it is not known how well the two sides agree" if own is None else f"the two sides agree at {own:.2f}"

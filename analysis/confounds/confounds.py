@@ -12,7 +12,8 @@ import polars as pl
 from analysis.confounds import factorial, shapley
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import STORIES, Cell
-from analysis.rsa import parallel, split_half
+from analysis.rsa import pairwise, parallel, rdm, split_half
+from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.confounds import ConfoundsSections
@@ -51,6 +52,8 @@ def side_by_side(measuring: Measuring, one: Cell, other: Cell) -> Row:
     row: Row = {"layer_a": a.layer, "layer_b": b.layer, "n_stimuli_a": a.n_stimuli, "n_stimuli_b": b.n_stimuli}
     if a.whole is not None and b.whole is not None:
         row["spearman"] = float(a.whole @ b.whole)
+        wanted, seed = measuring.params.rsa.permutations, measuring.params.geometry.seed
+        row["permuted_95"] = reached_by_chance(a.whole, b.whole, wanted, seed)
     found = [None if m.halves is None else split_half.reliability(m.halves) for m in (a, b)]
     for n, reliability in zip("ab", found, strict=True):
         row[f"reliability_{n}"] = reliability and finite_or_none(reliability.value)
@@ -58,6 +61,17 @@ def side_by_side(measuring: Measuring, one: Cell, other: Cell) -> Row:
     row["ceiling"] = None if found[0] is None or found[1] is None else split_half.ceiling(found[0], found[1])
     reasons = [f"{n}: {m.reason}" for n, m in zip("ab", (a, b), strict=True) if m.reason]
     return row | ({"reason": "; ".join(reasons)} if reasons else {})
+
+
+def reached_by_chance(a: Floats, b: Floats, wanted: int, seed: int) -> float:
+    """95% quantile of Spearman's rho of two RDMs, given by their standardised ranks (P,), over `wanted` permutations of the
+    labels of one: so high do unrelated geometries come."""
+    n_labels = round((1 + np.sqrt(1 + 8 * len(a))) / 2)
+    order = pairwise.label_permutations(n_labels, wanted, seed)
+    whole = np.zeros((n_labels, n_labels))
+    i, j = rdm.pairs(n_labels)
+    whole[i, j] = whole[j, i] = b
+    return float(np.quantile(whole[order[:, i], order[:, j]] @ a, 0.95))
 
 
 def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, ...]) -> list[Row]:

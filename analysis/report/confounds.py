@@ -66,7 +66,7 @@ def compared(view: View) -> Section:
         "n_stimuli_b",
         "spearman",
     )
-    columns += ("reliability_a", "reliability_b", "ceiling", "reason")
+    columns += ("permuted_95", "reliability_a", "reliability_b", "ceiling", "reason")
     source = Source("confounds", {"factor": TOTAL}, columns)
     question = "Does writing give another geometry than reading? (the paper's confounds)"
     panels = [Panel("", _beside_theirs(view, found))] if rows.height else []

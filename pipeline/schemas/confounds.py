@@ -39,6 +39,9 @@ CONFOUNDS = Table(
         **interval("share", "the units of both sources"),
         "dof": Column(pl.Int64, "Degrees of freedom of the t quantile."),
         "spearman": Column(pl.Float64, "Of total: Spearman's rho of the two RDMs over all texts, as published."),
+        "permuted_95": Column(
+            pl.Float64, "95% quantile of spearman when the labels of one side are permuted: so high do unrelated RDMs come."
+        ),
         **_SIDES,
         "reason": Column(
             pl.String, "Why a share is missing; of total, why a side is not to be read. Null where nothing is wrong."

@@ -409,17 +409,22 @@ def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
 
 
 @pytest.mark.parametrize(
-    ("spearman", "ceiling", "reason", "expected"),
+    ("spearman", "ceiling", "reason", "expected"),  # of a side up to .36; unrelated geometries come to .12
     [
         (0.20, 0.80, None, HOLDS),
         (0.60, 0.80, None, FAILS),
+        (0.60, None, "reliability .1", FAILS),  # too high for chance, whatever the reliability
+        (0.40, 0.80, None, UNDECIDED),  # above, by no more than chance: rounding of another machine moves so much
         (0.20, 0.30, None, UNDECIDED),  # two sides that are one would be as low
+        (0.20, 0.45, None, UNDECIDED),  # or would be as low by chance
         (0.20, 0.80, "reliability .1", UNDECIDED),
         (None, None, "not written", NOT_TESTABLE),
     ],
 )
-def test_a_low_raw_rho_says_something_only_of_sides_that_agree_with_themselves(spearman, ceiling, reason, expected):
-    row = {"model": "m", "spearman": spearman, "ceiling": ceiling, "reason": reason}
+def test_a_raw_rho_is_judged_beside_chance_and_a_low_one_beside_the_sides_own_agreement(
+    spearman, ceiling, reason, expected
+):
+    row = {"model": "m", "spearman": spearman, "permuted_95": 0.12, "ceiling": ceiling, "reason": reason}
     assert text_evidence.as_published([row], claim("method_clean").side).verdict.verdict == expected
 
 

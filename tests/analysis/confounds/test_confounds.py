@@ -11,7 +11,7 @@ from analysis.confounds.bias import biases
 from analysis.confounds.cell_rdms import Measuring, cell_of
 from analysis.confounds.factorial import Cell
 from analysis.report.confounds import REFERENCE
-from analysis.rsa import gram, split_half
+from analysis.rsa import gram, pairwise, rdm, split_half
 from analysis.rsa.gram import Design
 from pipeline import opening
 from pipeline.errors import InputError
@@ -67,6 +67,21 @@ def test_the_published_comparison_is_the_spearman_of_post_centred_rdms(one):
     expected = spearmanr(*(cosine_rdm(v - v.mean(0)) for v in (a, b))).statistic
     assert (row["layer_a"], row["layer_b"]) == (paper, 2)
     assert row["spearman"] == pytest.approx(expected, abs=1e-9)
+    assert -1 <= row["permuted_95"] <= 1
+
+
+def test_unrelated_rdms_come_above_what_chance_reaches_one_time_in_twenty(rng):
+    """Of labels that share nothing. By hand: scipy's rho of the permuted matrix."""
+    found = []
+    for seed in range(400):
+        x, y = rng.normal(size=(2, 8, 5))
+        a, b = cosine_rdm(x), cosine_rdm(y)
+        reached = confounds.reached_by_chance(*(rdm.ranks(v) for v in (a, b)), 199, seed)
+        found.append(spearmanr(a, b).statistic > reached)
+        if seed == 0:
+            order = pairwise.label_permutations(8, 199, seed)
+            assert reached == pytest.approx(np.quantile([spearmanr(a, cosine_rdm(y[o])).statistic for o in order], 0.95))
+    assert 0.02 < np.mean(found) < 0.09
 
 
 def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
