@@ -51,7 +51,7 @@ def dataset_card(names: Sequence[str]) -> str:
         "configs": [{"config_name": n, "data_files": [{"split": "train", "path": _in_dataset(TABLES[n])}]} for n in names],
     }
     text = io.StringIO()
-    YAML(typ="safe").dump(head, text)
+    YAML(typ="safe", pure=True).dump(head, text)
     lines = [f"| `{n}` | {TABLES[n].question} |" for n in names]
     return "\n".join(
         [

@@ -13,6 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pipeline.door.home import home, published
 from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
+from pipeline.store import roots
 
 
 def pull(root: Path) -> None:
@@ -91,6 +93,8 @@ def main(arguments: list[str]) -> None:
         raise InputError("of which profile? make pull P=<name>, or make pull for what dvc.lock names")
     for name in arguments:
         profiles.choose(home(), name)
+        with chdir(home()):  # as its run begins: what another profile left there would be taken for a change
+            roots.prune(roots.Params.load())
     pull(home())
 
 

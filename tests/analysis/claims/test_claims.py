@@ -421,9 +421,7 @@ def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
         (None, None, "not written", NOT_TESTABLE),
     ],
 )
-def test_a_raw_rho_is_judged_beside_chance_and_a_low_one_beside_the_sides_own_agreement(
-    spearman, ceiling, reason, expected
-):
+def test_a_raw_rho_is_judged_beside_chance_and_a_low_one_beside_the_sides_own_agreement(spearman, ceiling, reason, expected):
     row = {"model": "m", "spearman": spearman, "permuted_95": 0.12, "ceiling": ceiling, "reason": reason}
     assert text_evidence.as_published([row], claim("method_clean").side).verdict.verdict == expected
 

@@ -1,5 +1,6 @@
 """A release: one command, after which a stranger's clone pulls, opens, and finds nothing to do."""
 
+import io
 import re
 import shutil
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from pipeline import opening
 from pipeline.errors import InputError
@@ -124,9 +126,13 @@ def test_a_tag_is_given_once(released, here):
 
 
 def test_a_profile_beside_the_default_is_published_without_a_tag_and_pulled_by_its_name(released, here, tmp_path):
-    """Another profile of the same readings: its page differs."""
+    """Another profile of the same readings, in which nobody writes."""
     page = Path("data/report/index.html")
-    other = (here / "params.yaml").read_text().replace("profile: default", "profile: other")
+    params = YAML(typ="safe").load(here / "params.yaml") | {"profile": "other", "writings": [], "writings_read": []}
+    params["write"]["models"] = []
+    with io.StringIO() as file:
+        YAML(typ="safe").dump(params, file)
+        other = file.getvalue()
     (here / "profiles").mkdir()
     (here / "profiles/other.yaml").write_text(other)
     run(here, "git", "add", "profiles/other.yaml")
@@ -148,7 +154,9 @@ def test_a_profile_beside_the_default_is_published_without_a_tag_and_pulled_by_i
     run(tmp_path, "git", "clone", "-q", str(here), str(clone))
     pull(clone)
     assert b"profile default" in (clone / page).read_bytes()
+    assert list((clone / "data/writings").rglob("*.parquet"))
     run(clone, sys.executable, "-m", "pipeline.publish.pull", "other")
+    assert not list((clone / "data/writings").rglob("*.parquet"))  # they would be taken for a change
     assert (clone / page).read_bytes() == own
     assert "up to date" in dvc(clone, "repro", "--allow-missing")
     run(clone, sys.executable, "-m", "pipeline.publish.pull", "default")
