@@ -14,6 +14,7 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.publish import release
 from pipeline.publish.pull import pull
+from tests import forked
 from tests.conftest import ROOT, copy_sources
 
 
@@ -23,8 +24,10 @@ def run(folder, *command, ok=True):
     return done.stdout + done.stderr
 
 
-def dvc(folder, *arguments, ok=True):
-    return run(folder, sys.executable, "-m", "dvc", *arguments, ok=ok)
+def dvc(folder, *arguments):
+    status, said = forked.run(folder, "dvc", *arguments)
+    assert status == 0, said
+    return said
 
 
 @pytest.fixture(scope="module")
