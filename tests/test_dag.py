@@ -266,7 +266,8 @@ def deps_that_hold(*paths):
 def test_a_change_of_one_models_file_reruns_its_stages_and_what_follows_and_a_dropped_model_leaves_no_trace(cloned):
     assert "up to date" in dvc(cloned.folder, "repro")
     cloned.entry("tiny-qwen2.5", "qwen2.5", tuning="instruct")
-    assert stages_run(cloned.folder) == {s for s in READS | VARIED if "qwen" in s} | {"vectors@tiny-qwen2.5"} | AFTER
+    changed = re.findall(r"^(\S+):$", dvc(cloned.folder, "status"), re.M)
+    assert {*changed} == {s for s in READS | VARIED if "qwen" in s} | {"maturity", "claims", "headline"}
     cloned.params["read"]["models"] = ["tiny-llama-3.2", "tiny-gemma-3"]
     cloned.entry("tiny-gemma-3", "gemma-3")
     cloned.save()
