@@ -40,12 +40,12 @@ def as_published(rows: list[Row], side: Side) -> Judged:
     there = [r for r in rows if r["spearman"] is not None]
     if not there:
         return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    row = max(there, key=lambda r: r["spearman"] - r["permuted_95"])
+    beyond = [r for r in there if r["spearman"] - side.at_most > r["permuted_95"]]
+    row = max(beyond or there, key=lambda r: r["spearman"])
     number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
-    above = row["spearman"] - side.at_most
-    if above > row["permuted_95"]:
+    if beyond:
         return Judged(PAPER, number, Verdict(rules.FAILS, f"{row['model']}: {row['spearman']:.2f}"))
-    if above > 0:
+    if row["spearman"] > side.at_most:
         words = f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {row['permuted_95']:.2f} by chance"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] - r["permuted_95"] <= side.at_most]

@@ -426,6 +426,18 @@ def test_a_raw_rho_is_judged_beside_chance_and_a_low_one_beside_the_sides_own_ag
     assert text_evidence.as_published([row], claim("method_clean").side).verdict.verdict == expected
 
 
+@pytest.mark.parametrize(("b", "expected"), [((0.20, 0.05), UNDECIDED), ((0.50, 0.05), FAILS), ((0.38, 0.01), FAILS)])
+def test_of_several_models_each_is_held_against_its_own_chance(b, expected):
+    """One lies above the side by less than chance; another, nearer to its own, does not stand for it."""
+    rows = [
+        {"model": m, "spearman": rho, "permuted_95": chance, "ceiling": 0.9, "reason": None}
+        for m, (rho, chance) in {"a": (0.40, 0.30), "b": b}.items()
+    ]
+    found = text_evidence.as_published(rows, claim("method_clean").side)
+    assert found.verdict.verdict == expected
+    assert found.number.about == ("b" if expected == FAILS else "a")
+
+
 @pytest.mark.parametrize(("values", "expected"), [((0.97, 0.95), FAILS), ((0.7, 0.5), HOLDS), ((0.97, 0.5), FAILS)])
 def test_int8_is_judged_beside_the_reference_precision_by_the_model_that_it_changes_least(known, rng, values, expected):
     """The first rule took the lowest of all precisions: a model whose states fp16 loses made int8 another geometry."""
