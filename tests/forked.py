@@ -17,6 +17,8 @@ IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", 
 IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
 IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page", "tests.faults.stages")
 OURS = ("pipeline", "analysis")
+LIMIT_SECONDS = 540
+"""A process of a tiny project that takes longer is stuck."""
 
 
 def context() -> multiprocessing.context.ForkServerContext:
@@ -85,8 +87,17 @@ def _stage(said: str) -> Any:
 def _status(folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str]) -> int | None:
     process = context().Process(target=_child, args=(folder, module, arguments, said, environment))
     process.start()
-    process.join()
-    return process.exitcode
+    return status_of(process, LIMIT_SECONDS)
+
+
+def status_of(process: multiprocessing.process.BaseProcess, limit_seconds: float) -> int | None:
+    """The exit status of a process once it has ended; None where it has not within a limit, and was killed."""
+    process.join(limit_seconds)
+    status = process.exitcode
+    if status is None:
+        process.kill()
+        process.join()
+    return status
 
 
 def run(folder: Path, module: str, *arguments: str) -> tuple[int | None, str]:
@@ -94,3 +105,10 @@ def run(folder: Path, module: str, *arguments: str) -> tuple[int | None, str]:
     with tempfile.NamedTemporaryFile(suffix=".said") as said:
         status = _status(str(folder), module, arguments, said.name, {})
         return status, Path(said.name).read_text(errors="replace")
+
+
+def dvc(folder: Path, *arguments: str, ok: bool = True) -> str:
+    """What a DVC command says, which must end well, or must not."""
+    status, said = run(folder, "dvc", *arguments)
+    assert (status == 0) == ok, said
+    return said

@@ -45,6 +45,14 @@ def pull(root: Path) -> None:
         raise InputError(f"{root}: not everything came ({some(lost, 3)}): {_why(root, lost, done.stderr)}")
 
 
+def pull_profile(root: Path, name: str) -> None:
+    """Make a checkout that of a profile's published data, and pull them. Raises InputError as `profiles.choose` and `pull`."""
+    profiles.choose(root, name)
+    with chdir(root):  # as its run begins: what another profile left there would be taken for a change
+        roots.prune(roots.Params.load())
+    pull(root)
+
+
 def _why(root: Path, lost: list[str], said: str) -> str:
     """What is wrong, by what is there, and what to do; by the words of DVC where that does not tell."""
     if "Unable to acquire lock" in said:
@@ -91,11 +99,10 @@ def _came(path: Path, out: dict[str, Any]) -> bool:
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise InputError("of which profile? make pull P=<name>, or make pull for what dvc.lock names")
-    for name in arguments:
-        profiles.choose(home(), name)
-        with chdir(home()):  # as its run begins: what another profile left there would be taken for a change
-            roots.prune(roots.Params.load())
-    pull(home())
+    if arguments:
+        pull_profile(home(), arguments[0])
+    else:
+        pull(home())
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from pipeline import opening
 from pipeline.door.home import home, missing, published, pushed
 from pipeline.errors import InputError, run_stage
 from pipeline.publish import profiles
-from pipeline.publish.pull import pull
+from pipeline.publish.pull import pull_profile
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import LAYERS
 
@@ -123,8 +123,7 @@ def try_as_a_stranger(names: Sequence[str]) -> None:
         clone = Path(folder) / "clone"
         git("clone", "--quiet", str(Path.cwd()), str(clone))
         for name in names:
-            profiles.choose(clone, name)
-            pull(clone)
+            pull_profile(clone, name)
             verify(clone)
 
 

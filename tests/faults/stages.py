@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.forked import context, keeps_to, run_module, says_into
+from tests.forked import context, keeps_to, run_module, says_into, status_of
 
 LIMIT_SECONDS = 900
 """A stage of a tiny project that takes longer is stuck: it takes seconds, and minutes on a machine that is busy."""
@@ -131,11 +131,7 @@ class Runner:
 
     @staticmethod
     def wait(process: multiprocessing.process.BaseProcess, said: Path) -> Ended:
-        process.join(LIMIT_SECONDS)
-        code = process.exitcode
-        if code is None:
-            process.kill()
-            process.join()
+        code = status_of(process, LIMIT_SECONDS)
         return Ended(code, said.read_text(errors="replace") if said.exists() else "")
 
     def run(self, step: Step, **how: object) -> Ended:

@@ -1,6 +1,5 @@
 """A release: one command, after which a stranger's clone pulls, opens, and finds nothing to do."""
 
-import io
 import re
 import shutil
 import subprocess
@@ -14,20 +13,14 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.publish import release
 from pipeline.publish.pull import pull
-from tests import forked
-from tests.conftest import ROOT, copy_sources
+from tests.conftest import ROOT, copy_sources, write_yaml
+from tests.forked import dvc
 
 
 def run(folder, *command, ok=True):
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert (done.returncode == 0) == ok, done.stdout + done.stderr
     return done.stdout + done.stderr
-
-
-def dvc(folder, *arguments):
-    status, said = forked.run(folder, "dvc", *arguments)
-    assert status == 0, said
-    return said
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +126,10 @@ def test_a_profile_beside_the_default_is_published_without_a_tag_and_pulled_by_i
     page = Path("data/report/index.html")
     params = YAML(typ="safe").load(here / "params.yaml") | {"profile": "other", "writings": [], "writings_read": []}
     params["write"]["models"] = []
-    with io.StringIO() as file:
-        YAML(typ="safe").dump(params, file)
-        other = file.getvalue()
-    (here / "profiles").mkdir()
-    (here / "profiles/other.yaml").write_text(other)
+    write_yaml(here / "profiles/other.yaml", params)
     run(here, "git", "add", "profiles/other.yaml")
     run(here, "git", "commit", "-qm", "profile other")
-    (here / "params.yaml").write_text(other)
+    shutil.copy(here / "profiles/other.yaml", here / "params.yaml")
     dvc(here, "repro", "-q")
     with (here / "CHANGELOG.md").open("a") as file:
         file.write("\n## 1.1.0\n\n- One more profile.\n")
