@@ -56,8 +56,9 @@ class Noise:
         found = []
         for n, (value, without) in enumerate(self.sets):
             k = slice(len(truth))
-            lowest = simultaneous.lowest(truth + value[k], truth + without[:, k], n)
-            number = rules.of_every(lowest, [str(x) for x in range(len(truth))], DISATTENUATED)
+            own = truth + value[k]
+            lowest = simultaneous.lowest(own, truth + without[:, k], n)
+            number = rules.of_every(lowest, [str(x) for x in range(len(truth))], own.tolist(), DISATTENUATED)
             found.append(rules.judge(number, side).verdict)
         return found
 

@@ -72,7 +72,7 @@ def small(params):
     read = [(s, p, p) for s, p in kept] + [("matched", "fp16", "int8")]
     params["writings_read"] = [{"setting": s, "written": w, "read": r, "contexts": "both"} for s, w, r in read]
     params["geometry"] |= {"halvings": 6, "positions": ["mean50"]}
-    params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19}
+    params["rsa"] |= {"depths": [], "bootstrap": 10, "permutations": 19, "shuffles": 19}
     params["human"] |= {"bootstrap": 10}
     params["shared"] |= {"halvings": 4, "subsets": 2, "orders": 3}
     params["corpus"] |= {"draws": 10}

@@ -9,7 +9,7 @@ from math import inf
 from typing import Any
 
 from analysis.behaviour import behaviour
-from analysis.claims import pair_evidence, power, reference, rules, single_evidence, text_evidence
+from analysis.claims import pair_evidence, power, reference, single_evidence, text_evidence
 from analysis.claims.known import ClaimSections, Judged, Known
 from analysis.claims.protocols import OTHER
 from analysis.claims.reference import Claim
@@ -18,7 +18,7 @@ from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
 from pipeline.schemas.claims import CLAIMS
 from pipeline.schemas.every import TABLES
-from pipeline.store import chosen_layers, tables
+from pipeline.store import chosen_layers, provenance, tables
 
 Row = dict[str, Any]
 READ = ("paper", "paper_pairs", "pairs", "beyond", "maturity", "confounds", "steering")
@@ -41,6 +41,7 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
     "gemma_anisotropy": partial(single_evidence.outlier, column="anisotropy"),
     "gemma_rdm_std": partial(single_evidence.outlier, column="rdm_std"),
     "gemma_overflow": single_evidence.overflow,
+    "gemma_wide": single_evidence.still_outlier,
     "gemma_best_layer": single_evidence.layer_shift,
     "gemma_regime": single_evidence.regime,
     "size_anisotropy": partial(single_evidence.size, column="anisotropy"),
@@ -52,6 +53,7 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
     "cross_experiment_bias": text_evidence.opposite_bias,
     "backend": partial(single_evidence.elsewhere, command="make peers"),
     "best_layer": single_evidence.best_layer,
+    "int8_layer": single_evidence.int8_layer,
     "three_passages": single_evidence.three_passages,
     "emotions": pair_evidence.emotions,
 }
@@ -68,10 +70,18 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
         # what cannot be judged under any protocol lacks one thing, and is said once
         made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
     for row in made:
-        if row["verdict"] == UNDECIDED and row["protocol"] == OTHER:  # which is what was simulated
+        if row["protocol"] == OTHER and reaches_both_sides(row):  # which is what was simulated
             row["if_true"] = power.chances(chances, row["claim"], known.reliability)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]
+
+
+def reaches_both_sides(row: Row) -> bool:
+    """Whether a row is undecided for want of stories, and not because a control may explain it or a pair has no number."""
+    if row["verdict"] != UNDECIDED or row["ci_low"] is None:
+        return False
+    low, high = (inf * sign if row[end] is None else row[end] for end, sign in (("at_least", -1), ("at_most", 1)))
+    return Side(low, high).where(row["ci_low"], row["ci_high"]) == UNDECIDED
 
 
 def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
@@ -105,9 +115,11 @@ def end_of(value: float) -> float | None:
 
 
 def digest_of(params: ClaimSections, claims: list[Claim]) -> str:
-    """Digest of all that decides and is not measured: the rules in params, the margin, and the claims' sides."""
+    """Digest of all that decides and is not measured: the code of this stage, the rules in params, the margin, and the claims'
+    sides."""
     sides = [(c.name, c.side, c.other) for c in claims]
-    decided = f"{params.maturity.model_dump_json()}{params.rsa.equivalence}{rules.LEVEL}{sides}"
+    code = provenance.code_digest("claims")
+    decided = f"{code}{params.maturity.model_dump_json()}{params.rsa.equivalence}{sides}"
     return hashlib.sha256(decided.encode()).hexdigest()[:12]
 
 

@@ -36,10 +36,12 @@ def verdicts(claims: pl.DataFrame) -> dict[str, int]:
     return dict(sorted(Counter(kinds).items()))
 
 
-def across_lineages(lineages: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Median similarity of models of two lineages, by precision."""
+def across_lineages(lineages: pl.DataFrame, geometry: pl.DataFrame) -> dict[str, dict[str, Any]]:
+    """Median similarity of models of two lineages, by precision; of none that loses states of one of them."""
+    trained = geometry.filter(pl.col("seed").is_null(), setting=STORIES)
+    lost = trained.filter(pl.col("n_not_finite") > 0)["precision"].unique().to_list()
     found: dict[str, dict[str, Any]] = {}
-    for row in lineages.sort("precision", "estimator").iter_rows(named=True):
+    for row in lineages.filter(~pl.col("precision").is_in(lost)).sort("precision", "estimator").iter_rows(named=True):
         found.setdefault(row["precision"], {})[row["estimator"]] = rounded(row["median"])
     return found
 
@@ -77,7 +79,7 @@ def main(arguments: list[str]) -> None:
     geometry = tables.read_table(GEOMETRY)
     made = {
         "verdicts": verdicts(tables.read_table(CLAIMS)),
-        "lineages": across_lineages(tables.read_table(LINEAGES)),
+        "lineages": across_lineages(tables.read_table(LINEAGES), geometry),
         "models": readers(geometry, chosen_layers.read(), precisions, report),
     }
     with layout.whole_or_nothing(METRICS) as scratch:

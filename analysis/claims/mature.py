@@ -3,7 +3,8 @@
 The published study called families mature after their similarities were known. Here a model is mature where its states are
 finite and its geometry is more reliable than what its architecture, its tokenizer and its vocabulary give without training:
 more than every layer of every untrained draw, and more than its own input embeddings. Untrained draws reach their best at
-another depth than trained models, so that a draw is not to be held to the model's depth.
+another depth than trained models, so that a draw is not to be held to the model's depth. Each reliability is of one layer, the
+same for both halves: one that is cross-fitted compares two layers in many halvings, and is lower for that alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Draw:
 class Measured:
     """What the rule looks at, of one base model at bf16 or fp32; None where it was not measured.
 
-    `reliability`: at the cross-fitted layer, with its jackknife standard error over `n_units` topics; `embeddings`: of the
+    `reliability`: at best_layer_cv, with its jackknife standard error over `n_units` topics; `embeddings`: of the
     model's input embeddings.
     """
 
@@ -59,7 +60,7 @@ def is_mature(model: Measured, fewest_draws: int = 5, level: float = 0.95) -> Ma
     if lost := model.n_layers - model.n_finite_layers:
         return Maturity(False, None, None, f"{lost} of {model.n_layers} layers are not finite")
     if model.reliability is None or model.se is None:
-        return Maturity(None, None, None, "no reliability at the cross-fitted layer")
+        return Maturity(None, None, None, "no reliability at best_layer_cv")
     low = model.reliability - t_quantile((1 + level) / 2, model.n_units - 1) * model.se
     highest = {d.name: max(d.reliabilities) for d in model.draws if len(d.reliabilities)}
     bars = {"the best of its untrained draws": max(highest.values(), default=None), "its input embeddings": model.embeddings}

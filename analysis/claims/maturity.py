@@ -40,7 +40,8 @@ def measured(model: str, entries: dict[str, ModelEntry], precision: str, read: d
     state of a reader is finite at all positions."""
     own = {"model": model, "precision": precision}
     states = read["states"].filter(pl.col("seed").is_null(), setting=STORIES, **own).row(0, named=True)
-    chosen = read["layers"].filter(layer_rule=names.CROSS_FITTED, setting=STORIES, **own).row(0, named=True)
+    of_rule = read["layers"].filter(pl.col("halving").is_null(), layer_rule=names.CV, setting=STORIES, **own)
+    chosen = of_rule.row(0, named=True)
     family = entries[model].family
     twins = [m for m, entry in entries.items() if entry.untrained and entry.family == family]
     geometry = read["geometry"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 
@@ -19,7 +20,6 @@ from analysis.claims.reference import Claim
 from analysis.claims.rules import Beside, Number, Side
 from analysis.readers import lineages
 from analysis.readers.kinds import UNTRAINED, WORDS
-from analysis.rsa import simultaneous
 from pipeline.schemas.pairs import PAIRS
 
 NO_PAIR = "no two trained models of different lineages were read"
@@ -45,32 +45,29 @@ def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judge
 def by_lowest_same(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Judged:
     """A claim of similarity on the lowest rho_same, on the scale that it was published on. What else would make the readers
     alike is asked of the same pairs, as on other stories."""
-    there = [r for r in rows if r["rho_same_low"] is not None]
-    if not there:
+    number = lowest_same(rows)
+    if number is None:
         return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
-    # one that lies wholly below is enough; else the one that may
-    below = [r for r in there if r["rho_same_high"] < side.at_least]
-    least = min(below or there, key=lambda r: r["rho_same_high" if below else "rho_same_low"])
-    number = number_same(least, f"the lowest of {len(there)}", len(there), len(rows) - len(there))
     return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME), beside(known, rows), known.margin))
 
 
 def highest_same(rows: Sequence[Row], side: Side, why_not: str) -> Judged:
     """A claim that no pair is alike, on the highest rho_same."""
-    there = [r for r in rows if r["rho_same_low"] is not None]
-    if not there:
+    number = lowest_same(rows, -1, "highest")
+    if number is None:
         return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
-    # one that lies wholly above is enough; else the one that may
-    above = [r for r in there if r["rho_same_low"] > side.at_most]
-    most = max(above or there, key=lambda r: r["rho_same_low" if above else "rho_same_high"])
-    number = number_same(most, f"the highest of {len(there)}", len(there))
+    number = number.turned()
     return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME)))
 
 
-def number_same(row: Row, which: str, n: int, n_unknown: int = 0) -> Number:
-    about = pair_name(row) + (f", {which}" if n > 1 else "")
-    low, high = row["rho_same_low"], row["rho_same_high"]
-    return Number(about, row["rho_same"], low, high, rules.SAME, n=n, n_unknown=n_unknown)
+def lowest_same(rows: Sequence[Row], sign: int = 1, which: str = "lowest") -> Number | None:
+    """The lowest rho_same, with its interval for a statement about every pair; with a sign of -1 that of -rho_same. None where
+    no pair has an interval."""
+    found = []
+    for row in (r for r in rows if r["rho_same_low"] is not None):
+        low, high = sorted((sign * row["rho_same_low"], sign * row["rho_same_high"]))
+        found.append((pair_name(row), sign * row["rho_same"], low, high, row["n_units"] - 1))
+    return replace(rules.of_intervals(found, rules.SAME, which), n_unknown=len(rows) - len(found)) if found else None
 
 
 # --- other stories -------------------------------------------------------------------------------------------------------
@@ -85,21 +82,22 @@ def by_lowest(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Ju
     return Judged(OTHER, number, verdict)
 
 
-def lowest_number(known: Known, rows: Sequence[Row], name: str) -> Number:
+def lowest_number(known: Known, rows: Sequence[Row], name: str, which: str = "lowest") -> Number:
     """The lowest of one number of the rows, with its simultaneous interval over topics."""
-    names = [pair_name(r) for r in rows]
-    reasons = [r["reason"] for r in rows if r["reason"]]
+    reason = next((r["reason"] for r in rows if r["reason"]), None)
     found = lineages.lowest(rows, name, known.seed)
-    return rules.of_every(found, names, rules.DISATTENUATED, reasons[0] if reasons else None)
+    return rules.of_every(found, [pair_name(r) for r in rows], [r[name] for r in rows], rules.DISATTENUATED, reason, which)
 
 
 def highest_number(known: Known, rows: Sequence[Row]) -> Number:
-    """The highest rho_dis of rows that have a jackknife, with its simultaneous interval: of a claim that no pair is alike."""
-    turned = np.array([-r["rho_dis"] for r in rows]), np.array([np.negative(r["rho_dis_jackknife"]) for r in rows]).T
-    found = simultaneous.lowest(*turned, known.seed)
-    assert found is not None
-    about = pair_name(rows[found.deciding]) + (f", the highest of {found.n}" if found.n > 1 else "")
-    return Number(about, -found.estimate, -found.high, -found.low, rules.DISATTENUATED, n=found.n)
+    """The highest rho_dis of the rows, with its simultaneous interval: of a claim that no pair is alike."""
+    turned = [
+        row | {"rho_dis": -row["rho_dis"], "rho_dis_jackknife": [-x for x in row["rho_dis_jackknife"]]}
+        if row["rho_dis_jackknife"] is not None
+        else row | {"rho_dis": None}
+        for row in rows
+    ]
+    return lowest_number(known, turned, "rho_dis", "highest").turned()
 
 
 def beside(known: Known, rows: Sequence[Row]) -> Beside:
@@ -124,7 +122,8 @@ def lowest_left(known: Known, rows: Sequence[Row]) -> Number:
     """The pair and control of which least is left."""
     names = [f"{pair_name(r)}, beyond {r['control'].removeprefix('words:')}" for r in rows]
     found = lineages.lowest(rows, "left", known.seed)
-    return rules.of_every(found, names, rules.DISATTENUATED, next((r["reason"] for r in rows if r["reason"]), None))
+    reason = next((r["reason"] for r in rows if r["reason"]), None)
+    return rules.of_every(found, names, [r["left"] for r in rows], rules.DISATTENUATED, reason)
 
 
 # --- claims --------------------------------------------------------------------------------------------------------------
@@ -191,10 +190,11 @@ def beyond_words(known: Known, claim: Claim) -> list[Judged]:
     rows = at_reference(known, across(known, known.lineage, mature=False))
     if not rows:
         return [lacking(OTHER, NO_PAIR)]
-    left = [r for r in left_of(known, rows) if r["control"].startswith("words:") and r["left"] is not None]
-    if not left:
+    left = [r for r in left_of(known, rows) if r["control"].startswith("words:")]
+    there = {r["control"] for r in left if r["left"] is not None}  # words whose own geometry is noise explain nothing
+    if not there:
         return [lacking(OTHER, "no reader of words has a geometry that could be told from noise")]
-    number = lowest_left(known, left)
+    number = lowest_left(known, [r for r in left if r["control"] in there])
     return [Judged(OTHER, number, rules.judge(number, claim.other))]
 
 
@@ -205,18 +205,25 @@ def restructured(known: Known, claim: Claim) -> list[Judged]:
     values = [[r["spearman"] for r in rows if r["spearman"] is not None] for rows in (own, others)]
     made = [lacking(PAPER, why_not)]
     if claim.side is not None and all(values):
-        number = Number(pair_name(own[0]), min(values[1]) - max(values[0]), scale=rules.OTHER, exact=True)
+        lost = len(own) + len(others) - sum(map(len, values))
+        number = Number(pair_name(own[0]), min(values[1]) - max(values[0]), exact=True, n_unknown=lost)
         made = [Judged(PAPER, number, rules.judge(number, claim.side))]
     one, other = (at_reference(known, tuned(known, m)) for m in (False, True))
-    there = [[r for r in rows if r["rho_dis_jackknife"] is not None] for rows in (one, other)]
-    if claim.other is None or not all(there):
+    if claim.other is None or not any(r["rho_dis_jackknife"] for r in one) or not any(r["rho_dis_jackknife"] for r in other):
         return [*made, lacking(OTHER, why_not)]
-    differences = [(m, i) for i in there[0] for m in there[1]]
-    value = np.array([m["rho_dis"] - i["rho_dis"] for m, i in differences])
-    without = np.stack([np.subtract(m["rho_dis_jackknife"], i["rho_dis_jackknife"]) for m, i in differences], axis=1)
-    found = simultaneous.lowest(value, without, known.seed)
-    number = rules.of_every(found, [pair_name(i) for _, i in differences], rules.DISATTENUATED)
+    differences = [difference(i, m) for i, m in product(one, other)]
+    found = lineages.lowest(differences, "rho_dis", known.seed)
+    names, values_ = [pair_name(r) for r in differences], [r["rho_dis"] for r in differences]
+    number = rules.of_every(found, names, values_, rules.DISATTENUATED)
     return [*made, Judged(OTHER, number, rules.judge(number, claim.other))]
+
+
+def difference(row: Row, other: Row) -> Row:
+    """The row with, for its rho_dis, that by which the other's lies above it; null where either is."""
+    if row["rho_dis_jackknife"] is None or other["rho_dis_jackknife"] is None:
+        return row | {"rho_dis": None, "rho_dis_jackknife": None}
+    without = np.subtract(other["rho_dis_jackknife"], row["rho_dis_jackknife"]).tolist()
+    return row | {"rho_dis": other["rho_dis"] - row["rho_dis"], "rho_dis_jackknife": without}
 
 
 def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Judged]:
@@ -226,11 +233,9 @@ def none_reaches(known: Known, claim: Claim, kind: str, why_not: str) -> list[Ju
     if claim.side is not None:
         made.append(highest_same(rows, claim.side, why_not))
     if claim.other is not None:
-        there = [r for r in rows if r["rho_dis_jackknife"] is not None]
-        if not there:
-            return [*made, lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), why_not))]
-        number = highest_number(known, there)
-        made.append(Judged(OTHER, number, rules.judge(number, claim.other)))
+        number = highest_number(known, rows)
+        verdict = rules.judge(number, claim.other)
+        made.append(Judged(OTHER, number, verdict) if rows else lacking(OTHER, why_not))
     return made
 
 
@@ -243,42 +248,37 @@ def learned(known: Known, claim: Claim) -> list[Judged]:
 
 
 def emotions(known: Known, claim: Claim) -> list[Judged]:
-    """What two models of different lineages share, beside labels that mean nothing. On the same stories these still share the
-    passages, and the pair that is least above them decides; where no passage is shared, they give 0, and a permutation decides.
-    All pairs must pass, so that none is corrected for."""
+    """What two models of different lineages share, beside labels that mean nothing. On the same passages or stories these still
+    share the texts, and the pair that is least above them decides; where no text is shared, they give 0, and a permutation
+    decides. All pairs must pass, so that none is corrected for."""
     wanted = across(known, known.lineage, mature=False)
-    of_passages = map(as_passages, published_rows(known, wanted))
-    passages = [(x.about, x.across, x.p, None) for x in of_passages if x.across is not None and x.p is not None]
     rows = at_reference(known, wanted)
-    stories = [(pair_name(r), r["rho_cross"], r["p_cross"], r["rho_cross_high"]) for r in rows if r["p_cross"] is not None]
-    return [
-        by_permutation(known, PAPER, passages, NO_PAIR),
-        above_floor(rows),
-        by_permutation(known, OTHER, stories, NO_PAIR),
-    ]
+    passages = published_rows(known, wanted)
+    return [above_floor(PAPER, passages, "spearman"), above_floor(SAME, rows, "rho_same"), by_permutation(known, rows)]
 
 
-def above_floor(rows: Sequence[Row]) -> Judged:
-    """rho_same less the 95% quantile under labels shuffled within topics, of the pair of which it is least: above 0 is a
-    permutation test at 5%. What is not above may be so for want of stories, and fails nothing."""
-    there = [r for r in rows if r["rho_same"] is not None and r["floor_95"] is not None]
+def above_floor(protocol: str, rows: Sequence[Row], name: str) -> Judged:
+    """A rho on the same texts less its 95% quantile under labels shuffled within topics, of the pair of which it is least:
+    above 0 is a permutation test at 5%. What is not above may be so for want of texts, and fails nothing."""
+    there = [r for r in rows if r[name] is not None and r["floor_95"] is not None]
     if not there:
-        return lacking(SAME, NO_PAIR)
-    least = min(there, key=lambda r: r["rho_same"] - r["floor_95"])
-    words = f"{pair_name(least)}: {least['rho_same']:.2f}; shuffled labels reach {least['floor_95']:.2f}"
-    number = Number(pair_name(least), least["rho_same"] - least["floor_95"], n=len(there), n_unknown=len(rows) - len(there))
-    passes = least["rho_same"] > least["floor_95"] and not number.n_unknown
-    return Judged(SAME, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))
+        return lacking(protocol, NO_PAIR)
+    least = min(there, key=lambda r: r[name] - r["floor_95"])
+    words = f"{pair_name(least)}: {least[name]:.2f}; shuffled labels reach {least['floor_95']:.2f}"
+    number = Number(pair_name(least), least[name] - least["floor_95"], n=len(there), n_unknown=len(rows) - len(there))
+    passes = least[name] > least["floor_95"] and not number.n_unknown
+    return Judged(protocol, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))
 
 
-def by_permutation(
-    known: Known, protocol: str, found: Sequence[tuple[str, float, float, float | None]], why_not: str
-) -> Judged:
-    """Every (pair, rho, p, upper end): a p of at most 5% each; one that is neither that nor above the margin fails it."""
-    if not found:
-        return lacking(protocol, why_not)
-    about, value, p, _ = max(found, key=lambda item: item[2])
-    number = Number(about, value, n=len(found))
-    gone = [f for f in found if f[2] > rules.LEVEL and f[3] is not None and f[3] < known.margin]
-    verdict = rules.FAILS if gone else rules.HOLDS if p <= rules.LEVEL else rules.UNDECIDED
-    return Judged(protocol, number, rules.Verdict(verdict, f"{about}: the largest p of {len(found)} is {p:.3f}"))
+def by_permutation(known: Known, rows: Sequence[Row]) -> Judged:
+    """rho_cross of every pair: a p of at most 5% each; one that is neither that nor above the margin fails it."""
+    there = [r for r in rows if r["p_cross"] is not None]
+    if not there:
+        return lacking(OTHER, NO_PAIR)
+    most = max(there, key=lambda r: r["p_cross"])
+    number = Number(pair_name(most), most["rho_cross"], n=len(there), n_unknown=len(rows) - len(there))
+    words = f"{number.about}: the largest p of {len(there)} is {most['p_cross']:.3f}"
+    if any(r["p_cross"] > rules.LEVEL and r["rho_cross_high"] < known.margin for r in there):
+        return Judged(OTHER, number, rules.Verdict(rules.FAILS, words))
+    passes = most["p_cross"] <= rules.LEVEL and not number.n_unknown
+    return Judged(OTHER, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))

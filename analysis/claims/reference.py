@@ -1,5 +1,6 @@
 """The published claims, and the sides on which they would be true. A side is written as the paper prints its figure: `>= 0.74`
-holds from .735 on, as its table rounds; `1 - margin` is the margin of equivalence in params."""
+holds from .735 on, as its table rounds; `>= exactly 0.70` is a limit that was stated, and holds from .70 on; `1 - margin` is
+the margin of equivalence in params."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ from analysis.claims.rules import Side, as_rounded
 from pipeline.errors import InputError
 
 REFERENCE = Path("data/reference/claims.csv")
-SIDE = re.compile(r"(>=|<=|=|>|<) (1 - margin|margin|-?\d+(?:\.\d+)?)")
+SIDE = re.compile(r"(>=|<=|=|>|<) (exactly )?(1 - margin|margin|-?\d+(?:\.\d+)?)")
 KINDS = ("paper", "test", "method")
 """Claims of the paper; what they imply and it did not test; what its method takes for granted."""
 
@@ -40,13 +41,16 @@ def parse(text: str | None, margin: float, scale: str) -> Side | None:
         return None
     found = SIDE.fullmatch(text)
     if found is None:
-        raise InputError(f"{REFERENCE}: '{text}' is no side; write >=, <=, =, > or < and a figure, `margin` or `1 - margin`")
-    sign, figure = found.groups()
+        raise InputError(
+            f"{REFERENCE}: '{text}' is no side; write >=, <=, =, > or < and a figure, `exactly` and a figure, `margin` or"
+            " `1 - margin`"
+        )
+    sign, exactly, figure = found.groups()
     if sign == "=" and "." not in figure:  # a count or a yes, which no table rounds
         return Side(float(figure), float(figure), scale)
     named = {"margin": (margin, margin), "1 - margin": (1 - margin, 1 - margin)}
     # a figure that is printed as 0.74 begins at .735: what is not below it, or at least it, is so by the printed figure
-    low, high = named.get(figure) or (as_rounded(figure) if "." in figure else (float(figure), float(figure)))
+    low, high = named.get(figure) or (as_rounded(figure) if "." in figure and not exactly else (float(figure), float(figure)))
     return {
         ">=": Side(low, inf, scale),
         "<=": Side(-inf, high, scale),

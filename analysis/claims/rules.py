@@ -2,18 +2,20 @@
 
 A claim has a side: the values at which it is true, on the scale on which they were published. The whole 95% interval on the
 side: holds; wholly off it: does not hold; else undecided. A claim that something is alike also asks what else would make it
-so: words, an untrained network, valence. A statement about every pair is one statement, about the lowest.
+so: words, an untrained network, valence. A statement about every pair is one statement, about the lowest; a pair that has no
+number leaves it open.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import inf
 
 from analysis.rsa.new_lineage import Predicted
 from analysis.rsa.simultaneous import Lowest
+from analysis.rsa.split_half import t_quantile
 
 HOLDS, FAILS, UNDECIDED, NOT_TESTABLE = "holds", "does not hold", "undecided", "not testable"
 EXPLAINED = "explained by "
@@ -89,6 +91,11 @@ class Number:
             return self.estimate, self.estimate
         return None if self.low is None or self.high is None else (self.low, self.high)
 
+    def turned(self) -> Number:
+        """The number with its sign turned: the highest of some numbers is the lowest of these."""
+        ends = [None if x is None else -x for x in (self.estimate, self.high, self.low)]
+        return replace(self, estimate=ends[0], low=ends[1], high=ends[2])
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -120,7 +127,7 @@ def judge(number: Number, side: Side, beside: Beside | None = None, margin: floa
     unknown = f"{number.n_unknown} of {number.n + number.n_unknown} pairs could not be judged"
     if found == FAILS:  # one that lies off it is enough
         return Verdict(FAILS, number.about)
-    if number.n_unknown and side.similarity:
+    if number.n_unknown:
         return Verdict(UNDECIDED, unknown if found == HOLDS else f"{number.about}; {unknown}")
     if found == HOLDS and side.similarity and beside is not None:
         return _explained(number, beside, margin)
@@ -144,12 +151,34 @@ def _explained(number: Number, beside: Beside, margin: float) -> Verdict:
     return Verdict(UNDECIDED, "; ".join(open_)) if open_ else Verdict(HOLDS, number.about)
 
 
-def of_every(lowest: Lowest | None, names: list[str], scale: str, reason: str | None = None) -> Number:
-    """The lowest of many pairs as one number. `names` of all pairs that the claim is about, judged or not."""
+def of_every(
+    lowest: Lowest | None,
+    names: Sequence[str],
+    values: Sequence[float | None],
+    scale: str,
+    reason: str | None = None,
+    which: str = "lowest",
+) -> Number:
+    """The lowest of many pairs as one number: the deciding pair's own value, and the ends of the simultaneous interval. `names`
+    and `values` of all pairs that the claim is about, judged or not."""
     if lowest is None:
         return Number("", None, scale=scale, n=0, n_unknown=len(names), reason=reason or "no pair could be judged")
-    about = names[lowest.deciding] + (f", the lowest of {lowest.n}" if lowest.n > 1 else "")
-    return Number(about, lowest.estimate, lowest.low, lowest.high, scale, n=lowest.n, n_unknown=lowest.n_unknown)
+    about = names[lowest.deciding] + (f", the {which} of {lowest.n}" if lowest.n > 1 else "")
+    return Number(about, values[lowest.deciding], lowest.low, lowest.high, scale, n=lowest.n, n_unknown=lowest.n_unknown)
+
+
+def of_intervals(numbers: Sequence[tuple[str, float, float, float, int]], scale: str, which: str = "lowest") -> Number:
+    """The same of numbers of which only their own 95% intervals are known: (name, value, low, high, degrees of freedom).
+
+    For a statement about all K of them each upper end is moved out to Student's quantile at 1 - .025/K (Bonferroni); the lower
+    ends need not be (`analysis.rsa.simultaneous`).
+    """
+    k = len(numbers)
+    upper = [v + (high - v) * t_quantile(1 - 0.025 / k, dof) / t_quantile(0.975, dof) for _, v, _, high, dof in numbers]
+    at = min(range(k), key=upper.__getitem__)
+    name, value, *_ = numbers[at]
+    about = name + (f", the {which} of {k}" if k > 1 else "")
+    return Number(about, value, min(low for _, _, low, _, _ in numbers), upper[at], scale, n=k)
 
 
 def of_new_lineage(found: Predicted | None, n_lineages: int) -> Number:
@@ -180,19 +209,25 @@ def judge_published(
 ) -> Verdict:
     """A published claim on the lowest raw rho, judged by the published protocol itself.
 
-    A pair below the side is a fact of these passages: it does not hold. On the side, the number may be the passages': it
-    holds where each pair's agreement is found in other passages too (p at most `level`; all must pass, so that none is
-    corrected for), and is explained by shared passages where one is neither significant nor above the margin there although
-    either reader agrees with itself. Where readers do not (`own` below `lowest_own`), three passages measure no geometry, and
-    nothing is decided: a geometry that is shared would look the same.
+    Where readers do not agree with themselves on other passages (`own` below `lowest_own`), three passages measure no geometry,
+    and nothing is decided: a geometry that is shared would look the same. Where they do, a pair below the side is a fact: it
+    does not hold. On the side, the number may be the passages': it holds where each pair's agreement is found in other passages
+    too (p at most `level`; all must pass, so that none is corrected for), and is explained by shared passages where one is
+    neither significant nor above the margin there.
     """
     known = [p for p in pairs if p.same is not None]
     if not known:
         reasons = (p.reason for p in pairs if p.reason)
         return Verdict(NOT_TESTABLE, next(reasons, "no pair was read under the published protocol"))
     lowest = min(known, key=lambda p: p.same or 0.0)
-    if side.where(lowest.same or 0.0, lowest.same or 0.0) != HOLDS:
-        return Verdict(FAILS, f"{lowest.about}: {lowest.same:.2f} on the same passages")
+    below = [p for p in known if side.where(p.same or 0.0, p.same or 0.0) != HOLDS]
+    if firm := [p for p in below if (p.own or 0) >= lowest_own]:
+        least = min(firm, key=lambda p: p.same or 0.0)
+        return Verdict(FAILS, f"{least.about}: {least.same:.2f} on the same passages")
+    if below:
+        own = "is not known" if lowest.own is None else f"is {lowest.own:.2f}"
+        words = f"{lowest.about}: {lowest.same:.2f} on the same passages, but their agreement with themselves on others {own}"
+        return Verdict(UNDECIDED, f"{words}: two that are one may be as low")
     unsure = [p for p in known if p.p is None or p.p > level]
     gone = [p for p in unsure if p.p is not None and p.across is not None and p.across < margin and (p.own or 0) >= lowest_own]
     if gone:

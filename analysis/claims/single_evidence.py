@@ -79,6 +79,47 @@ def overflow(known: Known, claim: Claim) -> list[Judged]:
     return [fact(PAPER, about, float(met), claim.side)]
 
 
+def still_outlier(known: Known, claim: Claim) -> list[Judged]:
+    """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states."""
+    assert claim.side is not None
+    model = gemma(known, "base")
+    row = None if model is None else published_row(known, model, WIDE)
+    others = [published_row(known, m, (known.references[m],)) for m in known.trained if known.family(m) != FAMILY]
+    found, said = 0, []
+    for column, name in (("anisotropy", "anisotropy"), ("rdm_std", "RDM sd")):
+        values = {r["model"]: r[column] for r in others if r is not None and r[column] is not None}
+        if model is None or row is None or row[column] is None or not values:
+            return [lacking(PAPER, "Gemma-3 base and a model of another family were not both read at fp32 or bf16")]
+        highest = max(values, key=lambda m: values[m])
+        found += row[column] > values[highest]
+        said.append(f"{name} {row[column]:.3f}, {highest} {values[highest]:.3f}")
+    about = f"{in_name(str(model), GEMMA[0])}, {row['precision'] if row else ''}: {'; '.join(said)}"
+    return [fact(PAPER, about, float(found), claim.side, len(others))]
+
+
+def int8_layer(known: Known, claim: Claim) -> list[Judged]:
+    """By how many layers int8 moves the published rule's choice, of the model and number of texts where it moves most."""
+    assert claim.side is not None
+    rows = known.tables["paper"].filter(pl.col("seed").is_null(), pl.col("layer").is_not_null(), setting=STORIES)
+    pairs = known.tables["paper_pairs"].filter(pl.col("seed_a").is_null(), pl.col("seed_b").is_null(), setting_a=STORIES)
+    made = []
+    for model in known.trained:
+        at = {p: rows.filter(model=model, precision=p) for p in (known.references[model], "int8")}
+        if len(at) < 2:
+            continue
+        for n, layer, moved in (
+            at[known.references[model]].join(at["int8"], on="n_units").select("n_units", "layer", "layer_right").iter_rows()
+        ):
+            rho = pairs.filter(model_a=model, model_b=model, n_units=n, precision_a=known.references[model], precision_b="int8")
+            words = f"{model}, {n} texts of a label: layer {layer} at {known.references[model]}, {moved} at int8"
+            words += "".join(f"; the two RDMs correlate at {x:.2f}" for x in rho["spearman"].drop_nulls())
+            made.append((abs(moved - layer), words))
+    if not made:
+        return [lacking(PAPER, "no model was read at int8 and at another precision")]
+    most, about = max(made)
+    return [fact(PAPER, about, float(most), claim.side, len(made))]
+
+
 def layer_shift(known: Known, claim: Claim) -> list[Judged]:
     """By how many layers the published rule's choice is deeper in the tuned model, at fp16 and at a precision that holds."""
     assert claim.side is not None
@@ -134,23 +175,19 @@ def best_layer(known: Known, claim: Claim) -> list[Judged]:
     chosen = known.tables["layers"].filter(
         pl.col("halving").is_null(), pl.col("seed").is_null(), variant="centred", setting=STORIES
     )
-    made = []
-    for protocol, position in ((PAPER, "last"), (OTHER, known.params.report.position)):
-        found = []
-        for model in known.trained:
-            own = chosen.filter(model=model, precision=known.references[model], position=position)
-            by_rule = {r["layer_rule"]: r for r in own.iter_rows(named=True)}
-            paper, cv = by_rule.get(names.PAPER), by_rule.get(names.CV)
-            if paper and cv and paper["layer"] is not None and cv["layer"] is not None:
-                outside = max(cv["plateau_low"] - paper["layer"], paper["layer"] - cv["plateau_high"], 0)
-                as_good = f"as good as the best are {cv['plateau_low']} to {cv['plateau_high']}"
-                found.append((outside, f"{model}, {position}: layer {paper['layer']}; {as_good}"))
-        if found:
-            outside, about = max(found)
-            made.append(fact(protocol, about, float(outside), claim.side, len(found)))
-        else:
-            made.append(lacking(protocol, f"no layer at the position {position}"))
-    return made
+    found = []
+    for model in known.trained:
+        own = chosen.filter(model=model, precision=known.references[model], position="last")
+        by_rule = {r["layer_rule"]: r for r in own.iter_rows(named=True)}
+        paper, cv = by_rule.get(names.PAPER), by_rule.get(names.CV)
+        if paper and cv and paper["layer"] is not None and cv["layer"] is not None:
+            outside = max(cv["plateau_low"] - paper["layer"], paper["layer"] - cv["plateau_high"], 0)
+            as_good = f"as good as the best are {cv['plateau_low']} to {cv['plateau_high']}"
+            found.append((outside, f"{model}, last token: layer {paper['layer']}; {as_good}"))
+    if not found:
+        return [lacking(PAPER, "no layer at the last token")]
+    outside, about = max(found)
+    return [fact(PAPER, about, float(outside), claim.side, len(found))]
 
 
 def three_passages(known: Known, claim: Claim) -> list[Judged]:

@@ -45,6 +45,9 @@ def as_published(rows: list[Row], side: Side) -> Judged:
     number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
     if beyond:
         return Judged(PAPER, number, Verdict(rules.FAILS, f"{row['model']}: {row['spearman']:.2f}"))
+    if number.n_unknown:
+        words = f"{row['model']}: {row['spearman']:.2f}; {number.n_unknown} of {len(rows)} models could not be judged"
+        return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     if row["spearman"] > side.at_most:
         words = f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {row['permuted_95']:.2f} by chance"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
@@ -65,10 +68,9 @@ def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
     there = [r for r in rows if r["share"] is not None and r["ci_low"] is not None]
     if not there:
         return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    # of a distance; a model whose two experiments are alike is enough, else the one that may be
-    alike = [r for r in there if 1 - r["ci_high"] > side.at_most]
-    row = min(alike or there, key=lambda r: r["ci_high" if alike else "ci_low"])
-    number = Number(row["model"], 1 - row["share"], 1 - row["ci_high"], 1 - row["ci_low"], rules.DISATTENUATED, n=len(there))
+    # a share is of the distance 1 - rho_dis: a model whose two experiments are alike is enough
+    found = [(r["model"], r["share"] - 1, r["ci_low"] - 1, r["ci_high"] - 1, r["dof"]) for r in there]
+    number = replace(rules.of_intervals(found, rules.DISATTENUATED, "highest"), n_unknown=len(rows) - len(there)).turned()
     return Judged(OTHER, number, rules.judge(number, side))
 
 
@@ -86,10 +88,9 @@ def on_identical_tokens(known: Known) -> list[Row]:
 def of_precision(known: Known, side: Side) -> Judged:
     """The highest rho_dis of them."""
     rows = on_identical_tokens(known)
-    there = [r for r in rows if r["rho_dis_jackknife"] is not None]
-    if not there:
-        return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_INT8))
-    number = highest_number(known, there)
+    if not rows:
+        return lacking(OTHER, NO_INT8)
+    number = highest_number(known, rows)
     return Judged(OTHER, number, rules.judge(number, replace(side, scale=rules.DISATTENUATED)))
 
 

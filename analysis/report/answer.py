@@ -103,7 +103,7 @@ def _why(view: View) -> str:
     words, twins, pairs = view.pairs(WORDS), view.pairs(UNTRAINED), view.pairs(TWO_LINEAGES)
     leads = {
         HOLDS: "Words alone do not reach as much",
-        FAILS: "A correlation of that size is no evidence by itself, since words alone reach it",
+        FAILS: "A correlation in the published range is no evidence by itself, since words alone reach that range",
         UNDECIDED: "Whether words alone reach as much is undecided",
         None: "Whether words alone reach as much was not judged",
     }

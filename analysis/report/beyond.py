@@ -40,6 +40,14 @@ def _ours(view: View, table: pl.DataFrame) -> pl.DataFrame:
     return _names(table.join(pairs, on=keys, how="semi", nulls_equal=True))
 
 
+def _either_way(view: View, table: pl.DataFrame) -> pl.DataFrame:
+    """The same of a table that has each pair in both orders."""
+    turned = {f"{c}_{s}": f"{c}_{t}" for s, t in ("ab", "ba") for c in ("model", "seed", "precision", "method", "setting")}
+    pairs = view.raw["pairs"].filter(**WHICH).select(*turned)
+    both = pl.concat([pairs, pairs.rename(turned).select(*turned)])
+    return _names(table.join(both, on=list(turned), how="semi", nulls_equal=True))
+
+
 def left(view: View) -> Section:
     pairs = _names(view.raw["pairs"].filter(**WHICH))
     beyond = _ours(view, view.raw["beyond"])
@@ -140,10 +148,11 @@ def emotions(view: View) -> Section:
 
 
 def decoding(view: View) -> Section:
-    rows = _ours(view, view.raw["prediction"])
+    every = view.raw["prediction"]
+    rows = _either_way(view, every)
     question = "Do one model's emotion vectors name the other model's stories? (decoding across models)"
     caption = (
-        "A rotation fitted on half of the topics turns one model's space into the other's. Filled: stories of the other topics"
+        "A rotation fitted on part of the topics turns one model's space into the other's. Filled: stories of the other topics"
         " named rightly; open: the mean over the same with labels in random orders, the control. New emotions are ones that the"
         " rotation was not fitted on."
     )
@@ -175,9 +184,21 @@ def decoding(view: View) -> Section:
         f"Named rightly: {spread(known['decoded'])} (labels in random orders {spread(known['decoded_chance'])}); emotions"
         f" that the rotation never saw {spread(known['decoded_new'])} (random orders {spread(known['decoded_new_chance'])})."
     ]
+    controls = {
+        "a reader of words": every.filter(pl.col("model_a").is_in(view.params.words)),
+        "an untrained network": every.filter(pl.col("seed_a").is_not_null(), pl.col("seed_b").is_null()),
+    }
+    if said := [
+        f"{name} at most {number(own['decoded'].max())} and {number(own['decoded_new'].max())}"  # type: ignore[arg-type]
+        for name, own in ((name, own.drop_nulls(["decoded", "decoded_new"])) for name, own in controls.items())
+        if own.height
+    ]:
+        words.append(f"In the place of the first model, {'; '.join(said)}.")
     if spread(known["unique"]) != NOT_ESTIMABLE:
+        no_ends = "" if known["unique_low"].drop_nulls().len() else ", without an interval; the table has the reason"
         words.append(
-            f"Of the other model's distances, what one model predicts and no control does: {over_pairs(known, 'unique')}."
+            "Of the other model's distances, what one model predicts and no control does:"
+            f" {over_pairs(known, 'unique')}{no_ends}."
         )
     parts = []
     for measure, chance, name in (

@@ -66,7 +66,7 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
         why = (row["why"] or row["about"] or "").replace("words:", "")
         if row["if_true"] is not None:
-            why += f". If it were true, a study of this size would find, simulated: {row['if_true']}"
+            why += f". What a study of the paper's models with this reliability would find, simulated: {row['if_true']}"
         lines.append(Verdict(ON[protocol], found, side(row), row["verdict"], mark, style, why))
     return Card(claim["claim"], claim["text"], claim["published"], claim["source"], lines)
 
@@ -82,5 +82,9 @@ def side(row: dict[str, Any]) -> str:
 
 def rules(view: View) -> str:
     digests = view.claims["rules"].unique().to_list()
-    fixed = f" (digest {digests[0]})" if digests else ""
-    return f"The rules and their limits stood in params.yaml and data/reference/claims.csv before any model was run{fixed}."
+    which = f" Their digest, and that of the code which applies them, is {digests[0]}." if digests else ""
+    return (
+        "The rules stand in params.yaml, data/reference/claims.csv and docs/method.md. They do not look at which way a number"
+        " falls; but some were corrected after numbers had been seen, and CHANGELOG.md says which and what that"
+        f" changed.{which}"
+    )

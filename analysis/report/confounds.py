@@ -17,6 +17,7 @@ from analysis.report.view import View
 from pipeline.schemas.confounds import TOTAL
 
 REFERENCE = Path("data/reference/paper_confounds.csv")
+READ = {"alone": "alone", "prompted": "after their prompt, which names the label"}
 
 
 def _share(row: dict[str, Any]) -> str:
@@ -39,11 +40,9 @@ def compared(view: View) -> Section:
     if rows.is_empty():
         words.append("Cannot be said: no model's own texts were read.")
     elif readable.is_empty():
-        words.append("Cannot be said here: in no comparison do both sides have a geometry that can be told from noise.")
+        words.append("Cannot be said here: in no comparison are both sides reliable enough. The table has each one's reason.")
     else:
-        words.append(
-            f"In {readable.height} of {rows.height} comparisons both sides have a geometry that can be told from noise."
-        )
+        words.append(f"In {readable.height} of {rows.height} comparisons both sides are reliable enough.")
     for r in readable.iter_rows(named=True):
         words.append(
             f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, reliabilities"
@@ -51,9 +50,9 @@ def compared(view: View) -> Section:
         )
     caption = (
         "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
-        " Diamond: the ceiling of ours, where both sides are reliable. Where a side is noise, a low correlation says nothing"
-        " about the method; the table has the reason. loose, matched, corrected, reliable: ways to ask a model for texts,"
-        " described in params.yaml."
+        " Diamond: the ceiling of ours, where both sides are reliable. Where one is not, a low correlation says nothing about"
+        " the method, and a high one is told from chance by permuted_95. loose, matched, corrected, reliable: ways to ask for"
+        " texts, described in params.yaml."
     )
     columns: tuple[str, ...] = (
         "model",
@@ -194,16 +193,19 @@ def writings(view: View) -> Section:
         + pl.lit(", ")
         + pl.col("context")
     )
-    rows = view.writings.filter("as_set", texts="all").drop_nulls("reliability").with_columns(who.alias("way"))
-    words = ["Cannot be said: no model's own texts were read."] if rows.is_empty() else []
-    for (model,), own in rows.group_by("model", maintain_order=True):
+    every = view.writings.filter(texts="all").drop_nulls("reliability").with_columns(who.alias("way"))
+    rows = every.filter("as_set")
+    words = ["Cannot be said: no model's own texts were read."] if every.is_empty() else []
+    for (model, context), own in every.group_by("model", "context", maintain_order=True):
         top = own.sort("reliability").row(-1, named=True)
         words.append(
-            f"{model}: at most {number(top['reliability'])} ({top['way']}, {top['n_samples']} samples of every prompt)."
+            f"{model}, texts read {READ[context]}: at most {number(top['reliability'])} ({top['setting']},"
+            f" {top['written']} read by {top['precision']}, layer {top['layer']})."
         )
     caption = (
-        "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt. One panel"
-        " for each way to write and read."
+        "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt, at the layer"
+        " of each setting. One panel for each way to write and read. A prompt names the label: what is read after it is no text"
+        " alone."
     )
     panels = []
     for (way,), own in rows.group_by("way", maintain_order=True):

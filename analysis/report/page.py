@@ -14,7 +14,7 @@ from analysis.report.contents import PARTS
 from analysis.report.numbers import number, units
 from analysis.report.shown import Section
 from analysis.report.view import View, load_view
-from pipeline.errors import run_stage
+from pipeline.errors import InputError, run_stage
 from pipeline.store import arrays, layout
 
 HERE = Path(__file__).parent
@@ -107,8 +107,12 @@ def embedded(data: Any) -> str:
 
 
 def provenance(models: list[str]) -> list[str]:
-    """One line per model: where it came from and what its weights truly are; then the versions."""
+    """One line per model: where it came from and what its weights truly are; then the versions. Raises InputError for a model
+    without vectors."""
     tree = arrays.vectors()
+    if missing := [model for model in models if model not in tree.children]:
+        path = layout.VECTORS / missing[0]
+        raise InputError(f"{path}: no vectors there; {arrays.MEND if path.exists() else 'make it with `dvc repro`'}")
     lines: list[str] = []
     attributes: dict[Any, Any] = {}
     for model in models:

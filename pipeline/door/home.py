@@ -52,7 +52,7 @@ def outs_of(root: Path) -> list[dict[str, Any]]:
 
 @lru_cache(4)
 def _outs(lock: Path, _changed: int) -> list[dict[str, Any]]:
-    known = YAML(typ="safe", pure=True).load(lock.read_text(encoding="utf-8"))
+    known = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))  # thousands of lines: by the C library, as DVC reads it
     return [out for stage in (known or {}).get("stages", {}).values() for out in stage.get("outs", [])]
 
 

@@ -1,4 +1,4 @@
-"""What `params.yaml` says of maturity: fixed, as all rules of verdicts, before any model is run."""
+"""What `params.yaml` says of maturity. Rules of verdicts are not tuned to a run: a change of one is told in CHANGELOG.md."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ def show(path: Path) -> dict[str, float]:
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
     for name in missing:
-        out.print(f"fetches {name} from {params.fetch[name].url}")
+        out.print(f"Fetches {name} from {params.fetch[name].url}; its texts are counted in what follows once they are here")
     follows = " and what follows from them" if path == PARAMS else ""
     out.print(f"Stages to run{follows}: {stages.counts(changed)}")
     work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]

@@ -7,7 +7,7 @@ is done by the release of the default, which comes last.
 
 Nothing is written before everything was checked: a clean tree, a version that is new and stands in CHANGELOG.md, outs that
 are those of dvc.lock, vectors that are whole, tables that have their columns. At the end a clone of it is pulled and
-opened.
+opened, and DVC finds nothing to do there.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ruamel.yaml import YAML
 
 from pipeline import opening
 from pipeline.door.home import home, missing, published, pushed
-from pipeline.errors import InputError, run_stage
+from pipeline.errors import InputError, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.pull import pull_profile
 from pipeline.schemas.every import TABLES
@@ -118,13 +118,16 @@ def by_out() -> list[tuple[str, float]]:
 
 
 def try_as_a_stranger(names: Sequence[str]) -> None:
-    """Clone what is committed; of each profile pull what is published, and open everything."""
+    """Clone what is committed; of each profile pull what is published, open everything, and see that nothing is left
+    to run."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         git("clone", "--quiet", str(Path.cwd()), str(clone))
         for name in names:
             pull_profile(clone, name)
             verify(clone)
+            if stale := re.findall(r"Running stage '([^']+)'", dvc("repro", "--dry", "--allow-missing", at=clone)):
+                raise InputError(f"profile {name}: after the pull `dvc repro --allow-missing` would run {some(stale)}")
 
 
 def main(arguments: list[str]) -> None:

@@ -33,16 +33,20 @@ CLAIMS = Table(
         "about": Column(pl.String, "The pair or model that decides."),
         "n": Column(pl.Int64, "Pairs or models that the claim is about and that have a number."),
         "n_unknown": Column(pl.Int64, "Those that have none."),
-        "estimate": Column(pl.Float64, "The deciding number, as found here."),
-        **interval("the estimate", "topics"),
+        "estimate": Column(
+            pl.Float64, "The number of the pair or model that decides, as found here. Its interval is of the claim as a whole."
+        ),
+        **interval("what the claim says of all its pairs", "topics"),
         "verdict": Column(pl.String, "holds, does not hold, undecided, explained by <control>, or not testable."),
         "why": Column(pl.String, "What the verdict rests on; of what is not testable, what it lacks."),
         "if_true": Column(
             pl.String,
-            "Of what is undecided: the chance of each verdict if the published effect is true, simulated at this run's"
-            " reliability (data/reference/power.csv).",
+            "Where an interval reaches both sides: the chance of each verdict if the truth were as named, simulated with the"
+            " paper's models at the reliability next to this run's (data/reference/power.csv).",
         ),
-        "rules": Column(pl.String, "Digest of the rules and sides that gave the verdict, fixed before any model was run."),
+        "rules": Column(
+            pl.String, "Digest of the code, rules and sides that gave the verdict: the same in two runs, the same rules."
+        ),
     },
     keys=["claim", "protocol"],
 )

@@ -24,7 +24,8 @@ MATURITY = Table(
         "n_layers": Column(pl.Int64, "Layers of the model."),
         "n_finite_layers": Column(pl.Int64, "Layers at which every text's state is finite."),
         "reliability": Column(
-            pl.Float64, "Split-half reliability of its RDM, each half at the best layer of the other (best_layer_cv_crossfit)."
+            pl.Float64,
+            "Split-half reliability of its RDM at best_layer_cv: one layer for both halves, as of its bars.",
         ),
         "reliability_low": Column(pl.Float64, "Lower end of its 95% interval, over topics."),
         "n_untrained": Column(pl.Int64, "Draws of an untrained twin of its family, which has its tokenizer."),

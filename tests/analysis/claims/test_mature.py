@@ -20,7 +20,7 @@ SOUND = Measured(30, 30, 0.88, 0.03, 24, DRAWS, 0.81)
         ({"embeddings": 0.3, "reliability": 0.53}, False, "its interval begins at 0.47; the best of its untrained draws: 0.48"),
         ({"n_finite_layers": 12}, False, "18 of 30 layers are not finite"),
         ({"n_layers": None}, None, "read at neither bf16 nor fp32"),
-        ({"reliability": None}, None, "no reliability at the cross-fitted layer"),
+        ({"reliability": None}, None, "no reliability at best_layer_cv"),
         ({"embeddings": None}, None, "its input embeddings were not read"),
         ({"draws": DRAWS[:4]}, None, "4 untrained draws with its tokenizer; 5 are needed"),
         ({"draws": DRAWS[:4], "reliability": 0.6}, False, "its interval begins at 0.54; its input embeddings: 0.81"),

@@ -33,10 +33,10 @@ def with_seeds(geometry, n, reliability):
 
 
 def planted(read, own=0.8, se=0.02, embeddings=0.3, twin=0.4, n_seeds=5):
-    crossfit = pl.col("layer_rule") == "best_layer_cv_crossfit"
+    chosen = (pl.col("layer_rule") == "best_layer_cv") & pl.col("halving").is_null()
     layers = read["layers"].with_columns(
-        pl.when(crossfit).then(own).otherwise("reliability").alias("reliability"),
-        pl.when(crossfit).then(se).otherwise("reliability_se").alias("reliability_se"),
+        pl.when(chosen).then(own).otherwise("reliability").alias("reliability"),
+        pl.when(chosen).then(se).otherwise("reliability_se").alias("reliability_se"),
     )
     of_embeddings = pl.col("setting") == "input_embeddings"
     geometry = with_seeds(read["geometry"], n_seeds, twin)
@@ -87,19 +87,11 @@ def test_the_table_has_every_trained_model_and_its_numbers_are_those_of_geometry
     assert table.schema == MATURITY.columns
     for found in table.iter_rows(named=True):
         here = {"model": found["model"], "precision": "fp32", "position": "mean50", "variant": "centred"}
-        own = opening.table("choices").filter(
-            choice="readout",
-            layer_rule="best_layer_cv_crossfit",
-            model_a=A,
-            model_b=B,
-            precision_a="fp32",
-            precision_b="fp32",
-            position="mean50",
-            variant="centred",
-            setting_a="stories",
-            setting_b="stories",
-        )
         side = "a" if found["model"] == A else "b"
-        assert found["reliability"] == pytest.approx(own[f"reliability_{side}"][0])
+        pair = opening.pair(f"{A}/fp32", f"{B}/fp32")
+        assert found["reliability"] == pytest.approx(pair[f"reliability_{side}"][0])
+        # of one layer for both halves, as what it is held to
+        layer = opening.table("geometry").filter(setting="stories", layer=pair[f"layer_{side}"][0], **here)
+        assert found["reliability"] == pytest.approx(layer["reliability"][0])
         words = opening.table("geometry").filter(setting="input_embeddings", **here)
         assert found["embeddings"] == words["reliability"][0]

@@ -281,6 +281,11 @@ def test_neither_a_models_name_nor_a_story_can_break_the_page(view, html, bad, m
     assert bad not in made
 
 
+def test_a_model_without_vectors_is_named(in_finished):
+    with pytest.raises(InputError, match=r"^data/vectors.zarr/gone: no vectors there; make it with `dvc repro`$"):
+        page.provenance(["tiny-llama-3.2", "gone"])
+
+
 def test_a_word_of_the_glossary_leads_to_what_it_means():
     told = glossary.defined("two readers, their rho_dis and rho_dis again & <b>")
     assert told.count("<a ") == 2
