@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from math import inf
 from typing import Any
 
@@ -115,12 +115,22 @@ def end_of(value: float) -> float | None:
 
 
 def digest_of(params: ClaimSections, claims: list[Claim]) -> str:
-    """Digest of all that decides and is not measured: the code of this stage, the rules in params, the margin, and the claims'
+    """Digest of all that decides and is not measured: the code that judges, the rules in params, the margin, and the claims'
     sides."""
     sides = [(c.name, c.side, c.other) for c in claims]
-    code = provenance.code_digest("claims")
-    decided = f"{code}{params.maturity.model_dump_json()}{params.rsa.equivalence}{sides}"
+    decided = f"{of_code()}{params.maturity.model_dump_json()}{params.rsa.equivalence}{sides}"
     return hashlib.sha256(decided.encode()).hexdigest()[:12]
+
+
+@cache
+def of_code() -> str:
+    """Digest of the code of `analysis` that this stage runs, comments and empty lines aside."""
+    digest = hashlib.sha256()
+    for path in provenance.sources("claims"):
+        if path.parts[0] == "analysis":
+            lines = (provenance.ROOT / path).read_text(encoding="utf-8").splitlines()
+            digest.update("\n".join(x for x in lines if x.strip() and not x.lstrip().startswith("#")).encode())
+    return digest.hexdigest()
 
 
 def load_known(params: ClaimSections) -> Known:

@@ -40,6 +40,8 @@ def pull(root: Path) -> None:
             check=False,
         )
     _remove_empty(root / "data/activations")
+    for folder in roots.FOLDERS:  # DVC makes none in which nothing lies
+        (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:
         raise InputError(f"{root}: not everything came ({some(lost, 3)}): {_why(root, lost, done.stderr)}")

@@ -17,6 +17,10 @@ from pipeline.params.writing import WritingSections
 from pipeline.store import layout
 
 
+FOLDERS = (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS)
+"""Deps of stages that run where no model writes, too: they are there even when nothing is in them."""
+
+
 class Asked(Sections):
     """Of a section, who is asked at which precisions; the rest of it cannot change what lies in the store."""
 
@@ -76,7 +80,7 @@ def main(arguments: list[str]) -> None:
     for path in prune(Params.load()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     layout.VECTORS.mkdir(parents=True, exist_ok=True)
-    for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # deps of stages that run where no model writes, too
+    for folder in FOLDERS:
         folder.mkdir(exist_ok=True)
     (layout.VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(

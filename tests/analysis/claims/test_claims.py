@@ -14,7 +14,8 @@ from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGE
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
-from tests.conftest import ROOT
+from pipeline.store import provenance
+from tests.conftest import ROOT, copy_sources
 
 REFERENCE = ROOT / "data/reference"
 A, B = "tiny-llama-3.2", "tiny-qwen2.5"
@@ -120,14 +121,33 @@ def test_every_claim_has_a_verdict_and_a_reason_where_it_has_no_number(known):
     assert set(table["kind"]) == set(reference.KINDS)
 
 
-def test_another_rule_or_side_gives_another_digest_and_other_words_do_not(known):
+def test_another_rule_or_side_gives_another_digest_and_other_words_do_not(known, monkeypatch):
     every = reference.load(0.1)
     before = claims.digest_of(known.params, every)
     params = known.params.model_copy(update={"rsa": known.params.rsa.model_copy(update={"equivalence": 0.2})})
     assert claims.digest_of(params, every) != before
     assert claims.digest_of(known.params, reference.load(0.2)) != before
+    monkeypatch.setattr(claims, "of_code", lambda: "other code")
+    assert claims.digest_of(known.params, every) != before
+    monkeypatch.undo()
     worded = [c.__class__(**{**vars(c), "text": "in other words"}) for c in every]
     assert claims.digest_of(known.params, worded) == before
+
+
+def test_code_that_judges_otherwise_has_another_digest_and_a_comment_none(tmp_path, monkeypatch):
+    copy_sources(tmp_path)
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+
+    def digest():
+        return claims.of_code.__wrapped__()
+
+    before = digest()
+    rules_py = tmp_path / "analysis/claims/rules.py"
+    with rules_py.open("a") as file:
+        file.write("\n# a comment\n")
+    assert digest() == before == claims.of_code()
+    rules_py.write_text(rules_py.read_text().replace("lowest_own: float = 0.3", "lowest_own: float = 0.2"))
+    assert digest() != before
 
 
 # --- pairs, planted ------------------------------------------------------------------------------------------------------
