@@ -16,7 +16,6 @@ from pipeline.params.base import Sections
 from pipeline.params.writing import WritingSections
 from pipeline.store import layout
 
-
 FOLDERS = (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS)
 """Deps of stages that run where no model writes, too: they are there even when nothing is in them."""
 
