@@ -21,7 +21,7 @@ from pipeline.door.home import home, published
 from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
-from pipeline.store import roots
+from pipeline.store import layout, roots
 
 
 def pull(root: Path) -> None:
@@ -40,7 +40,7 @@ def pull(root: Path) -> None:
             check=False,
         )
     _remove_empty(root / "data/activations")
-    for folder in roots.FOLDERS:  # DVC makes none in which nothing lies
+    for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # DVC makes none in which nothing lies; `roots` does
         (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:

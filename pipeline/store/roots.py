@@ -16,9 +16,6 @@ from pipeline.params.base import Sections
 from pipeline.params.writing import WritingSections
 from pipeline.store import layout
 
-FOLDERS = (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS)
-"""Deps of stages that run where no model writes, too: they are there even when nothing is in them."""
-
 
 class Asked(Sections):
     """Of a section, who is asked at which precisions; the rest of it cannot change what lies in the store."""
@@ -79,7 +76,7 @@ def main(arguments: list[str]) -> None:
     for path in prune(Params.load()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     layout.VECTORS.mkdir(parents=True, exist_ok=True)
-    for folder in FOLDERS:
+    for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # deps of stages that run where no model writes, too
         folder.mkdir(exist_ok=True)
     (layout.VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(
