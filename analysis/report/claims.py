@@ -64,6 +64,8 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         explained = row["verdict"].startswith(EXPLAINED)
         style, mark = ("fails", "✗") if explained else MARKS[row["verdict"]]
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
+        if row["at_least"] is not None and row["at_least"] == row["at_most"] and row["estimate"] is not None:
+            found = f"{row['estimate']:g}"  # a count, or a yes or no
         why = (row["why"] or row["about"] or "").replace("words:", "")
         if row["if_true"] is not None:
             why += f". What a study of the paper's models with this reliability would find, simulated: {row['if_true']}"

@@ -51,8 +51,8 @@ def compared(view: View) -> Section:
     caption = (
         "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
         " Diamond: the ceiling of ours, where both sides are reliable. Where one is not, a low correlation says nothing about"
-        " the method, and a high one is told from chance by permuted_95. loose, matched, corrected, reliable: ways to ask for"
-        " texts, described in params.yaml."
+        " the method, and a high one is told from chance by permuted_95. loose, matched, reliable: ways to ask for texts,"
+        " described in params.yaml; corrected: the stories, read over all their tokens."
     )
     columns: tuple[str, ...] = (
         "model",
@@ -81,6 +81,8 @@ def _beside_theirs(view: View, found: pl.DataFrame) -> Any:
     ours = found.select("comparison", pl.col("model").alias("source"), "spearman", "ceiling")
     order = found["comparison"].unique(maintain_order=True).to_list()
     rows = pl.concat([theirs, ours.drop("ceiling")]).filter(pl.col("comparison").is_in(order)).drop_nulls()
+    order = [name.replace("_", " ") for name in order]
+    rows, ours = (t.with_columns(pl.col("comparison").str.replace_all("_", " ")) for t in (rows, ours))
     rows = rows.with_columns(
         pl.when(pl.col("source").str.ends_with(", published")).then(pl.lit("published")).otherwise("source").alias("who")
     )
@@ -204,16 +206,17 @@ def writings(view: View) -> Section:
         )
     caption = (
         "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt, at the layer"
-        " of each setting. One panel for each way to write and read. A prompt names the label: what is read after it is no text"
+        " of each setting; the larger the point, the more samples. A prompt names the label: what is read after it is no text"
         " alone."
     )
-    panels = []
-    for (way,), own in rows.group_by("way", maintain_order=True):
-        lines = alt.Chart(own.select(pl.col("model").alias("who"), "n_samples", "n_texts", "reliability")).mark_line(point=True)
-        y = alt.Y("reliability:Q", title="reliability", scale=reaching([-0.3, 1], own["reliability"]))
-        x = alt.X("n_samples:O", title="samples of every prompt", axis=alt.Axis(labelAngle=0))
-        chart = lines.encode(x=x, y=y, color=colours(view), tooltip=["who:N", "n_samples:O", "n_texts:Q", *tips("reliability")])
-        panels.append(Panel(str(way), chart.properties(height=150, **WIDE), 2))
+    base = alt.Chart(rows.select(pl.col("model").alias("who"), "way", "n_samples", "n_texts", "reliability")).encode(
+        x=alt.X("reliability:Q", title="reliability", scale=reaching([-0.3, 1], rows["reliability"])),
+        y=alt.Y("way:N", title=None, sort=rows["way"].unique(maintain_order=True).to_list()),
+        color=colours(view),
+        tooltip=["who:N", "way:N", "n_samples:O", "n_texts:Q", *tips("reliability")],
+    )
+    dots = base.mark_point(filled=True, opacity=1).encode(size=alt.Size("n_samples:O", legend=None))
+    panels = [Panel("", dots.properties(height=tall(rows, "way", 20), **WIDE))] if rows.height else []
     sources = [Source("writings")]
     question = "How reliable is the geometry of what a model writes?"
     return Section(

@@ -42,19 +42,23 @@ def level(curves: pl.DataFrame) -> pl.DataFrame:
 
 
 def with_se(curves: pl.DataFrame, value: str, by: list[str]) -> pl.DataFrame:
-    """`middle`, `low`, `high`: one standard error about a trained model's value, the range over untrained draws."""
+    """`middle`, `low`, `high` of every `model`: one standard error about a trained one's value, the range over the draws of an
+    untrained one."""
     se = pl.col(f"{value}_se").fill_null(0)
     trained = curves.filter(~pl.col("untrained")).with_columns(
         pl.col(value).alias("middle"), (pl.col(value) - se).alias("low"), (pl.col(value) + se).alias("high")
     )
-    columns = [*by, "middle", "low", "high"]
-    untrained = band(curves.filter("untrained"), value, by)
+    columns = [*by, "model", "middle", "low", "high"]
+    untrained = band(curves.filter("untrained"), value, [*by, "model"])
     return pl.concat([trained.select(columns), untrained.select(columns)]).drop_nulls("middle")
 
 
 def curves(view: View, rows: pl.DataFrame, x: Any, title: str, domain: list[float] | None = None) -> Any:
-    """A line and its band for everybody in `who`."""
+    """A line and its band for everybody in `who`; for each `model`, where rows say which: twins have one name and each its own
+    layers."""
     base = alt.Chart(rows).encode(x=x, color=colours(view))
+    if "model" in rows.columns:
+        base = base.encode(detail="model:N")
     area = base.mark_area(opacity=0.16).encode(y="low:Q", y2="high:Q")
     scale = reaching(domain, rows["low"], rows["high"]) if domain else alt.Scale(zero=False)
     known = [c for c in ("layer", "n_units", "depth") if c in rows.columns]

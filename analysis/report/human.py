@@ -42,7 +42,9 @@ def section(view: View) -> Section:
     first = pl.col("seed").is_null() | (pl.col("seed") == pl.col("seed").min().over("model"))
     shown = (
         rows.filter(first)
-        .select("who", "layer", "depth", norm="setting_b", middle="rho_whole", low="rho_whole_low", high="rho_whole_high")
+        .select(
+            "who", "model", "layer", "depth", norm="setting_b", middle="rho_whole", low="rho_whole_low", high="rho_whole_high"
+        )
         .drop_nulls("middle")
     )
     panels = []
