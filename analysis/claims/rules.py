@@ -227,7 +227,7 @@ def judge_published(
     if below:
         own = "is not known" if lowest.own is None else f"is {lowest.own:.2f}"
         words = f"{lowest.about}: {lowest.same:.2f} on the same passages, but their agreement with themselves on others {own}"
-        return Verdict(UNDECIDED, f"{words}: two that are one may be as low")
+        return Verdict(UNDECIDED, f"{words}: two readings of one geometry may be as low")
     unsure = [p for p in known if p.p is None or p.p > level]
     gone = [p for p in unsure if p.p is not None and p.across is not None and p.across < margin and (p.own or 0) >= lowest_own]
     if gone:

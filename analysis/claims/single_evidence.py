@@ -56,7 +56,7 @@ def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     if not others:
         return [lacking(PAPER, "no model of another family was read")]
     highest = max(others, key=lambda m: others[m])
-    about = f"{in_name(model, GEMMA[0])} {row[column]:.3f}, {highest} {others[highest]:.3f}"
+    about = f"{in_name(model, GEMMA[0])}, at fp16 {row[column]:.3f}; {highest} {others[highest]:.3f}"
     return [fact(PAPER, about, row[column] - others[highest], claim.side, len(others))]
 
 

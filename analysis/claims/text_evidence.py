@@ -55,7 +55,7 @@ def as_published(rows: list[Row], side: Side) -> Judged:
     if weak:
         own = weak[0]["ceiling"]
         known = "it is not known how well the two sides agree" if own is None else f"the two sides agree at {own:.2f}"
-        words = f"{weak[0]['model']}: {known} with themselves; two that are one may be as low"
+        words = f"{weak[0]['model']}: {known} with themselves; two readings of one geometry may be as low"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     return Judged(PAPER, number, Verdict(rules.HOLDS, f"{row['model']}: the highest {row['spearman']:.2f}"))
 

@@ -206,7 +206,7 @@ def writings(view: View) -> Section:
         )
     caption = (
         "Reliability, over prompts, of the geometry read from a model's own texts, by the samples of every prompt, at the layer"
-        " of each setting; the larger the point, the more samples. A prompt names the label: what is read after it is no text"
+        " of each setting: a point for each number of samples. A prompt names the label: what is read after it is no text"
         " alone."
     )
     base = alt.Chart(rows.select(pl.col("model").alias("who"), "way", "n_samples", "n_texts", "reliability")).encode(
@@ -215,7 +215,7 @@ def writings(view: View) -> Section:
         color=colours(view),
         tooltip=["who:N", "way:N", "n_samples:O", "n_texts:Q", *tips("reliability")],
     )
-    dots = base.mark_point(filled=True, opacity=1).encode(size=alt.Size("n_samples:O", legend=None))
+    dots = base.mark_point(filled=True, size=70, opacity=1)
     panels = [Panel("", dots.properties(height=tall(rows, "way", 20), **WIDE))] if rows.height else []
     sources = [Source("writings")]
     question = "How reliable is the geometry of what a model writes?"
