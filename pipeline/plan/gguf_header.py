@@ -7,7 +7,7 @@ import struct
 from collections.abc import Mapping
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import gguf as library
@@ -34,7 +34,7 @@ class _Header(GGUFReader):
             end += length * scalar().itemsize
         else:
             for _ in range(length):
-                end += 8 + struct.unpack_from("<Q", self.data, end)[0]
+                end += 8 + struct.unpack_from("<Q", cast(Any, self.data), end)[0]
         return end - orig_offs, [], [], [GGUFValueType.ARRAY]
 
 
@@ -84,15 +84,15 @@ def _lacking(config: Any, sizes: Mapping[str, int]) -> list[str]:
     """Names, as in a GGUF file, of weights of a config's model that tensors of these sizes do not fill, by transformers' own
     map of names; [] where it has none for this architecture."""
     import torch
-    from transformers import AutoModelForCausalLM
-    from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS, TensorProcessor, get_gguf_hf_weights_map
+    from transformers import AutoModelForCausalLM, modeling_gguf_pytorch_utils
 
+    names: Any = modeling_gguf_pytorch_utils
     with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config)
+        model = cast(Any, AutoModelForCausalLM).from_config(config)
     try:
-        kind = TENSOR_PROCESSORS.get(config.model_type.removesuffix("_text"), TensorProcessor)
+        kind = names.TENSOR_PROCESSORS.get(config.model_type.removesuffix("_text"), names.TensorProcessor)
         with gguf.parsed_once():  # or the map would be made anew for every module
-            named = get_gguf_hf_weights_map(model, kind(config=config.to_dict()))
+            named = names.get_gguf_hf_weights_map(model, kind(config=config.to_dict()))
     except NotImplementedError:
         return []
     tied = set(model.all_tied_weights_keys)

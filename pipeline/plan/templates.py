@@ -44,7 +44,7 @@ def _at(time: datetime) -> AbstractContextManager[Any]:
 
     class Clock(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return time
 
     return patch.object(chat_template_utils, "datetime", Clock)

@@ -101,11 +101,11 @@ def unlike(config: Any, shapes: Mapping[str, Collection[int]], writes: bool) -> 
     here on the meta device, where nothing has numbers. None where they do not, or where that device does not tell."""
     import torch
     from transformers import AutoModel, AutoModelForCausalLM
-    from transformers.models.auto.auto_factory import _get_model_class
+    from transformers.models.auto import auto_factory
 
-    kind = cast(Any, AutoModelForCausalLM if writes else AutoModel)
+    kind, class_of = cast(Any, AutoModelForCausalLM if writes else AutoModel), cast(Any, auto_factory)._get_model_class
     try:
-        _, info = _get_model_class(config, kind._model_mapping).from_pretrained(
+        _, info = class_of(config, kind._model_mapping).from_pretrained(
             None,
             config=config,
             state_dict={name: torch.empty(tuple(shape), device="meta") for name, shape in shapes.items()},
