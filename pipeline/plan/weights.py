@@ -54,6 +54,14 @@ def _named(index: Path) -> set[str]:
         raise InputError(f"cannot load the model from {index}: not readable as an index of weights") from None
 
 
+def _header_of(path: Path) -> dict[str, Any]:
+    """As `inspection.header_of`, which looks at shapes; raises InputError for a header without the rest, too."""
+    header = inspection.header_of(path)
+    if any(not {"dtype", "data_offsets"} <= tensor.keys() for tensor in header.values()):
+        raise InputError(f"{path}: not readable as safetensors: its header is broken")
+    return header
+
+
 def are_one_set(folder: Path) -> None:
     """Raise InputError for weights beside those that are loaded: which were meant, nothing says, and labels and digests would
     be of both."""
@@ -67,7 +75,7 @@ def are_one_set(folder: Path) -> None:
 def quantised(folder: Path, config: Mapping[str, Any]) -> str | None:
     """How weights that are no plain numbers are quantised, though their config has no quantization_config; None: they are
     plain."""
-    header = inspection.headers_of(folder)
+    header = {name: tensor for path in folder.glob("*.safetensors") for name, tensor in _header_of(path).items()}
     if any(isinstance(own, dict) and "quantization" in own for own in (config, config.get("text_config"))):
         return "quantised (MLX)"
     if (folder / "quantize_config.json").exists() or any(name.endswith(".qweight") for name in header):
@@ -82,7 +90,7 @@ def are_whole(folder: Path, config: Any, writes: bool) -> None:
     the head, where the model `writes`."""
     header: dict[str, Any] = {}
     for path in loaded(folder):
-        own = inspection.header_of(path)
+        own = _header_of(path)
         with path.open("rb") as file:
             begin = 8 + int.from_bytes(file.read(8), "little")
         if (length := begin + max((t["data_offsets"][1] for t in own.values()), default=0)) != path.stat().st_size:

@@ -82,6 +82,11 @@ def content(name, what):
     return lambda folder: (folder / name).write_bytes(what)
 
 
+def header(tensors):
+    text = json.dumps(tensors).encode()
+    return len(text).to_bytes(8, "little") + text
+
+
 def twice(name):
     return lambda folder: shutil.copy(folder / SINGLE, folder / name)
 
@@ -118,6 +123,7 @@ BROKEN = {
     "mlx": (configured(quantization={"bits": 4}), r"its weights are quantised \(MLX\)"),
     "gptq": (content("quantize_config.json", b"{}"), r"its weights are quantised \(GPTQ or AWQ, in their old form\)"),
     "qweight": (with_one(UP.replace("weight", "qweight"), torch.ones(3, dtype=torch.int32)), "GPTQ or AWQ"),
+    "header": (content(SINGLE, header({"a": {"shape": [1]}})), "own/model.safetensors: .* its header is broken"),
     "generation": (content("generation_config.json", b"{eos"), "own/generation_config.json: not readable as JSON"),
     "generation list": (content("generation_config.json", b"[]"), "own/generation_config.json: not a JSON object"),
     "text_config": (configured(text_config="llama"), "config.json: text_config is not an object"),
