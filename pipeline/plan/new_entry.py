@@ -8,6 +8,7 @@ tuning are guessed from names and said to be guesses: read the file before you u
 
 from __future__ import annotations
 
+import io
 import json
 import re
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml import YAML
+
 from pipeline.errors import InputError, one_line, run_stage
 from pipeline.models import hub, inspection, packages
-from pipeline.models.entries import MODELS, Gguf, Hub, load_entry
+from pipeline.models.entries import MODELS, Gguf, Hub, ModelEntry, load_entry
 from pipeline.params.base import is_a_name
+from pipeline.plan import weights
 
 OVERFLOWING = ("gemma3",)
 """Beginnings of the `model_type` of architectures whose trained states are known to be beyond fp16."""
@@ -41,21 +45,33 @@ def safetensors_parameters(path: Path) -> int:
 
 
 def of_folder(folder: Path) -> Found:
-    """What a folder of safetensors says. Raises InputError for one that lacks weights, config or tokenizer."""
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise InputError(f"{folder}: no .safetensors files; weights of another form are not read")
-    return _found({"pretrained_model_name_or_path": folder, "local_files_only": True}, sum(map(safetensors_parameters, files)))
+    """What a folder of safetensors says. Raises InputError for one that lacks weights, config or tokenizer, and whose weights
+    are not those of its config."""
+    if not folder.is_dir():
+        raise InputError(
+            f"{folder}: {'a file, not a folder; a GGUF file is given as GGUF=' * folder.exists() or 'no such folder'}"
+        )
+    if (folder / "adapter_config.json").exists():
+        raise InputError(f"{folder}: a LoRA adapter, not a model; merge it into its base model first")
+    weights.are_files(folder)
+    parameters = sum(map(safetensors_parameters, weights.loaded(folder)))  # what lies beside is another form of the same
+    if how := weights.quantised(folder, inspection.config_of(folder)):
+        raise InputError(f"{folder}: its weights are {how}; take the original weights")
+    found = _found({"pretrained_model_name_or_path": folder, "local_files_only": True}, parameters)
+    weights.are_whole(folder, found.config, writes=False)
+    return found
 
 
 def of_gguf(path: Path) -> Found:
-    """What a GGUF file's header and tokenizer say."""
+    """What a GGUF file's header and tokenizer say. Raises InputError for one that is not the whole of a model."""
     if not path.is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path}: {'a folder, not a file; it is given as FOLDER=' * path.exists() or 'no such file'}")
     import gguf
 
     from pipeline.models.gguf import parsed_once
+    from pipeline.plan import gguf_header
 
+    gguf_header.is_whole(path)
     with parsed_once():
         try:
             reader = gguf.GGUFReader(str(path))
@@ -73,35 +89,47 @@ def _found(options: dict[str, Any], parameters: int, licence: str | None = None)
     place = options["pretrained_model_name_or_path"]
     try:
         config, tokenizer = AutoConfig.from_pretrained(**options), AutoTokenizer.from_pretrained(**options)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:  # the libraries meet broken files with errors of every kind
         raise InputError(f"{place}: its config or tokenizer cannot be read: {one_line(error)}") from None
     bos = tokenizer.bos_token_id is not None and tokenizer("a").input_ids[:1] == [tokenizer.bos_token_id]
     return Found(config, bos, parameters, tokenizer.chat_template is not None, licence)
 
 
 def text_of(name: str, found: Found, source: str) -> str:
-    """The entry as YAML; `source` is its line or lines on where the model comes from."""
+    """The entry as YAML; `source` is its line or lines on where the model comes from. Raises InputError for a config without
+    the sizes of a language model."""
     own = getattr(found.config, "text_config", None) or found.config
     tuning = "instruct" if found.template or re.search("instruct|chat|-it", name.lower()) else "base"
-    family = re.sub(r"[-_.](\d+(\.\d+)?[mb]|instruct|chat|it|base|pt).*$", "", name.lower())
+    family = re.sub(r"[-_.](\d+(\.\d+)?[mb]|instruct|chat|it|base|pt).*$", "", name.lower()) or name
     tied = str(bool(found.config.tie_word_embeddings)).lower()
-    shape = f"layers: {own.num_hidden_layers}, hidden: {own.hidden_size}, vocabulary: {own.vocab_size}, tied: {tied}"
+    try:
+        shape = f"layers: {own.num_hidden_layers}, hidden: {own.hidden_size}, vocabulary: {own.vocab_size}, tied: {tied}"
+    except AttributeError as error:
+        raise InputError(f"NAME={name}: its config is not that of a language model: {one_line(error)}") from None
     wide = "compute_dtype: bf16           # of int8 and nf4: fp16 ends at 65,504, and the states of Gemma 3 do not\n"
     return (
         f"# From the model's own files ({own.model_type}). Family, lineage, tuning and licence are guesses: check them.\n"
-        f"family: {family}\nlineage: {family}\ntuning: {tuning}\nbos: {str(found.bos).lower()}\n"
+        f"family: {_scalar(family)}\nlineage: {_scalar(family)}\ntuning: {tuning}\nbos: {str(found.bos).lower()}\n"
         f"parameters: {found.parameters}\nshape: {{{shape}}}\n"
         + (wide if own.model_type.startswith(OVERFLOWING) else "")
         + f"{source}\nlicence: {{name: {json.dumps(found.licence or 'unstated')}, text: the model's page}}\n"
     )
 
 
+def _scalar(text: str) -> str:
+    """Text as YAML reads it back: 2024 or null is one in quotes alone."""
+    out = io.StringIO()
+    YAML(typ="safe", pure=True).dump(text, out)
+    return out.getvalue().splitlines()[0]
+
+
 def entry_text(name: str, kind: str, value: str) -> str:
     """The entry of a model that `kind` (HUB, GGUF, FOLDER) says where to find. Raises InputError for what is not there."""
     if kind == "FOLDER":
-        return text_of(
-            name, of_folder(Path(value)), f"folder: {{path: {json.dumps(value)}, sha256: {inspection.digest(Path(value))}}}"
-        )
+        folder = Path(value)
+        found = of_folder(folder)
+        weights.are_one_set(folder)
+        return text_of(name, found, f"folder: {{path: {json.dumps(value)}, sha256: {inspection.digest(folder)}}}")
     if kind == "GGUF":
         found = of_gguf(Path(value))
         known = Gguf(file=value, sha256=packages.digest_of_file(Path(value)))
@@ -109,7 +137,7 @@ def entry_text(name: str, kind: str, value: str) -> str:
     id_, _, revision = value.partition("@")
     known_hub = Hub(id=id_, revision=hub.revision_of(id_, revision or None))
     folder = hub.snapshot(known_hub, MODELS / f"{name}.yaml")
-    return text_of(name, of_folder(folder), f"hub: {{id: {id_}, revision: {known_hub.revision}}}")
+    return text_of(name, of_folder(folder), f"hub: {{id: {json.dumps(id_)}, revision: {known_hub.revision}}}")
 
 
 def main(arguments: list[str]) -> None:
@@ -126,6 +154,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"{path}: exists already, and is left as it is; take another NAME, or delete it first")
     ((kind, value),) = wanted.items()
     text = entry_text(name, kind, value)
+    ModelEntry.model_validate(YAML(typ="safe", pure=True).load(text))  # or what nobody can read would stay there
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     load_entry(name)

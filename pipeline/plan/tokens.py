@@ -3,7 +3,7 @@ of others, is said before anything starts. Of a model whose tokenizer is not her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
-from transformers import AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer
 
 from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, one_line
@@ -20,14 +20,16 @@ from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES, Position, Reading
 from pipeline.params.whole import Params
-from pipeline.plan import trial
+from pipeline.plan import lengths, templates, trial
 from pipeline.reading import checks, residual, words
 from pipeline.steering import directions
 from pipeline.texts import prompts
 from pipeline.writing import generation
 
-FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")
+FILES = ("tokenizer.json", "*.model", "vocab.json", "vocab.txt")
 """One of them is there where a tokenizer is; of a hub's model that is not fetched yet there may be the config alone."""
+UNKNOWN_SAID, UNKNOWN_REFUSED = 0.01, 0.10
+"""Shares of a reading's tokens that stand for what a tokenizer does not know."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,10 @@ class Asked:
         except Exception as error:  # the libraries meet broken files with errors of every kind
             raise InputError(f"{self.where}: cannot load the model from {self.folder}: {one_line(error)}") from error
 
+    @cached_property
+    def config(self) -> Any:
+        return AutoConfig.from_pretrained(self.folder, local_files_only=True)  # which `trial` could read
+
     @property
     def as_model(self) -> loading.Model:
         """What checks of texts know of a loaded model."""
@@ -62,10 +68,13 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str,
     said = []
     for name, entry in entries.items():
         folder = trial.folder_of(entry)
-        if folder is None or not any((folder / file).is_file() for file in FILES):
+        if folder is None:
             continue
         try:
-            _check(Asked(name, entry, folder), params, texts)
+            if any(any(folder.glob(file)) for file in FILES):
+                _check(Asked(name, entry, folder), params, texts)
+            elif entry.hub is None:
+                raise InputError(f"{MODELS / f'{name}.yaml'}: {folder} has no tokenizer ({', '.join(FILES)}); put it there")
         except InputError as error:
             said.append(str(error))
     if said:
@@ -74,7 +83,7 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str,
 
 def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     loading._bos_is_as_declared(of.tokenizer, of.entry, of.where)
-    seen = set()
+    seen, unknown = set(), dict[Path, float]()
     for precision in params.precisions_of(of.name):
         for name in params.readings_of(of.name, precision):
             reading = params.reading(name, precision)
@@ -82,22 +91,31 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
                 continue
             if (same := (str(reading.path), reading.bos, *reading.positions)) not in seen:
                 seen.add(same)
-                _reads(of, texts[name], reading, {p: params.positions[p] for p in reading.positions})
+                unknown[reading.path] = _reads(of, texts[name], reading, {p: params.positions[p] for p in reading.positions})
+    for path, share in unknown.items():
+        if share > UNKNOWN_SAID:
+            print(f"{of.name}: {share:.1%} of the tokens of {path} stand for what its tokenizer does not know")
     told = list(_prompts(of, params, texts))
     for path in dict.fromkeys(asked.path for asked in told):  # a file at once: a tokenizer may have thousands of such tokens
         here = [asked for asked in told if asked.path == path]
         ids = of.tokenizer([asked.text for asked in here], add_special_tokens=False).input_ids
         named = pl.DataFrame({"id": [asked.name for asked in here], "emotion": [asked.emotion for asked in here]})
         checks.texts_are_text(ids, named, of.as_model, path)
-    for asked in told:
+    for key in dict.fromkeys(asked.key for asked in told):
         try:
-            generation.prompt_ids(asked.text, of.tokenizer, asked.template, of.entry.bos)
+            _prompts_can_be_told(of, [asked for asked in told if asked.key == key])
+            if key == BEHAVIOUR:
+                _conversations_can_be_held(of, params)
         except InputError as error:
-            raise InputError(f"{PARAMS}: {asked.key}: {of.name}: {error}") from None
+            why = str(error)
+            if key == BEHAVIOUR:  # the advice is on a setting of `write`
+                why = f"{why.removesuffix(templates.OTHERWISE)}; take it out of the list"
+            raise InputError(f"{PARAMS}: {key}: {of.name}: {why}") from None
 
 
-def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str, Position]) -> None:
-    """As `pipeline.reading.read.read_source`."""
+def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str, Position]) -> float:
+    """The share of tokens that stand for what the tokenizer does not know. Raises InputError as
+    `pipeline.reading.read.read_source`, and for what the model would read as something else."""
     texts = frame["text"].to_list()
     try:
         ids, begins = residual.tokenise(texts, of.tokenizer, of.entry.bos, reading.bos)
@@ -108,6 +126,55 @@ def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str
     own = [text[int(begins) :] for text in ids]
     checks.texts_are_text(own, frame, of.as_model, reading.path)
     checks.texts_long_enough([len(text) for text in own], frame, positions, of.name, reading.path)
+    for name, text in zip(frame["id"], ids, strict=True):
+        if why := _why_not(of, text):
+            raise InputError(f"{reading.path}: text {name} cannot be read by {of.name}: {why}")
+    n_unknown = sum(text.count(of.tokenizer.unk_token_id) for text in own)
+    share = n_unknown / max(sum(map(len, own)), 1)
+    if share > UNKNOWN_REFUSED:
+        raise InputError(
+            f"{of.where}: this model cannot read {reading.path}: {share:.0%} of its tokens stand for what its tokenizer does"
+            f" not know; take the model out of {PARAMS}, or another file of texts"
+        )
+    return share
+
+
+def _why_not(of: Asked, ids: Sequence[int], room: int = 0) -> str | None:
+    """Why the model of a config cannot read these tokens, and write as many more as `room`."""
+    if why := lengths.too_long(n := len(ids) + room, of.config):
+        return f"it has {n} tokens{f' with {room} that are written' * bool(room)}, and {why}; shorten it"
+    rows = (getattr(of.config, "text_config", None) or of.config).vocab_size
+    if max(ids, default=0) >= rows:
+        return f"the tokenizer gives the id {max(ids)}, and the model has {rows} (vocab_size); put its own tokenizer there"
+    return None
+
+
+def _prompts_can_be_told(of: Asked, told: Sequence[Prompt]) -> None:
+    """Raise InputError for prompts, all of one key, that a stage would refuse or that the model would not see."""
+    by_ids: dict[tuple[int, ...], Prompt] = {}
+    for asked in told:
+        if asked.template:
+            ids = templates.rendered([asked.text], of.tokenizer)
+            other = by_ids.setdefault(tuple(ids), asked)
+            if other.text.strip() != asked.text.strip():
+                raise InputError(f"{templates.LEAVES_OUT}: '{other.name}' and '{asked.name}' are one{templates.OTHERWISE}")
+        else:
+            ids = generation.prompt_ids(asked.text, of.tokenizer, False, of.entry.bos)
+        if why := _why_not(of, ids, asked.room):
+            raise InputError(f"the prompt '{asked.name}': {why}")
+    if by_ids:
+        templates.tells_no_time([told[0].text], of.tokenizer)
+
+
+def _conversations_can_be_held(of: Asked, params: Params) -> None:
+    """Raise InputError for questions whose conversation, with as long replies as there may be, is not one that a model can
+    read."""
+    asked = params.behaviour
+    for question in questionnaire.questions(asked.questions):
+        for turns in (question.turns, (question.question, *question.mentioned(asked.mentions))):
+            said = [text for turn in turns for text in (turn, "Yes.")][:-1]
+            if why := _why_not(of, templates.rendered(said, of.tokenizer), len(turns) * asked.answer_tokens):
+                raise InputError(f"the conversation '{question.id}': {why}")
 
 
 @dataclass(frozen=True)
@@ -120,6 +187,10 @@ class Prompt:
     emotion: str
     text: str
     template: bool  # whether it is a turn of a chat
+    room: int  # tokens that may be written after it
+
+
+BEHAVIOUR = "behaviour.models"
 
 
 def _prompts(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> Iterator[Prompt]:
@@ -128,19 +199,18 @@ def _prompts(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> It
         setting = write.settings[name]
         found = prompts.asked(prompts.load(write.prompts, setting.prompts, setting.only), labels, params.vectors.neutral_label)
         for emotion, id_, text in found:
-            yield Prompt(f"write.settings.{name}.template", write.prompts, id_, emotion, text, setting.template)
+            key = f"write.settings.{name}.template"
+            yield Prompt(key, write.prompts, id_, emotion, text, setting.template, setting.max_new_tokens)
     if of.name in params.steering.models:
         path = params.steering.prompts
         for set_ in directions.load_prompts(path).values():
             for id_, text in set_.items():
-                yield Prompt("steering.models", path, id_, "", text, False)
+                yield Prompt("steering.models", path, id_, "", text, False, params.steering.max_new_tokens)
     if of.name in params.behaviour.models:
         asked = params.behaviour
-        said = [
-            (asked.questions, q.id, text)
-            for q in questionnaire.questions(asked.questions)
-            for text in (*q.turns, *q.mentioned(asked.mentions), q.right)
-        ]
-        said += [(asked.constraints, t.id, text) for t in questionnaire.tasks(asked.constraints) for text in t.turns]
-        for path, id_, text in said:
-            yield Prompt("behaviour.models", path, id_, "", text, True)
+        for q in questionnaire.questions(asked.questions):
+            for text in (*q.turns, *q.mentioned(asked.mentions), q.right):
+                yield Prompt(BEHAVIOUR, asked.questions, q.id, "", text, True, asked.answer_tokens)
+        for task in questionnaire.tasks(asked.constraints):
+            for text in task.turns:
+                yield Prompt(BEHAVIOUR, asked.constraints, task.id, "", text, True, asked.task_tokens)

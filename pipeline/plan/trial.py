@@ -3,16 +3,16 @@ weights that are here, and by a pass of its architecture without numbers (torch'
 
 from __future__ import annotations
 
-import json
 import logging
-import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
 from pipeline.errors import InputError, one_line
 from pipeline.models import hub, inspection, packages
 from pipeline.models.entries import MODELS, ModelEntry
+from pipeline.plan import gguf_header, weights
 
 
 def folder_of(entry: ModelEntry) -> Path | None:
@@ -43,48 +43,58 @@ def check(
 
 
 def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bool) -> None:
+    if entry.gguf is not None and not entry.untrained:
+        gguf_header.check(entry.gguf, where)
     folder = folder_of(entry)
     if folder is None:
         return
     if not folder.is_dir():
         raise InputError(f"{where}: folder.path: {folder} is not a folder")
+    with said_of(where):
+        weights.are_files(folder)
+    _config_is_whole(folder, where)
     inspection.check(folder, where, precisions)
     if entry.folder is not None:
         inspection.is_noted(folder, entry.folder.sha256, where)
+    with said_of(where):
+        weights.generation_config_is_readable(folder)
+        if not entry.untrained and (how := weights.quantised(folder, inspection.config_of(folder))):
+            raise InputError(
+                f"{folder.name}: its weights are {how}: every precision would be of those; take the original weights"
+            )
     if why := why_not(folder) or (why_no_writer(folder) if writes else None):
         raise InputError(f"{where}: {why}")
-    _config_is_as_meant(folder, entry, where)
-    if entry.folder is not None and not entry.untrained:
-        _weights_are_whole(folder, where)
+    config = _config_as_meant(folder, entry, where)
+    if entry.untrained:
+        return
+    with said_of(where):
+        if entry.folder is not None:
+            weights.are_one_set(folder)
+        if entry.folder is not None or (entry.hub is not None and hub.is_cached(entry.hub)):
+            weights.are_whole(folder, config, writes)
 
 
-def _weights_are_whole(folder: Path, where: Path) -> None:
-    """Raise InputError for a folder that lacks weights: all, those of a file that its index names or whose end was cut off, or
-    those of the last layers."""
-    files, index = sorted(folder.glob("*.safetensors")), folder / "model.safetensors.index.json"
+@contextmanager
+def said_of(where: Path) -> Iterator[None]:
+    """Within, what is wrong with a model's files names its entry, too."""
     try:
-        named = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()) if index.is_file() else set()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise InputError(f"{where}: cannot load the model from {index}: not readable as an index of weights") from None
-    if lacking := sorted(named - {path.name for path in files}) or ([] if files else ["*.safetensors"]):
-        raise InputError(f"{where}: folder.path: {folder} has no {lacking[0]}; put its weights there")
-    found = set()
-    for path in files:
-        header = inspection.header_of(path)
-        with path.open("rb") as file:
-            begin = 8 + int.from_bytes(file.read(8), "little")
-        if (length := begin + max((t["data_offsets"][1] for t in header.values()), default=0)) != path.stat().st_size:
-            raise InputError(f"{where}: {path}: {path.stat().st_size} bytes, its header says {length}: cut off, or damaged")
-        found |= {int(m[1]) for name in header if (m := re.search(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.", name))}
-    config = inspection.config_of(folder)
-    n = (config.get("text_config") or config).get("num_hidden_layers")
-    if isinstance(n, int) and found and max(found) + 1 < n:
-        said = f"its weights have {max(found) + 1} layers, but its config says num_hidden_layers: {n}"
-        raise InputError(f"{where}: {folder.name}: {said}")
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
-def _config_is_as_meant(folder: Path, entry: ModelEntry, where: Path) -> None:
-    """As `pipeline.models.loading` does, once it can be loaded."""
+def _config_is_whole(folder: Path, where: Path) -> None:
+    """Raise InputError for values in config.json that are no objects where `inspection` looks into them."""
+    with said_of(where):
+        config = inspection.config_of(folder)
+    for own in (config, config.get("text_config") or {}):
+        for key in ("text_config", "quantization_config"):
+            if not isinstance(own, dict) or not isinstance(own.get(key) or {}, dict):
+                raise InputError(f"{where}: {folder / 'config.json'}: {key} is not an object; put the model's own config there")
+
+
+def _config_as_meant(folder: Path, entry: ModelEntry, where: Path) -> Any:
+    """A model's config, checked as `pipeline.models.loading` does once it can be loaded."""
     from transformers import AutoConfig
 
     from pipeline.models import loading
@@ -92,6 +102,7 @@ def _config_is_as_meant(folder: Path, entry: ModelEntry, where: Path) -> None:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)  # which `why_not` could read
     loading._config_is_readable(config, where)
     loading._shape_is_as_declared(config, entry, where)
+    return config
 
 
 def why_not(folder: Path) -> str | None:

@@ -1,0 +1,50 @@
+"""Whether a chat template says what it is given, and the same every day; found by rendering, as `pipeline.writing` does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+from unittest.mock import patch
+
+from transformers.utils import chat_template_utils
+
+from pipeline.errors import InputError, one_line
+from pipeline.writing import generation
+
+CLOCKS = (datetime(2001, 2, 3, 4, 5, 6), datetime(2019, 11, 30, 17, 48, 59))
+"""Two times that no format writes alike."""
+OTHERWISE = "; set template: false"
+LEAVES_OUT = "this model's chat template leaves out what the user says"
+
+
+def rendered(turns: Sequence[str], tokenizer: Any) -> list[int]:
+    """Token ids of a conversation. Raises InputError for whatever its template raises."""
+    try:
+        return generation.conversation_ids(turns, tokenizer)
+    except InputError:
+        raise
+    except Exception as error:  # a template is a program, which fails with errors of every kind
+        raise InputError(f"this model's chat template fails on a user's turn ({one_line(error)}){OTHERWISE}") from None
+
+
+def tells_no_time(turns: Sequence[str], tokenizer: Any) -> None:
+    """Raise InputError for a template that writes another conversation at another time."""
+    said = []
+    for time in CLOCKS:
+        with _at(time):
+            said.append(rendered(turns, tokenizer))
+    if said[0] != said[1]:
+        raise InputError(f"this model's chat template writes today's date, so that texts change by the day{OTHERWISE}")
+
+
+def _at(time: datetime) -> AbstractContextManager[Any]:
+    """Within, the clock that transformers gives to templates stands still."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return time
+
+    return patch.object(chat_template_utils, "datetime", Clock)

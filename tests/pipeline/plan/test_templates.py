@@ -1,0 +1,86 @@
+"""Chat templates that would be asked otherwise than is said: by the clock, without the prompt, or not at all."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import InputError
+from pipeline.models.entries import ModelEntry
+from pipeline.plan import plan, tokens
+from tests.pipeline.plan.refusals import MODEL, TEMPLATE, asked, both, folder, writes
+
+SAYS = "{% for m in messages %}{{ m.content }}{% endfor %}"
+NOW = "{{ strftime_now('%d %b %Y') }}"
+
+
+def template(text):
+    return lambda own: (own / TEMPLATE).write_text(text)
+
+
+def named(**templates):
+    """Templates of names in tokenizer_config.json, as a list."""
+
+    def made(own):
+        (own / TEMPLATE).unlink()
+        path = own / "tokenizer_config.json"
+        known = json.loads(path.read_text())
+        listed = [{"name": name, "template": text} for name, text in templates.items()]
+        path.write_text(json.dumps(known | {"chat_template": listed}))
+
+    return made
+
+
+REFUSED = {
+    "clock": (template(NOW + SAYS), "writes today's date"),
+    "clock of a named one": (named(default=NOW + SAYS, tool_use=SAYS), "writes today's date"),
+    "clock beside the date": (template("{{ date_string }}" + NOW + SAYS), "writes today's date"),
+    "seconds": (template("{# date_string #}{{ strftime_now('%S') }}" + SAYS), "writes today's date"),
+    "no user": (template("Say something."), "leaves out what the user says: 'one' and 'two' are one"),
+    "last letter": (template("{{ messages[0].content[-1] }}"), "leaves out what the user says"),
+    "no default": (named(tool_use=SAYS, rag=SAYS), "fails on a user's turn"),
+    "TypeError": (template("{{ 1 + 'a' }}"), r"fails on a user's turn \(unsupported operand"),
+    "ZeroDivisionError": (template("{{ 1 // 0 }}"), "fails on a user's turn"),
+    "OverflowError": (template("{{ (10.0 ** 308 * 10) | int }}{{ 2.0 ** 5000 }}"), "fails on a user's turn"),
+    "ValueError": (template("{{ [1].index(2) }}"), "fails on a user's turn"),
+    "syntax": (template("{% if %}"), "fails on a user's turn"),
+}
+
+
+def told(model_folders, tmp_path, change):
+    """Two prompts, as the plan tries them."""
+    own = Path(shutil.copytree(model_folders["llama-3.2"], tmp_path / "own"))
+    change(own)
+    entry = ModelEntry(family="f", lineage="l", tuning="base", bos=True, parameters=1e5, folder={"path": own})
+    prompts = [tokens.Prompt("key", own, name, "", f"Be {name}.", True, 1) for name in ("one", "two")]
+    tokens._prompts_can_be_told(tokens.Asked("m", entry, own), prompts)
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_it_is_refused_in_one_line_with_what_to_do(case, model_folders, tmp_path):
+    change, said = REFUSED[case]
+    with pytest.raises(InputError, match=rf"^this model's chat template {said}") as caught:
+        told(model_folders, tmp_path, change)
+    assert str(caught.value).endswith("; set template: false")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("change", [template("{{ date_string }}" + SAYS), named(default=SAYS, tool_use=NOW)])
+def test_one_that_says_the_date_it_is_given_or_has_a_default_passes(change, model_folders, tmp_path):
+    told(model_folders, tmp_path, change)
+
+
+def test_the_plan_names_the_key_of_params(project, monkeypatch):
+    both(folder(template("{{ 1 // 0 }}")), writes)(project)
+    monkeypatch.setattr(plan, "changed_stages", lambda: [f"read@{MODEL}-fp32"])
+    with pytest.raises(InputError, match=rf"^params.yaml: write.settings.\w+.template: {MODEL}: this model's chat template"):
+        plan.main([])
+
+
+def test_of_one_that_is_asked_the_models_own_turns_are_tried_and_the_list_is_named(project, monkeypatch):
+    no_turns = template("{% for m in messages %}{{ m.content if m.role == 'user' else 1 // 0 }}{% endfor %}")
+    both(folder(no_turns, tuning="instruct"), asked)(project)
+    monkeypatch.setattr(plan, "changed_stages", lambda: [f"read@{MODEL}-fp32"])
+    with pytest.raises(InputError, match=rf"^params.yaml: behaviour.models: {MODEL}: .* fails .*; take it out of the list$"):
+        plan.main([])
