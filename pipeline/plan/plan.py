@@ -27,7 +27,7 @@ from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import corpora, costs, files, names, stages, trial, workload
+from pipeline.plan import corpora, costs, files, names, sections, stages, trial, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -77,7 +77,7 @@ def show(path: Path) -> dict[str, float]:
     """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
     name, of others by the name before the `@`; empty where all is up to date. Raises InputError for what a stage would
     refuse."""
-    params = Params.load(path)
+    params = sections.load(path)
     entries = load_entries(params)
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
     lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
