@@ -27,7 +27,7 @@ from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import corpora, costs, files, names, sections, stages, trial, workload
+from pipeline.plan import corpora, costs, files, names, sections, stages, trial, twice, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -79,6 +79,7 @@ def show(path: Path) -> dict[str, float]:
     refuse."""
     params = sections.load(path)
     entries = load_entries(params)
+    twice.check(entries)
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
     lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
     packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
