@@ -108,6 +108,8 @@ def show(path: Path) -> dict[str, float]:
     )
     out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
     out.print(units_in_words(params, stories))
+    if said := names.without_neutral(params, stories["emotion"].unique().to_list()):
+        out.print(said)
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
     for name in corpora.missing(params):
