@@ -27,7 +27,7 @@ from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import corpora, costs, files, names, sections, stages, trial, twice, workload
+from pipeline.plan import claims, corpora, costs, files, names, sections, stages, trial, twice, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -85,6 +85,7 @@ def show(path: Path) -> dict[str, float]:
     packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
     texts = corpora.load(params)
     names.check(params, texts)
+    claims.check()
     files.check(params, entries, texts[STORIES]["emotion"].unique().sort().to_list(), chosen=path == PARAMS)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     if changed:
