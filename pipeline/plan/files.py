@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from pipeline.banks import load as banks
 from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, nearest
@@ -15,7 +17,9 @@ from pipeline.params.base import PARAMS, load_yaml
 from pipeline.params.imported import BANKS, Bank
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
+from pipeline.plan import spelling
 from pipeline.store import layout
+from pipeline.store.layout import SCRATCH
 from pipeline.texts import labels, prompts
 
 
@@ -23,17 +27,20 @@ def check(params: Params, entries: Mapping[str, ModelEntry], emotions: Sequence[
     """Raise InputError for a file that a stage would refuse. `emotions`: labels of the stories; `chosen`: of a profile that is
     only looked at, files of banks need not be there yet."""
     questionnaire.only_instruct(params.behaviour.models, entries)
-    questionnaire.questions(params.behaviour.questions)
-    questionnaire.tasks(params.behaviour.constraints)
+    for path, rows in (
+        (params.behaviour.questions, questionnaire.questions(params.behaviour.questions)),
+        (params.behaviour.constraints, questionnaire.tasks(params.behaviour.constraints)),
+    ):
+        if params.behaviour.models and not rows:
+            raise InputError(f"{path}: no rows, and behaviour.models in {PARAMS} has models; add some, or take them out")
     labels.emotions(params.corpus.emotions, list(emotions))
     labels.label_words(params.corpus.label_words)
     if params.corpus.topics is not None:
         labels.topics(params.corpus.topics)
     for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
-        setting = params.write.settings[name]
-        prompts.asked(prompts.load(params.write.prompts, setting.prompts, setting.only), emotions, params.vectors.neutral_label)
+        _prompts(name, params, emotions)
     for name in params.imported:
-        _bank(name, params, chosen)
+        _bank(name, params, emotions, chosen)
     for model, entry in entries.items() if chosen else ():
         if entry.folder is not None and entry.folder.path.is_dir():
             _is_as_read(model, entry.folder, params)
@@ -60,18 +67,59 @@ def _attribute(node: Path) -> str | None:
         return None
 
 
-def _bank(name: str, params: Params, chosen: bool) -> None:
+def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
+    """What a setting asks for is of labels that stories have, the neutral one included where something is taken against it."""
+    path, setting, neutral = params.write.prompts, params.write.settings[name], params.vectors.neutral_label
+    found = prompts.load(path, setting.prompts, setting.only)
+    # a file of prompts may be for more labels than a list of params reads this time
+    otherwise = "" if params.readings[STORIES].emotions != "all" else f"labels are {', '.join(emotions)}"
+    for label in sorted({*found["emotion"]} - {"", neutral, *emotions}):
+        if hint := spelling.hint(label, emotions, otherwise):
+            raise InputError(f"{path}: set {setting.prompts}: no story has the label '{label}'; {hint}")
+    if any(label == neutral for label, _, _ in prompts.asked(found, emotions, neutral)):
+        return
+    baselines = {f"confounds.experiments.{k}": e.baseline for k, e in params.confounds.experiments.items() if e.source == name}
+    for key, baseline in {f"write.settings.{name}": setting.baseline, **baselines}.items():
+        if baseline == "neutral":
+            why = f"no prompt of the set '{setting.prompts}' in {path} is for a label '{neutral}' that stories have"
+            why = "vectors.neutral_label is null" if neutral is None else why
+            raise InputError(f"{PARAMS}: {key}.baseline: neutral, and {why}; write emotions, or add what it lacks")
+
+
+def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> None:
     path = BANKS / f"{name}.yaml"
+    if name in (*params.models, *params.words):
+        raise InputError(f"{PARAMS}: imported: '{name}' is a reader of this run, too; give the file {path} another name")
     if not path.is_file():
         known = sorted(p.stem for p in BANKS.glob("*.yaml"))
         hint = nearest(name, known, f"there are {', '.join(known) or 'none'}")
         raise InputError(f"{PARAMS}: imported: no {path}; {hint}")
     bank = load_yaml(path, Bank)
     read = next((s for s in params.second if s.name == bank.stories), None)
+    if bank.stories is not None and read is None:
+        hint = nearest(bank.stories, there := [s.name for s in params.second], f"there are {', '.join(there) or 'none'}")
+        raise InputError(
+            f"{path}: stories: '{bank.stories}' is no entry of `second` in {PARAMS}, and the bank would be held against our own"
+            f" stories; {hint} Write null where its stories are not read"
+        )
     if read is not None and params.report.position not in read.positions:
         raise InputError(
             f"{PARAMS}: second.{read.name}.positions: the bank {name} is held against these stories at report.position,"
             f" '{params.report.position}'; add it"
         )
-    if chosen and bank.path is not None:
-        banks.vectors_of(banks.file_of(path, bank), path, bank)
+    fetched = SCRATCH / "banks" / bank.sha256  # where `banks.file_of` keeps what has a url
+    if chosen and (bank.path is not None or fetched.is_file()):
+        _vectors(path, bank, emotions)
+
+
+def _vectors(path: Path, bank: Bank, emotions: Sequence[str]) -> None:
+    with np.errstate(over="ignore"):  # said below, with its key
+        found = banks.vectors_of(banks.file_of(path, bank), path, bank)
+    for layer, own in found.items():
+        for label, vector in own.items():
+            if not np.isfinite(vector).all():
+                raise InputError(f"{path}: layer {layer} of '{label}' has values beyond float32, in which banks are compared")
+            if not vector.any():
+                raise InputError(f"{path}: layer {layer} of '{label}' is all zeros, which has no direction; take the label out")
+        for line in spelling.misspelt(own, emotions):
+            raise InputError(f"{path}: labels: {line} (the stories have the second); map the first to it")

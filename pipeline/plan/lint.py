@@ -1,9 +1,9 @@
 """Lint of a corpus: what in its words, lengths and forms could tell labels apart without any emotion being read.
 
-python -m pipeline.plan.lint [FILE] [--strict]
+python -m pipeline.plan.lint [FILE] [--strict] [--all]
 
-Reads the stories of params.yaml, or FILE in the same columns. Nothing here stops a stage: a user's own corpus gets warnings.
-`--strict` ends with exit status 1 if there is any.
+Reads the stories of params.yaml, or FILE in the same columns. Nothing here stops a stage: a user's own corpus gets warnings, of
+each check the first few, or with `--all` every one. `--strict` ends with exit status 1 if there is any.
 """
 
 from __future__ import annotations
@@ -22,8 +22,10 @@ import polars as pl
 from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, CountVectorizer
 
 from pipeline.errors import InputError, run_stage
+from pipeline.params.base import PARAMS
 from pipeline.params.corpus import Corpus, CorpusSections
 from pipeline.params.reading import STORIES, ReadingSections
+from pipeline.plan import forms
 from pipeline.texts import labels, stimuli
 from pipeline.texts.labels import words_of
 
@@ -34,6 +36,7 @@ RICHNESS = 0.1  # how far a label's type-token ratio may lie from the median, re
 LABEL_LENGTH = 0.05  # how far a label's mean length may lie from the corpus's, relative
 OVERUSED = 0.25  # of a label's stories that hold one content word ...
 OVERUSED_Z = 3.0  # ... when its log-odds against the other labels are this many standard errors above 0
+SHOWN = 5  # warnings of one check; of a few stories each pair may be one
 FEWEST = 4  # stories of a label or topic below which shares say nothing
 
 FIRST_PERSON = frozenset(
@@ -215,12 +218,15 @@ def _cell(story: dict[str, str]) -> str:
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    strict = "--strict" in arguments
-    files = [Path(a) for a in arguments if not a.startswith("--")]
-    if len(files) > 1 or any(a.startswith("--") and a != "--strict" for a in arguments):
-        raise InputError("python -m pipeline.plan.lint [FILE] [--strict]")
+    options, files = ([a for a in arguments if a.startswith("--") == is_option] for is_option in (True, False))
+    if len(files) > 1 or not {"--strict", "--all"}.issuperset(options):
+        raise InputError("python -m pipeline.plan.lint [FILE] [--strict] [--all]")
     reading = params.readings[STORIES]
-    reading = reading.model_copy(update={"path": files[0]}) if files else reading
+    if files:
+        reading = reading.model_copy(update={"path": Path(files[0])})
+        looked_for = ", ".join(f"{key}: {name}" for key, name in reading.columns.model_dump().items() if name is not None)
+        print(f"Its columns are looked for as readings.stories.columns of {PARAMS} says: {looked_for}")
+    forms.of_reading(reading)
     stories = stimuli.load(reading)
     found = lint(stories, params.corpus)
     n = [stories[c].n_unique() for c in ("emotion", "topic")]
@@ -228,9 +234,13 @@ def main(arguments: list[str]) -> None:
     print(f"{reading.path}: {stories.height} stories, {n[0]} labels, {n[1]} topics; {counted}")
     for check, group in groupby(found, key=lambda p: p.check):
         print(f"\n{check}")
-        for problem in group:
+        problems = list(group)
+        shown = problems if "--all" in options else problems[:SHOWN]
+        for problem in shown:
             print(f"  {problem.where}: {problem.what}")
-    if found and strict:
+        if more := len(problems) - len(shown):
+            print(f"  and {more} more, which --all shows")
+    if found and "--strict" in options:
         sys.exit(1)
 
 

@@ -4,7 +4,8 @@ said before anything starts."""
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from typing import get_args
 
 import polars as pl
 import xarray as xr
@@ -12,7 +13,9 @@ import xarray as xr
 from pipeline.errors import InputError, nearest
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
+from pipeline.params.steering import Rule
 from pipeline.params.whole import Params
+from pipeline.plan import spelling
 from pipeline.steering import directions
 from pipeline.store.layout import METHODS
 from pipeline.texts.stimuli import alike
@@ -29,18 +32,37 @@ FEWEST_EMOTIONS = 3
 def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     """Raise InputError, a line for each, for names that lead nowhere. `texts`: by the name of their reading."""
     labels = texts[STORIES]["emotion"].unique().sort().to_list()
+    _emotions(params, labels)
     params.vectors.are_there(labels, params.readings[STORIES].path)
     found = [
         *_keys(params),
         *_settings(params),
         *_positions(params),
-        *_experiments(params),
+        *_experiments(params, labels),
         *_labels(params, labels),
         *_steering(params, labels, texts[STORIES]),
     ]
     found += _texts(texts)
     if found:
         raise InputError(*(f"{PARAMS}: {line}" for line in found))
+
+
+def _emotions(params: Params, labels: list[str]) -> None:
+    """Raise InputError for emotions that are to count under the name of what is none, or in another spelling."""
+    wanted = [] if params.vectors.emotions == "all" else params.vectors.emotions
+    found = [*spelling.misspelt(wanted, labels)]
+    if params.vectors.neutral_label in wanted:
+        found.append(f"'{params.vectors.neutral_label}' is vectors.neutral_label, which stays without being named; take it out")
+    if found:
+        raise InputError(*(f"{PARAMS}: vectors.emotions: {line}" for line in found))
+
+
+def without_neutral(params: Params, labels: Collection[str]) -> str | None:
+    """What it means that no story has the neutral label; None where some have, or none is named."""
+    neutral = params.vectors.neutral_label
+    if neutral is None or neutral in labels:
+        return None
+    return f"No story has the label '{neutral}' (vectors.neutral_label): every label counts as an emotion"
 
 
 def _keys(params: Params) -> Iterator[str]:
@@ -79,7 +101,7 @@ def _settings(params: Params) -> Iterator[str]:
             yield f"writings: {w.setting} at {w.precision}: not among read.precisions ({', '.join(params.read.precisions)})"
 
 
-def _experiments(params: Params) -> Iterator[str]:
+def _experiments(params: Params, labels: list[str]) -> Iterator[str]:
     settings, stories = params.write.settings, params.readings[STORIES].positions
     read = {(r.setting, r.written, r.read, context) for r in params.writings_read for context in r.readings}
     for name, e in params.confounds.experiments.items():
@@ -88,6 +110,8 @@ def _experiments(params: Params) -> Iterator[str]:
         if e.position is not None and e.position not in known:
             yield f"{where}.position: '{e.position}' is not read; there are {', '.join(known)}"
         if e.source == STORIES:
+            if e.baseline == "neutral" and params.vectors.neutral_label not in labels:
+                yield f"{where}.baseline: neutral, and no story has vectors.neutral_label; write emotions"
             if e.precision not in params.read.precisions:
                 yield f"{where}.precision: nobody reads stories at {e.precision}; there are {', '.join(params.read.precisions)}"
         elif e.source not in settings:
@@ -101,8 +125,13 @@ def _experiments(params: Params) -> Iterator[str]:
 
 def _labels(params: Params, labels: list[str]) -> Iterator[str]:
     neutral = params.vectors.neutral_label
-    if neutral is not None and neutral not in labels and (near := [x for x in labels if alike(x) == alike(neutral)]):
-        yield f"vectors.neutral_label: '{neutral}' has no stories, but '{near[0]}' has; write it as the stories do"
+    if neutral == "":
+        yield "vectors.neutral_label: '' is no label; write null if you have none"
+    elif neutral is not None and neutral not in labels:
+        if near := [x for x in labels if alike(x) == alike(neutral)]:
+            yield f"vectors.neutral_label: '{neutral}' has no stories, but '{near[0]}' has; write it as the stories do"
+        elif said := nearest(neutral, labels, ""):
+            yield f"vectors.neutral_label: '{neutral}' has no stories; {said} If no label is neutral, write null"
     if len([x for x in labels if x != neutral]) < FEWEST_EMOTIONS:
         yield (
             f"readings.stories: {len(labels)} labels ({', '.join(labels)}): {FEWEST_EMOTIONS} or more are needed beside the"
@@ -117,8 +146,16 @@ def _steering(params: Params, labels: list[str], stories: pl.DataFrame) -> Itera
     for key, wanted in (("ours.emotions", steering.ours.emotions), ("paper.scenarios", [*steering.paper.scenarios.values()])):
         for label in wanted:
             if label not in labels:
-                yield f"steering.{key}: '{label}' has no stories; {nearest(label, labels, 'there are ' + ', '.join(labels))}"
-    there = list(directions.load_prompts(steering.prompts).get("paper", {}))
+                hint = spelling.hint(label, labels, f"there are {', '.join(labels)}")
+                yield f"steering.{key}: '{label}' has no stories; {hint}"
+    sets = directions.load_prompts(steering.prompts)
+    for name in sets:
+        if name not in get_args(Rule):
+            hint = nearest(name, get_args(Rule), f"sets are {' and '.join(get_args(Rule))}")
+            yield f"steering.prompts: {steering.prompts}: set '{name}' is never asked for; {hint}"
+    if not sets.get("ours"):
+        yield f"steering.prompts: {steering.prompts} has no prompt of the set 'ours', which steering.ours asks for; add some"
+    there = list(sets.get("paper", {}))
     for prompt in steering.paper.scenarios:
         if prompt not in there:
             hint = nearest(prompt, there, f"it has {', '.join(there)}")

@@ -25,14 +25,12 @@ from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.models import hub, packages
 from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
-from pipeline.params.fetch import fetched_path
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import costs, files, names, stages, trial, workload
+from pipeline.plan import claims, corpora, costs, files, names, sections, stages, trial, twice, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
-from pipeline.texts import stimuli
 
 DAG = Path("dvc.yaml")
 FEWEST_UNITS = 4
@@ -79,21 +77,15 @@ def show(path: Path) -> dict[str, float]:
     """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
     name, of others by the name before the `@`; empty where all is up to date. Raises InputError for what a stage would
     refuse."""
-    params = Params.load(path)
+    params = sections.load(path)
     entries = load_entries(params)
+    twice.check(entries)
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
     lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
     packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
-    texts: dict[str, pl.DataFrame] = {name: stimuli.load(reading) for name, reading in params.readings.items()}
-    missing = {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}
-    for second in params.second:  # what is fetched first cannot be counted yet
-        texts[second.name] = (
-            stimuli.load(second) if second.path not in missing.values() else pl.DataFrame(schema=stimuli.SCHEMA)
-        )
-    for name, reading in {**params.readings, **{second.name: second for second in params.second}}.items():
-        stimuli.have_words(texts[name], {p: params.positions[p] for p in reading.positions}, reading.path)
-    texts |= {varied.name: texts[STORIES] for varied in params.varied}
+    texts = corpora.load(params)
     names.check(params, texts)
+    claims.check()
     files.check(params, entries, texts[STORIES]["emotion"].unique().sort().to_list(), chosen=path == PARAMS)
     changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
     if changed:
@@ -117,9 +109,11 @@ def show(path: Path) -> dict[str, float]:
     )
     out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
     out.print(units_in_words(params, stories))
+    if said := names.without_neutral(params, stories["emotion"].unique().to_list()):
+        out.print(said)
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
-    for name in missing:
+    for name in corpora.missing(params):
         out.print(f"Fetches {name} from {params.fetch[name].url}; its texts are counted in what follows once they are here")
     follows = " and what follows from them" if path == PARAMS else ""
     out.print(f"Stages to run{follows}: {stages.counts(changed)}")

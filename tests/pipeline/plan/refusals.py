@@ -239,7 +239,7 @@ MET = {
     "pipeline/banks/load.py:vectors_of": (bank({"sad": VECTORS["layer_0__sad"]}), "not of the form"),
     "pipeline/banks/load.py:_arrays": (bank(b"not a bank"), "neither .npz nor safetensors"),
     "pipeline/reading/vectors.py:positions_of": (
-        both(ALONE, params(lambda p: p["vectors"].update(positions=["mean99"]))),
+        both(ALONE, params(lambda p: p["vectors"].update(positions=["mean50", "mean99"]))),
         "'mean99' is not read",
     ),
     # models

@@ -186,14 +186,25 @@ def test_a_users_corpus_gets_warnings_and_no_refusal(project, capsys):
     path = project.write_csv("mine.csv", rows)
     lint.main([str(path)])
     out = capsys.readouterr().out
-    assert out.startswith(f"{path}: 12 stories, 2 labels, 1 topics; ")
-    assert out.count("happy") == 12
+    first, second, *_ = out.splitlines()
+    columns = "readings.stories.columns of params.yaml says: text: text, emotion: emotion, id: id"
+    assert first == f"Its columns are looked for as {columns}"
+    assert second.startswith(f"{path}: 12 stories, 2 labels, 1 topics; ")
+    assert out.count("happy") == 5
+    assert "  and 7 more, which --all shows" in out
     assert "near duplicates" in out
+    lint.main([str(path), "--all"])
+    out = capsys.readouterr().out
+    assert out.count("happy") == 12
+    assert "more, which" not in out
     with pytest.raises(SystemExit) as stop:
         lint.main([str(path), "--strict"])
     assert stop.value.code == 1
     with pytest.raises(InputError, match="FILE"):
         lint.main(["--strct"])
+    path.write_text("text;emotion\na;b\n")
+    with pytest.raises(InputError, match="separated by semicolons"):
+        lint.main([str(path)])
 
 
 # --- texts of every kind -------------------------------------------------------------------------------------------------

@@ -48,6 +48,19 @@ def steered(**changes):
         (setting("stories"), "write.settings.stories: this name means"),
         (setting("stories_bos"), "write.settings.stories_bos: this name means"),
         (lambda p: p["vectors"].update(neutral_label="Neutral"), "neutral_label: 'Neutral' has no stories, but 'neutral' has"),
+        (
+            lambda p: p["vectors"].update(neutral_label="nuetral"),
+            "neutral_label: 'nuetral' has no stories; did you mean 'neutral'? If no label is neutral, write null",
+        ),
+        (lambda p: p["vectors"].update(neutral_label=""), "vectors.neutral_label: '' is no label; write null if you have none"),
+        (
+            lambda p: p["vectors"].update(emotions=["calm", "happy", "sad", "neutral"]),
+            "vectors.emotions: 'neutral' is vectors.neutral_label, which stays without being named; take it out",
+        ),
+        (
+            lambda p: (p["vectors"].update(neutral_label=None), experiment(baseline="neutral")(p)),
+            "experiments.comprehension.baseline: neutral, and no story has vectors.neutral_label; write emotions",
+        ),
         (steered(emotions=["joyful"]), "steering.ours.emotions: 'joyful' has no stories; there are angry, calm"),
         (steered(emotions=["calmm"]), "steering.ours.emotions: 'calmm' has no stories; did you mean 'calm'?"),
         (lambda p: p["readings"]["stories"].update(emotions=["calm", "neutral"]), "2 labels (calm, neutral): 3 or more"),
@@ -86,3 +99,30 @@ def test_what_does_not_fit_into_memory_is_refused(project, monkeypatch):
     monkeypatch.setattr("os.sysconf", lambda name: {"SC_PHYS_PAGES": 2, "SC_PAGE_SIZE": 4096}[name])
     with pytest.raises(InputError, match="readings.stories: 30 stories: analyses hold 4 arrays of 30 x 30"):
         checked(project)
+
+
+def test_a_label_that_no_story_has_is_said(project):
+    params = Params.load()
+    assert names.without_neutral(params, project.emotions) is None
+    said = "No story has the label 'neutral' (vectors.neutral_label): every label counts as an emotion"
+    assert names.without_neutral(params, ["calm", "sad"]) == said
+
+
+@pytest.mark.parametrize(
+    ("sets", "said"),
+    [
+        (("paper", "our"), ["set 'our' is never asked for; did you mean 'ours'?", "has no prompt of the set 'ours'"]),
+        (("ours", "ours"), ["has no prompt 'weather'", "has no prompt 'aggressive'"]),
+        (("paper", "zzz"), ["set 'zzz' is never asked for; sets are paper and ours", "has no prompt of the set 'ours'"]),
+    ],
+)
+def test_both_sets_of_prompts_are_there_where_somebody_is_steered(project, sets, said):
+    project.steers("tiny-llama-3.2")
+    checked(project)
+    rows = [f"{id_},{sets[0]},Go on." for id_ in ("aggressive", "weather")] + [f"door,{sets[1]},She"]
+    (project.folder / "data/behaviour/steering.csv").write_text("\n".join(["id,set,prompt", *rows, ""]))
+    with pytest.raises(InputError) as caught:
+        checked(project)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == len(said)
+    assert all(any(s in line for line in lines) for s in said)

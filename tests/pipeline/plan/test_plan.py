@@ -169,6 +169,14 @@ def test_labels_that_lead_nowhere_are_named_before_anything_starts(all_changed):
         plan.main([])
 
 
+def test_a_run_without_neutral_stories_says_that_all_labels_count(all_changed, capsys):
+    all_changed.params["vectors"]["neutral_label"] = "zzz"
+    all_changed.save()
+    plan.main([])
+    out = " ".join(capsys.readouterr().out.split())
+    assert "No story has the label 'zzz' (vectors.neutral_label): every label counts as an emotion" in out
+
+
 def test_few_labels_are_said_with_what_can_still_be_seen(project):
     params = Params.load()
     labels = [*project.emotions]

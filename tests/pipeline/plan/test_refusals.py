@@ -70,6 +70,7 @@ NOT = {
     "pipeline/store/tables.py:read_rows": A_STORE,
     "analysis/grid/grams.py:reader_grams": A_STORE,
     "analysis/grid/pairs.py:of_group": A_STORE,
+    "analysis/report/page.py:provenance": A_STORE,
     "analysis/claims/reference.py:load": "`pipeline` may not import `analysis`; its stage takes seconds, no model runs again",
     "analysis/claims/reference.py:parse": "the same",
     **dict.fromkeys([f"analysis/report/picture.py:{f}" for f in ("main", "specification")], "no stage: a command of its own"),

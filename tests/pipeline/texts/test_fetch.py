@@ -238,7 +238,7 @@ def test_the_plan_counts_what_is_not_fetched_yet_as_to_be_fetched(project, monke
     project.save()
     monkeypatch.setattr(plan, "changed_stages", lambda: ["fetch@published"])
     plan.main([])
-    assert "fetches published from https://example.org/x.csv" in capsys.readouterr().out
+    assert "Fetches published from https://example.org/x.csv" in capsys.readouterr().out
     project.params["fetch"] = {}
     project.save()
     with pytest.raises(InputError, match=r"data/fetched/published.csv: no such file"):
