@@ -207,7 +207,7 @@ def test_one_text_a_label_gives_nulls_with_their_reason_and_is_said_before_anyth
     assert pairs["reason"].str.contains("fewer than 4 topics (or stories per label)", literal=True).all()
     maturity = opening.table("maturity", root=project.folder)
     assert maturity["mature"].null_count() == 2
-    assert set(maturity["reason"]) == {"no reliability at the cross-fitted layer"}
+    assert set(maturity["reason"]) == {"no reliability at best_layer_cv"}
     assert "fewer than 4 topics (or stories per label)" in project.page()
 
 
