@@ -7,16 +7,17 @@ this code; `root` names another.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import xarray as xr
 
 from pipeline.door import pair as pairs
 from pipeline.door.home import home, is_known, is_recorded, missing
 from pipeline.door.vectors import open_vectors, validate
+from pipeline.errors import InputError
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.pairs import PAIRS
@@ -43,6 +44,9 @@ __all__ = [
 ]
 
 Root = str | os.PathLike[str] | None
+NAMED = ("stimulus", "position")
+DIMENSIONS = ("seed", *layout.ACTIVATION_DIMS)
+"""Of activations; those of NAMED have names, the others whole numbers."""
 
 
 def table(name: str, root: Root = None) -> pl.DataFrame:
@@ -92,9 +96,14 @@ def transcripts(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root)
 
 
-def activations(model: str, precision: str, reading: str, root: Root = None, **only: Sequence[Any]) -> xr.Dataset:
-    """One reading's activations, loaded: see `pipeline.store.arrays.activations`. They are made, never pulled."""
-    return arrays.activations_at(_there(layout.activations_path(model, precision, reading), root), **only)
+def activations(model: str, precision: str, reading: str, root: Root = None, **only: Any) -> xr.Dataset:
+    """One reading's activations, loaded: see `pipeline.store.arrays.activations`. They are made, never pulled. A single value
+    of `only` may stand for a list of it (layer=9). Raises InputError for a dimension and for values that there are not."""
+    wanted = {is_known(dim, DIMENSIONS, "dimension of activations"): _listed(dim, given) for dim, given in only.items()}
+    path = _there(layout.activations_path(model, precision, reading), root)
+    if "seed" in wanted and not (path / "seed").is_dir():
+        raise InputError(f"'{model}' is no untrained twin: its readings have no seed; leave it out")
+    return arrays.activations_at(path, **wanted)
 
 
 def finite(model: str, precision: str, reading: str, root: Root = None) -> xr.DataArray:
@@ -112,6 +121,19 @@ def vectors_of(model: str, group: str = "comprehension", root: Root = None) -> x
     tree = open_vectors(home(root), models=[model])
     groups = tree[model]
     return groups[is_known(group, groups.children, f"group of '{model}'")].to_dataset()
+
+
+def _listed(dim: str, given: Any) -> list[Any]:
+    """What is wanted along a dimension as a list, of values of its type: else they would be looked for in vain in a store that
+    is whole. Raises InputError for others, and for none."""
+    kind, said = (str, "names") if dim in NAMED else (int, "whole numbers")
+    try:
+        values: list[Any] = np.atleast_1d(given).tolist()
+    except ValueError:  # lists of different lengths
+        values = []
+    if not values or not all(isinstance(value, kind) for value in values):
+        raise InputError(f"{dim}={given!r}: give {said}, as in {dim}=[{kind(0)!r}]; without it all are opened")
+    return values
 
 
 def _there(path: Path, root: Root) -> Path:

@@ -15,6 +15,10 @@ from ruamel.yaml.error import YAMLError
 from pipeline.errors import InputError, nearest
 from pipeline.store.provenance import ROOT
 
+MEND = "remove it and run `make pull`, or make it with `dvc repro`"
+UNPUBLISHED = ("data/activations", "data/fetched")
+"""Where the outs lie that no stage pushes."""
+
 
 def home(root: str | os.PathLike[str] | None = None) -> Path:
     """The repository whose `data/` is meant: `root` where given; else the working directory where it is a checkout of this
@@ -33,12 +37,8 @@ def missing(path: Path, root: Path) -> InputError:
     out = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     if not (root / "dvc.yaml").is_file():
         return InputError(f"{path}: not there; {root} is no checkout of this project: start Python in one, or give root=...")
-    command = (
-        "dvc pull --allow-missing"
-        if any(known == out or out.startswith(f"{known}/") for known in pushed(root))
-        else "dvc repro"
-    )
-    return InputError(f"{path}: not there; run `{command}` in {root}")
+    is_published = any(known == out or out.startswith(f"{known}/") for known in pushed(root))
+    return InputError(f"{path}: not there; run `{'make pull' if is_published else 'dvc repro'}` in {root}")
 
 
 def outs_of(root: Path) -> list[dict[str, Any]]:
@@ -58,7 +58,7 @@ def _outs(lock: Path, _changed: int) -> list[dict[str, Any]]:
 
 def published(root: Path) -> list[dict[str, Any]]:
     """Those of `outs_of` that the stages push."""
-    return [out for out in outs_of(root) if not out["path"].startswith(("data/activations/", "data/fetched/"))]
+    return [out for out in outs_of(root) if not out["path"].startswith(UNPUBLISHED)]
 
 
 def is_recorded(path: Path, root: Path) -> None:
@@ -71,12 +71,22 @@ def is_recorded(path: Path, root: Path) -> None:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "md5").hexdigest()
         if found != recorded:
-            raise InputError(f"{path}: not what dvc.lock of this repository records: of another run, or older; run `dvc repro`")
+            raise InputError(f"{path}: not what dvc.lock of this repository records: of another run, or older; {MEND}")
 
 
 def pushed(root: Path) -> list[str]:
     """The paths of `published`."""
     return [out["path"] for out in published(root)]
+
+
+def remove_empty(folder: Path) -> None:
+    """Remove the empty folders in a folder: `dvc pull` makes them of outs that are not published, and `dvc repro` then takes
+    them for changed ones."""
+    for path in sorted(folder.rglob("*"), reverse=True):
+        if path.is_dir() and not any(path.iterdir()):
+            path.rmdir()
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
 
 
 def recorded(root: Path) -> set[str]:
@@ -93,6 +103,6 @@ def is_known(name: str, known: Iterable[str], kind: str) -> str:
     """`name`, where it is among the known; raises InputError with the nearest of them, and all."""
     names = sorted(set(known))
     if name not in names:
-        hint = nearest(name, names, "")
-        raise InputError(f"no {kind} '{name}'; {hint}{' ' if hint else ''}there are {', '.join(names)}")
+        hint = nearest(str(name), names, "")
+        raise InputError(f"no {kind} '{name}'; {hint}{' ' if hint else ''}there are {', '.join(names) or 'none'}")
     return name

@@ -25,9 +25,9 @@ class Reader(NamedTuple):
     @classmethod
     def of(cls, name: str) -> Reader:
         """From `model`, `model#seed`, `model/precision` or `model/precision/setting`."""
-        head, *rest = name.split("/")
+        head, *rest = name.split("/") if isinstance(name, str) else [""]
         model, _, seed = head.partition("#")
-        if len(rest) > 2 or (seed and not seed.isdigit()):
+        if not model or len(rest) > 2 or (seed and not seed.isdecimal()):
             raise InputError(f"'{name}' names no reader; write model, model#seed, model/precision or model/precision/setting")
         return cls(model, int(seed) if seed else None, rest[0] if rest else None, rest[1] if len(rest) > 1 else STORIES)
 
@@ -61,6 +61,8 @@ def matching(rows: pl.DataFrame, name: str) -> list[dict[str, Any]]:
         if value is None:
             continue
         known = [row[f"{key}_a"] for row in every if row[f"{key}_a"] is not None]
+        if not known and key != "model":
+            raise InputError(f"'{name}': '{wanted.model}' has no {key}; leave it out")
         is_known(str(value), map(str, known), key if key == "model" else f"{key} of '{wanted.model}'")
         every = [row for row in every if row[f"{key}_a"] == value]
     return every
@@ -75,7 +77,7 @@ def chosen(rows: list[dict[str, Any]], a: str, b: str) -> dict[str, Any]:
     """Of the rows of a pair, the one at the most exact precision: the same on both sides where there is one; of draws of
     untrained networks, the first."""
     if not rows:
-        raise InputError(f"no row of '{a}' and '{b}' ")
+        raise InputError(f"no row of '{a}' and '{b}': they were not compared so; opening.table('pairs') has all that were")
 
     def rank(row: dict[str, Any]) -> tuple[Any, ...]:
         both = [row["precision_a"], row["precision_b"]]

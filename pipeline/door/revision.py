@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.errors import InputError, one_line
 
 AT_ONCE = 16
 PLACES = ("cache", "remote")
+MALFORMED = re.compile(r"(https?|ssh):(?!//[^/\s])|file:(?!//)")
+"""What git would take for a machine of that name."""
 NO_REMOTE = "the repository names no DVC remote"
 _Found = TypeVar("_Found")
 
@@ -39,6 +42,8 @@ class Revision(AbstractFileSystem):
     def __init__(self, repo: str, rev: str | None, out: str) -> None:
         """Raises InputError where there is no such repository, revision or out."""
         super().__init__()
+        if MALFORMED.match(repo):
+            raise InputError(f"{repo}: a malformed address; write it as https://example.org/name.git")
         self.what = f"{repo}{f' at {rev}' if rev else ''}"
         self.out = out
         self.entries = self._listed(repo, rev)

@@ -13,24 +13,23 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore
 
 from pipeline.door import whole
-from pipeline.door.home import home, is_known, missing, recorded
+from pipeline.door.home import MEND, home, is_known, missing, recorded
 from pipeline.errors import InputError, one_line
 from pipeline.store import integrity, layout
 
-MEND = "remove it and run `dvc pull --allow-missing` again, or make it with `dvc repro`"
 SHOWN = 5
 """How many faults one message names."""
 
 
 def open_vectors(
-    path_or_repo: str | os.PathLike[str] | None = None, rev: str | None = None, models: Sequence[str] | None = None
+    path_or_repo: str | os.PathLike[str] | None = None, rev: str | None = None, models: str | Sequence[str] | None = None
 ) -> xr.DataTree:
     """The emotion vectors as a DataTree, groups `<model>/<method>`, lazily.
 
     `path_or_repo`: a Zarr folder, a checkout of this project, or the address of a repository (file://, https://, ssh); None:
     the working directory where it is a checkout, else the repository that holds this code. With a `rev` (a tag or commit), or
     of an address, nothing is pulled: what is used is fetched from the repository's DVC remote, over local paths, https or S3.
-    `models`: only these.
+    `models`: only these, or this one.
 
     Everything is refused that is not whole, or not what was written: InputError for a chunk that is missing, cut off or
     changed, a coordinate or an attribute of other values, an object that the remote lacks, a model that was not pulled, and an
@@ -38,6 +37,7 @@ def open_vectors(
     """
     from pipeline.door import revision
 
+    models = [models] if isinstance(models, str) else models
     place = home() if path_or_repo is None else path_or_repo
     if rev is not None or revision.is_remote(place):
         repo = str(place) if revision.is_remote(place) else str(home(place))
@@ -89,9 +89,7 @@ def _opened(
 ) -> xr.DataTree:
     """The DataTree of some models of a store, after every file of them was held against its metadata."""
     if absent := [m for m in models if f"{m}/zarr.json" not in files]:
-        raise InputError(
-            f"{where}: {', '.join(absent)} not there; run `dvc pull --allow-missing`, or open models=[...] that are"
-        )
+        raise InputError(f"{where}: {', '.join(absent)} not there; run `make pull`, or open models=[...] that are")
     own = {m: {k: n for k, n in files.items() if k.startswith(f"{m}/")} for m in models}
     bad = [fault for m in models for fault in whole.faults(own[m], {k: c for k, c in metadata.items() if k in own[m]}, tail)]
     if bad:

@@ -9,8 +9,10 @@ Vectors are those of `comprehension`, centred, at the report's position and the 
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import get_args
 
@@ -46,9 +48,33 @@ def headline(model: str, root: Path | None = None) -> xr.DataArray:
         raise InputError(f"'{model}' is an untrained twin: its draws differ; export a trained model")
     precision = min(map(str, dataset["precision"].values), key=get_args(Precision).index)
     at = {"precision": precision, "variant": report.variant, "position": report.position}
+    for key in ("variant", "position"):
+        kind = f"{key} (report.{key} of {where / PARAMS}) among the vectors of '{model}'"
+        is_known(at[key], map(str, dataset[key].values), kind)
     found: xr.DataArray = dataset["vector"].sel(at).load()
     finite = dataset["finite"].sel({k: at[k] for k in ("precision", "position")}).load()
     return found.isel(layer=finite.values).assign_attrs(at)
+
+
+def _named(given: str) -> Path:
+    """The path that a user means, in whose shell a `~` within quotes stays one."""
+    return Path(os.path.expanduser(given))
+
+
+@contextmanager
+def _put_at(path: Path) -> Iterator[Path]:
+    """A scratch path to build an export at, which then takes the place that a user named. Raises InputError, before anything
+    is built, for a folder in that place, which would be lost, and for a place in `data/`; later for one that cannot be
+    written."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path}: is a folder, whose files would be lost; give a name that is not there")
+        if path.resolve().is_relative_to((home() / "data").resolve()):
+            raise InputError(f"{path}: data/ is for what the pipeline makes; give a place outside it")
+        with layout.whole_or_nothing(path) as scratch:
+            yield scratch
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror or one_line(error)}); give another place") from error
 
 
 # --- GGUF ----------------------------------------------------------------------------------------------------------------
@@ -63,7 +89,7 @@ def directions(vectors: xr.DataArray, emotion: str) -> Directions:
 
 def write_gguf(found: Directions, model: str, path: Path) -> None:
     """A control vector: tensors `direction.<layer>`, float32."""
-    with layout.whole_or_nothing(path) as scratch:
+    with _put_at(path) as scratch:
         writer = GGUFWriter(scratch, ARCHITECTURE)
         writer.add_string(f"{ARCHITECTURE}.model_hint", model)
         writer.add_uint32(f"{ARCHITECTURE}.layer_count", len(found))
@@ -88,7 +114,7 @@ def read_gguf(path: Path) -> Directions:
 
 
 def to_gguf(model: str, emotion: str, folder: str) -> None:
-    path = Path(folder) / f"{model}-{emotion}.gguf"
+    path = _named(folder) / f"{model}-{emotion}.gguf".replace("/", "_")
     write_gguf(directions(headline(model), emotion), model, path)
     print(f"{path}: llama-cli -m MODEL.gguf --control-vector-scaled {path} 1.0; its length is that of the difference of means")
 
@@ -104,9 +130,12 @@ def to_npz(model: str, file: str) -> None:
         for n in vectors["layer"].values
         for emotion in map(str, vectors["emotion"].values)
     }
-    path = Path(file)
-    with layout.whole_or_nothing(path if path.suffix == ".npz" else path.with_name(f"{path.name}.npz")) as scratch:
-        np.savez_compressed(scratch, **named)  # type: ignore[arg-type]
+    path = _named(file)
+    if path.suffix.lower() != ".npz" and not os.path.isdir(path):
+        path = path.with_name(f"{path.name}.npz")
+    with _put_at(path) as scratch, scratch.open("wb") as opened:  # of a name NumPy would make another
+        np.savez_compressed(opened, **named)  # type: ignore[arg-type]
+    print(f"{path}: {len(named)} vectors of '{model}'; numpy.load('{path}')")
 
 
 # --- Hugging Face --------------------------------------------------------------------------------------------------------
@@ -114,12 +143,12 @@ def to_npz(model: str, file: str) -> None:
 
 def to_huggingface(folder: str) -> None:
     """A dataset repository: README.md with a config for each table that has rows, `tables/`, and the Zarr stores beside."""
-    target, where = Path(folder), home()
-    if target.exists():
+    target, where = _named(folder), home()
+    if os.path.lexists(target):
         raise InputError(f"{target}: is there already; give a new folder")
-    made = {name: opening.table(name, root=where) for name, table in TABLES.items() if parts.are_there(table, where)}
-    opening.validate(opening.vectors(root=where))
-    with layout.whole_or_nothing(target) as scratch:
+    with _put_at(target) as scratch:
+        made = {name: opening.table(name, root=where) for name, table in TABLES.items() if parts.are_there(table, where)}
+        opening.validate(opening.vectors(root=where))
         (scratch / "tables").mkdir(parents=True)
         kept = [name for name, table in made.items() if table.height]
         for name in kept:

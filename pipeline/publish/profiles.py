@@ -32,6 +32,13 @@ def chosen(root: Path) -> str | None:
     return names[0] if names and DEFAULT not in names else None
 
 
+def recorded(root: Path) -> str | None:
+    """The profile whose published data dvc.lock of a checkout records; None for a run of one's own."""
+    lock = (root / "dvc.lock").read_bytes()
+    names = [name for name in published(root) if (root / lock_of(name)).read_bytes() == lock]
+    return DEFAULT if lock == committed(root, "dvc.lock") else names[0] if names else None
+
+
 def choose(root: Path, name: str) -> None:
     """Make params.yaml and dvc.lock of a checkout those of a profile's published data.
 

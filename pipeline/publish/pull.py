@@ -17,15 +17,16 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from pipeline.door.home import home, published
+from pipeline.door.home import home, published, remove_empty
 from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
 from pipeline.store import layout, roots
 
 
-def pull(root: Path) -> None:
-    """Pull every published out of a checkout. Raises InputError where there is none, or where one does not come whole."""
+def pull(root: Path) -> str:
+    """Pull every published out of a checkout; what came, in words. Raises InputError where there is none, or where one does not
+    come whole."""
     wanted = published(root)
     if not wanted:
         raise InputError(f"{root}: no dvc.lock here: nothing was published at this commit; make the data with `dvc repro`")
@@ -39,20 +40,24 @@ def pull(root: Path) -> None:
             text=True,
             check=False,
         )
-    _remove_empty(root / "data/activations")
+    remove_empty(root / "data/activations")
     for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # DVC makes none in which nothing lies; `roots` does
         (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:
         raise InputError(f"{root}: not everything came ({some(lost, 3)}): {_why(root, lost, done.stderr)}")
+    profile, size = profiles.recorded(root), sum(out["size"] for out in wanted) / 1e6
+    of = f"profile {profile}" if profile else "dvc.lock"
+    return f"{len(wanted)} outs of {of}, {size:,.0f} MB, are in {root / 'data'}: docs/data.md opens them"
 
 
-def pull_profile(root: Path, name: str) -> None:
-    """Make a checkout that of a profile's published data, and pull them. Raises InputError as `profiles.choose` and `pull`."""
+def pull_profile(root: Path, name: str) -> str:
+    """Make a checkout that of a profile's published data, and pull them; what came, in words. Raises InputError as
+    `profiles.choose` and `pull`."""
     profiles.choose(root, name)
     with chdir(root):  # as its run begins: what another profile left there would be taken for a change
         roots.prune(roots.Params.load())
-    pull(root)
+    return pull(root)
 
 
 def _why(root: Path, lost: list[str], said: str) -> str:
@@ -83,15 +88,6 @@ def _remote(root: Path) -> str | None:
     return None if known is None else str(known["url"])
 
 
-def _remove_empty(folder: Path) -> None:
-    """Folders of outs that are not published: DVC makes them, and would then take them for changed ones."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        if path.is_dir() and not any(path.iterdir()):
-            path.rmdir()
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
 def _came(path: Path, out: dict[str, Any]) -> bool:
     """Whether an out has as many files and bytes as dvc.lock says; a wrong object never arrives."""
     files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path] if path.is_file() else []
@@ -101,10 +97,7 @@ def _came(path: Path, out: dict[str, Any]) -> bool:
 def main(arguments: list[str]) -> None:
     if len(arguments) > 1:
         raise InputError("of which profile? make pull P=<name>, or make pull for what dvc.lock names")
-    if arguments:
-        pull_profile(home(), arguments[0])
-    else:
-        pull(home())
+    print(pull_profile(home(), arguments[0]) if arguments else pull(home()))
 
 
 if __name__ == "__main__":

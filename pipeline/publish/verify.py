@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pipeline.door.home import home
+from pipeline.door.home import MEND, home
 from pipeline.errors import InputError, run_stage, some
 from pipeline.publish import release
 from pipeline.publish.objects import OBJECTS, spoilt
@@ -23,12 +23,14 @@ def verify(root: Path) -> int:
     check out a spoilt object of its cache without a word."""
     if bad := list(spoilt(root / CACHE)):
         listed = " ".join(map(str, bad[:SHOWN])) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
-        raise InputError(f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {listed}) and run `dvc repro`")
+        raise InputError(
+            f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {listed}) and run `make pull`, or `dvc repro`"
+        )
     readings = sorted((root / layout.ACTIVATIONS).rglob("*.zarr"))
     for path in readings:
         arrays.activations_at(path)
     if faults := list(sealed.faults(root / GRAM)):
-        raise InputError(f"{root / GRAM}: {some(faults, SHOWN)}; remove it and run `dvc pull gram`, or `dvc repro`")
+        raise InputError(f"{root / GRAM}: {some(faults, SHOWN)}; {MEND}")
     release.verify(root)
     return len(readings)
 

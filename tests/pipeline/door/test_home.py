@@ -42,7 +42,9 @@ def test_a_table_of_another_run_whose_own_digest_is_right_is_refused(repository,
     """Half of its rows, none, layers that moved, the rows of other params."""
     assert opening.table("geometry").height > 10
     tables.write_rows(how(tables.read_table(GEOMETRY)), PATH, GEOMETRY.metadata)
-    with pytest.raises(InputError, match=r"geometry.parquet: not what dvc.lock of this repository records: .*run `dvc repro`"):
+    with pytest.raises(
+        InputError, match=r"geometry.parquet: not what dvc.lock of this repository records: .*; remove it and run `make pull`"
+    ):
         opening.table("geometry")
 
 

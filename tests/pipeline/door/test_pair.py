@@ -1,5 +1,6 @@
 """One pair in one call: in any order, from any folder, with the names that there are."""
 
+import numpy as np
 import pytest
 
 from pipeline import opening
@@ -39,6 +40,11 @@ def test_a_name_may_say_precision_seed_and_setting(in_finished):
         (f"{A}/int8", B, "no precision of 'tiny-llama-3.2' 'int8'; there are fp16, fp32"),
         (A, A, "not compared with itself"),
         (f"{A}/fp32/stories/x", B, "names no reader"),
+        ("tiny-untrained#²", B, "'tiny-untrained#²' names no reader; write model, model#seed"),
+        (None, B, "'None' names no reader"),
+        (A, "", "'' names no reader"),
+        (f"{A}#0", B, "'tiny-llama-3.2#0': 'tiny-llama-3.2' has no seed; leave it out"),
+        ("tfidf/fp32", B, "'tfidf/fp32': 'tfidf' has no precision; leave it out"),
     ],
 )
 def test_a_name_that_is_not_there_is_answered_with_those_that_are(in_finished, a, b, said):
@@ -85,7 +91,45 @@ def test_what_a_lock_records_is_to_be_pulled_and_what_it_does_not_is_to_be_made(
         + out.format("data/tables/pairs.parquet")
         + out.format("data/activations/tiny-qwen2.5/fp32/stories.zarr")
     )
-    with pytest.raises(InputError, match="run `dvc pull --allow-missing` in"):
+    with pytest.raises(InputError, match="run `make pull` in"):
         opening.table("pairs")
     with pytest.raises(InputError, match="run `dvc repro` in"):
         opening.activations("tiny-qwen2.5", "fp32", "stories")
+
+
+@pytest.mark.parametrize(
+    ("only", "said"),
+    [
+        ({"lyer": [0]}, "no dimension of activations 'lyer'; did you mean 'layer'?"),
+        ({"emotion": ["sad"]}, "no dimension of activations 'emotion'; .*there are hidden, layer, position, seed, stimulus"),
+        ({"layer": ["1"]}, r"layer=\['1'\]: give whole numbers, as in layer=\[0\]; without it all are opened"),
+        ({"layer": []}, r"layer=\[\]: give whole numbers"),
+        ({"layer": None}, "layer=None: give whole numbers"),
+        ({"layer": [[0], [1, 2]]}, "give whole numbers"),
+        ({"position": 3}, "position=3: give names"),
+        ({"seed": 0}, "'tiny-llama-3.2' is no untrained twin: its readings have no seed"),
+        ({"layer": 99}, "no layer 99; there are 0, 1, 2, 3"),
+        ({"position": "mean5"}, "no position mean5; there are"),
+    ],
+)
+def test_a_mistake_in_a_call_is_never_told_to_remove_readings(in_finished, only, said):
+    with pytest.raises(InputError, match=said) as caught:
+        opening.activations(A, "fp32", "stories", **only)
+    assert "remove it" not in str(caught.value)
+
+
+def test_one_value_stands_for_a_list_of_it(in_finished):
+    one = opening.activations(A, "fp32", "stories", layer=np.int64(1), position="mean50")
+    assert one.identical(opening.activations(A, "fp32", "stories", layer=[1], position=["mean50"]))
+    assert opening.activations("tiny-untrained", "fp32", "stories", seed=1, layer=range(2)).sizes["seed"] == 1
+    assert set(opening.open_vectors(models=A).children) == {A}
+    with pytest.raises(InputError, match="no model 'tiny-lama'; did you mean"):
+        opening.open_vectors(models="tiny-lama")
+    with pytest.raises(InputError, match="no model .3.; "):
+        opening.open_vectors(models=[3])
+
+
+@pytest.mark.parametrize("address", ["https:/example.org/x", "https:example.org/x", "https:///x", "ssh:/x", "file:/x"])
+def test_a_malformed_address_is_called_that(address):
+    with pytest.raises(InputError, match="a malformed address; write it as https://example.org/name.git"):
+        opening.open_vectors(address)

@@ -95,3 +95,66 @@ def test_croissant_describes_every_table_and_column(in_finished):
         assert known[file]["@type"] == {"fileObject": "cr:FileObject", "fileSet": "cr:FileSet"}[kind]
     assert list(in_finished.folder.glob(known["choices-parts"]["includes"]))
     assert found["citeAs"]
+
+
+def refused(arguments, said):
+    with pytest.raises(InputError, match=said) as caught:
+        export.main(arguments)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["mine.npz", "mine"])
+def test_a_folder_in_the_place_of_a_file_stays_with_all_in_it(in_finished, tmp_path, name):
+    kept = tmp_path / name / "thesis.txt"
+    kept.parent.mkdir()
+    kept.write_text("mine")
+    refused(["npz", MODEL, str(kept.parent)], f"{name}: is a folder, whose files would be lost; give a name that is not there")
+    taken = tmp_path / f"{MODEL}-calm.gguf"
+    taken.mkdir()
+    refused(["gguf", MODEL, "calm", str(tmp_path)], "calm.gguf: is a folder")
+    assert kept.read_text() == "mine"
+    assert {*tmp_path.iterdir()} == {kept.parent, taken}
+
+
+@pytest.mark.parametrize(("given", "made"), [("V.NPZ", "V.NPZ"), ("v", "v.npz"), ("v.npz", "v.npz"), ("~/v.npz", "v.npz")])
+def test_an_export_lies_where_it_says(in_finished, tmp_path, monkeypatch, capsys, given, made):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    export.main(["npz", MODEL, given if given.startswith("~") else str(tmp_path / given)])
+    assert [p.name for p in tmp_path.iterdir()] == [made]
+    assert str(tmp_path / made) in capsys.readouterr().out
+    with np.load(tmp_path / made) as found:
+        assert found.files
+
+
+def test_no_place_within_data_is_taken(in_finished):
+    for place in ("data/vectors.zarr/v.npz", "data/../data/tables/v.npz"):
+        refused(["npz", MODEL, place], f"{place}: data/ is for what the pipeline makes")
+    refused(["huggingface", "data/vectors.zarr/dataset"], "data/ is for what the pipeline makes")
+
+
+def test_a_place_that_cannot_be_written_is_one_line(in_finished, tmp_path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    refused(["gguf", MODEL, "calm", str(file)], f"{MODEL}-calm.gguf: cannot be written .*; give another place")
+    refused(["npz", MODEL, str(file / "below/v.npz")], "v.npz: cannot be written .*; give another place")
+    refused(["npz", MODEL, "/proc/x/v.npz"], "/proc/x/v.npz: cannot be written .*; give another place")
+    refused(["npz", MODEL, str(tmp_path / f"{'x' * 300}.npz")], r"cannot be written \(File name too long\)")
+    refused(["huggingface", "/proc/dataset"], "/proc/dataset: cannot be written .*; give another place")
+    assert file.read_text() == "mine"
+
+
+def test_a_label_with_a_slash_names_one_file(in_finished, tmp_path, monkeypatch):
+    found = export.headline(MODEL)
+    found = found.assign_coords(emotion=["calm/quiet" if e == "calm" else e for e in found["emotion"].values.tolist()])
+    monkeypatch.setattr(export, "headline", lambda model: found)
+    export.main(["gguf", MODEL, "calm/quiet", str(tmp_path)])
+    assert [p.name for p in tmp_path.iterdir()] == [f"{MODEL}-calm_quiet.gguf"]
+
+
+def test_a_position_that_the_vectors_do_not_have_is_one_line(in_finished, tmp_path, monkeypatch):
+    params = (in_finished.folder / "params.yaml").read_text().replace("position: mean50", "position: mean51")
+    (tmp_path / "params.yaml").write_text(params)
+    vectors = opening.vectors_of(MODEL)
+    monkeypatch.setattr(opening, "vectors_of", lambda model, root: vectors)
+    with pytest.raises(InputError, match=r"no position .*params.yaml.* 'mean51'; did you mean 'mean50'\?"):
+        export.headline(MODEL, root=tmp_path)

@@ -12,7 +12,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.publish.objects import OBJECTS
-from pipeline.publish.pull import pull
+from pipeline.publish.pull import main, pull
 from tests.conftest import ROOT, dvc_environment
 
 FILES = {"data/table.parquet": "a table", "data/gram.zarr/x": "x" * 5000, "data/gram.zarr/y": "y"}
@@ -119,6 +119,20 @@ def test_a_remote_that_is_not_named_or_not_to_be_reached_is_said(clone):
     config.write_text(known.replace("url = ../artifacts", "url = http://127.0.0.1:9/x"))
     refused(clone, "its remote http://127.0.0.1:9/x lacks it or cannot be reached")
     assert there(clone) == {}
+
+
+def test_a_pull_says_what_came_and_of_which_profile(clone, monkeypatch, capsys):
+    monkeypatch.chdir(clone)
+    monkeypatch.setattr("pipeline.publish.pull.home", lambda: clone)
+    main([])
+    assert capsys.readouterr().out == f"2 outs of profile default, 0 MB, are in {clone / 'data'}: docs/data.md opens them\n"
+    lock = clone / "dvc.lock"
+    lock.write_text(f"# of a run of one's own\n{lock.read_text()}")
+    assert pull(clone).startswith("2 outs of dvc.lock, ")
+    for ending in (".yaml", ".lock"):
+        (clone / "profiles").mkdir(exist_ok=True)
+        (clone / f"profiles/other{ending}").write_bytes(lock.read_bytes())
+    assert pull(clone).startswith("2 outs of profile other, ")
 
 
 def test_what_stands_in_the_way_is_named_and_stays(clone):

@@ -67,7 +67,9 @@ def test_a_spoilt_object_of_the_cache_is_named_and_its_remedy_works(kept):
     content = shard().read_bytes()
     (bad,) = (p for p in verify.CACHE.glob("??/*") if p.read_bytes() == content)
     spoil(bad)
-    with pytest.raises(InputError, match=r"1 objects are spoilt; remove them \(rm -f .*\) and run `dvc repro`") as caught:
+    with pytest.raises(
+        InputError, match=r"1 objects are spoilt; remove them \(rm -f .*\) and run `make pull`, or `dvc repro`"
+    ) as caught:
         verify.verify(kept)
     subprocess.run(re.search(r"\((rm -f .*)\)", str(caught.value))[1].split(), check=True)
     shutil.rmtree(NAME)
