@@ -69,12 +69,17 @@ def check(version: str) -> str:
         raise InputError(f"the tree is not clean: {', '.join(changed[:5])}; commit or remove them first")
     if f"\n## {version}\n" not in Path("CHANGELOG.md").read_text(encoding="utf-8"):
         raise InputError(f"CHANGELOG.md: no section '## {version}'; say there what changed in the data")
-    if "up to date" not in (status := dvc("status")):
-        first = next((line.strip() for line in status.splitlines() if line.strip()), "")
-        raise InputError(f"dvc.lock does not match ({first}); run `dvc repro` first")
+    if names := stale():
+        raise InputError(f"dvc.lock does not match ({some(names)}); run `make repro` first")
     only_this_profile()
     verify()
     return tag
+
+
+def stale(root: Path | None = None) -> list[str]:
+    """The stages that are not up to date. Readings, which are not published, may be missing: what concludes from tables can be
+    released from a checkout that was pulled."""
+    return re.findall(r"Running stage '([^']+)'", dvc("repro", "--dry", "--allow-missing", at=root))
 
 
 def verify(root: Path | None = None) -> None:
@@ -117,17 +122,17 @@ def by_out() -> list[tuple[str, float]]:
     return sorted(outs.items(), key=lambda item: -item[1])
 
 
-def try_as_a_stranger(names: Sequence[str]) -> None:
+def try_as_a_stranger(profiles_: Sequence[str]) -> None:
     """Clone what is committed; of each profile pull what is published, open everything, and see that nothing is left
     to run."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         git("clone", "--quiet", str(Path.cwd()), str(clone))
-        for name in names:
+        for name in profiles_:
             pull_profile(clone, name)
             verify(clone)
-            if stale := re.findall(r"Running stage '([^']+)'", dvc("repro", "--dry", "--allow-missing", at=clone)):
-                raise InputError(f"profile {name}: after the pull `dvc repro --allow-missing` would run {some(stale)}")
+            if names := stale(clone):
+                raise InputError(f"profile {name}: after the pull `dvc repro --allow-missing` would run {some(names)}")
 
 
 def main(arguments: list[str]) -> None:
