@@ -35,3 +35,11 @@ def test_the_curve_is_the_median_over_trained_models(in_finished):
 def test_what_a_control_explains_is_one_kind():
     found = headline.verdicts(pl.DataFrame({"verdict": ["explained by words", "explained by floor", "holds"]}))
     assert found == {"explained by a control": 2, "holds": 1}
+
+
+def test_a_precision_that_loses_states_of_a_model_stands_for_no_similarity(in_finished):
+    lineages, geometry = opening.table("lineages"), opening.table("geometry")
+    assert "fp16" in headline.across_lineages(lineages, geometry)
+    own = (pl.col("precision") == "fp16") & (pl.col("model") == "tiny-qwen2.5")
+    lost = geometry.with_columns(pl.when(own).then(1).otherwise("n_not_finite").alias("n_not_finite"))
+    assert set(headline.across_lineages(lineages, lost)) == {"fp32"}

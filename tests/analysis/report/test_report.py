@@ -11,7 +11,7 @@ from markupsafe import escape
 
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
-from analysis.report import answer, claims, colours, glossary, headline, page, picture, sections, texts
+from analysis.report import answer, beyond, claims, colours, glossary, headline, page, picture, sections, texts
 from analysis.report.contents import PARTS
 from analysis.report.numbers import interval, number, over_pairs, spread
 from analysis.report.view import VIEWED, View, load_view
@@ -281,6 +281,17 @@ def test_neither_a_models_name_nor_a_story_can_break_the_page(view, html, bad, m
     assert made.count(bad.replace("<", "\\u003c").replace('"', '\\"')) > 100  # in the figures, tables and stories, as text
     assert made.count(str(escape(bad))) > 10
     assert bad not in made
+
+
+def test_what_one_model_tells_of_another_is_shown_both_ways_and_beside_controls(view):
+    table = opening.table("prediction").filter(setting_a="stories", setting_b="stories")
+    section = beyond.decoding(view)
+    a, b = "tiny-llama-3.2", "tiny-qwen2.5"
+    known = table.filter(pl.col("model_a").is_in([a, b]), pl.col("model_b").is_in([a, b])).drop_nulls("decoded")
+    assert set(known.select("model_a", "model_b").iter_rows()) == {(a, b), (b, a)}
+    low, high = number(known["decoded"].min()), number(known["decoded"].max())
+    assert section.words[0].startswith(f"Named rightly: {low if low == high else f'{low} to {high}'} ")
+    assert "a reader of words at most" in section.words[1]
 
 
 def test_a_model_without_vectors_is_named(in_finished):
