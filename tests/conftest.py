@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import shutil
+import subprocess
 import sys
 from importlib import import_module
 from itertools import product
@@ -280,6 +281,23 @@ def copy_sources(target: Path) -> None:
     (target / "docs").mkdir()
     for name in ("dvc.yaml", ".gitignore", ".dvcignore", "docs/glossary.md"):
         shutil.copy(ROOT / name, target / name)
+
+
+def publish(root: Path) -> None:
+    """Make a folder with a dvc.yaml a repository whose DAG has run, pushed to the remote inside it, as a release leaves it."""
+    dvc = (sys.executable, "-m", "dvc")
+
+    def run(*command: str) -> None:
+        subprocess.run(command, cwd=root, check=True, capture_output=True, env=dvc_environment())
+
+    (root / ".gitignore").write_text("/data\n")
+    run("git", "init", "-q")
+    run(*dvc, "init", "-q")
+    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
+    run(*dvc, "repro", "-q")
+    run(*dvc, "push", "-q")
+    run("git", "add", "-A")
+    run("git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qm", "published")
 
 
 def dvc_environment() -> dict[str, str]:

@@ -19,7 +19,6 @@ from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
 from pipeline.plan import spelling
 from pipeline.store import layout
-from pipeline.store.layout import SCRATCH
 from pipeline.texts import labels, prompts
 
 
@@ -107,7 +106,7 @@ def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> N
             f"{PARAMS}: second.{read.name}.positions: the bank {name} is held against these stories at report.position,"
             f" '{params.report.position}'; add it"
         )
-    fetched = SCRATCH / "banks" / bank.sha256  # where `banks.file_of` keeps what has a url
+    fetched = layout.SCRATCH / "banks" / bank.sha256  # where `banks.file_of` keeps what has a url
     if chosen and (bank.path is not None or fetched.is_file()):
         _vectors(path, bank, emotions)
 

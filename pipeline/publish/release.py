@@ -122,17 +122,16 @@ def by_out() -> list[tuple[str, float]]:
     return sorted(outs.items(), key=lambda item: -item[1])
 
 
-def try_as_a_stranger(profiles_: Sequence[str]) -> None:
-    """Clone what is committed; of each profile pull what is published, open everything, and see that nothing is left
-    to run."""
+def try_as_a_stranger(names: Sequence[str]) -> None:
+    """Clone what is committed; of each profile pull what is published, open everything, and see that nothing is left to run."""
     with tempfile.TemporaryDirectory() as folder:
         clone = Path(folder) / "clone"
         git("clone", "--quiet", str(Path.cwd()), str(clone))
-        for name in profiles_:
+        for name in names:
             pull_profile(clone, name)
             verify(clone)
-            if names := stale(clone):
-                raise InputError(f"profile {name}: after the pull `dvc repro --allow-missing` would run {some(names)}")
+            if left := stale(clone):
+                raise InputError(f"profile {name}: after the pull `dvc repro --allow-missing` would run {some(left)}")
 
 
 def main(arguments: list[str]) -> None:

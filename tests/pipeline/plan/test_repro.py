@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline.plan import plan, repro, stages
 from pipeline.publish.pull import pull
-from tests.conftest import ROOT, dvc_environment
+from tests.conftest import publish
 
 NAMES = ["roots", "read@a-fp32", "read@b-fp32", "vectors@a", "report"]
 PLANNED = {"read@a-fp32": 100.0, "read@b-fp32": 300.0, "report": 10.0}
@@ -97,10 +97,6 @@ DAG = {
 """What each stage reads and makes, beside a file `<stage>.txt` that stands for its code."""
 
 
-def run(folder, *command):
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, env=dvc_environment())
-
-
 @pytest.fixture(scope="module")
 def pulled(tmp_path_factory):
     """A clone of a released project of four stages, pulled: without the readings."""
@@ -112,15 +108,8 @@ def pulled(tmp_path_factory):
         lines += [f"    deps: [{', '.join(filter(None, [f'{stage}.txt', dep]))}]"]
         lines += [f"    outs: [{out}: {{push: {str(stage != 'read').lower()}}}]"]
     (root / "dvc.yaml").write_text("\n".join(lines))
-    (root / ".gitignore").write_text("/data\n")
-    dvc = (sys.executable, "-m", "dvc")
-    for command in (("git", "init", "-q"), (*dvc, "init", "-q")):
-        run(root, *command)
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
-    for command in ((*dvc, "repro", "-q"), (*dvc, "push", "-q"), ("git", "add", "-A")):
-        run(root, *command)
-    run(root, "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qm", "released")
-    run(root, "git", "clone", "-q", str(root), str(clone))
+    publish(root)
+    subprocess.run(("git", "clone", "-q", str(root), str(clone)), check=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(clone)
         patch.setattr(repro, "changed", lambda: pytest.fail("DVC was asked"))

@@ -13,7 +13,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.publish.objects import OBJECTS
 from pipeline.publish.pull import main, pull
-from tests.conftest import ROOT, dvc_environment
+from tests.conftest import ROOT, dvc_environment, publish
 
 FILES = {"data/table.parquet": "a table", "data/gram.zarr/x": "x" * 5000, "data/gram.zarr/y": "y"}
 STAGE = """stages:
@@ -35,14 +35,7 @@ def published(tmp_path_factory):
     code = "".join(f"path = Path({n!r}); path.parent.mkdir(exist_ok=True); path.write_text({t!r})\n" for n, t in FILES.items())
     (root / "make.py").write_text(f"from pathlib import Path\nPath('data').mkdir(exist_ok=True)\n{code}")
     (root / "dvc.yaml").write_text(STAGE)
-    (root / ".gitignore").write_text("/data\n")
-    dvc = (sys.executable, "-m", "dvc")
-    for command in (("git", "init", "-q"), (*dvc, "init", "-q")):
-        run(root, *command)
-    shutil.copy(ROOT / ".dvc/config", root / ".dvc/config")
-    for command in ((*dvc, "repro", "-q"), (*dvc, "push", "-q"), ("git", "add", "-A")):
-        run(root, *command)
-    run(root, "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qm", "published")
+    publish(root)
     return root
 
 
