@@ -16,7 +16,7 @@ from benchmarks.gpu import card, shapes
 from benchmarks.gpu.exactness import relative
 from pipeline.models import loading
 from pipeline.params.reading import Position
-from pipeline.reading import read, residual
+from pipeline.reading import kept, residual
 from pipeline.reading.batches import BatchPlan
 
 POSITIONS = [
@@ -52,7 +52,7 @@ def measured(body: Any, ids: list[list[int]], plan: BatchPlan, device: torch.dev
     shutil.rmtree(scratch, ignore_errors=True)
     start = time.perf_counter()
     with tqdm(disable=True) as silent:
-        read.read(in_memory(body, device), ids, POSITIONS, [1] * len(ids), plan, scratch, silent)
+        kept.read(in_memory(body, device), ids, POSITIONS, [1] * len(ids), plan, scratch, silent)
     whole = time.perf_counter() - start
     shutil.rmtree(scratch)
     tokens = sum(map(len, ids))

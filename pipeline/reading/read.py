@@ -11,90 +11,28 @@ from __future__ import annotations
 import contextlib
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
-import torch
 import xarray as xr
 from tqdm import tqdm
 
 from pipeline.errors import InputError, run_stage
-from pipeline.models import int8, loading, workers
+from pipeline.models import int8, loading
 from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
-from pipeline.reading import residual, words
-from pipeline.reading.batches import BatchPlan, overlapped
+from pipeline.reading import kept, residual, words
+from pipeline.reading.batches import BatchPlan
 from pipeline.reading.checks import texts_are_text, texts_long_enough
-from pipeline.reading.kept import Kept, in_file
+from pipeline.reading.kept import Shard, in_file, shards_of
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
-
-
-def read(
-    model: loading.Model,
-    ids: list[list[int]],
-    positions: Sequence[Position],
-    skip: Sequence[int],
-    plan: BatchPlan,
-    scratch: Path,
-    progress: tqdm[Any],
-    word_ends: Sequence[Sequence[int]] | None = None,
-) -> residual.Pooled:
-    """Read every text of `ids`, batch by batch, keeping each finished batch in `scratch`. The arrays are in the order of `ids`,
-    and lie in files there. `skip` and `word_ends` as `skip` and `words` of `residual.read_batch`."""
-    room = residual.room_for(model.body, len(ids), len(positions))
-    if not ids:
-        return room  # as where a model could write nothing at a precision
-    batches = plan.batches([len(text) for text in ids])
-    kept = Kept(scratch, room, batches)
-
-    def work(numbers: Sequence[int]) -> Iterator[int]:
-        for number in overlapped(numbers, start, keep) if model.device.type != "cpu" else map(there, numbers):
-            yield sum(len(ids[i]) for i in batches[number])
-
-    def there(number: int) -> int:
-        if not kept.has(number):
-            kept.put(number, residual.read_batch(*arguments(batches[number])))
-        return number
-
-    def arguments(own: list[int]) -> tuple[Any, list[list[int]], Sequence[Position], list[int], list[Sequence[int]] | None]:
-        ends = None if word_ends is None else [word_ends[i] for i in own]
-        return model.body, [ids[i] for i in own], positions, [skip[i] for i in own], ends
-
-    def start(number: int) -> residual.Pending | None:
-        if kept.has(number):
-            return None
-        try:
-            return residual.start_batch(*arguments(batches[number]))
-        except torch.OutOfMemoryError:
-            return in_halves(batches[number])
-
-    def in_halves(own: list[int]) -> residual.Pending:
-        if len(own) == 1:
-            raise InputError(
-                f"{model.name}: a text of {len(ids[own[0]])} tokens does not fit into the GPU's memory beside the model"
-            )
-        print(
-            f"{model.name}: {len(own)} texts do not fit into the GPU's memory and are read in two halves; a lower"
-            f" {PARAMS}: read.gpu_batch_tokens would do without",
-            file=sys.stderr,
-        )
-        torch.cuda.empty_cache()
-        halves = own[: len(own) // 2], own[len(own) // 2 :]
-        return residual.Pending.of([residual.read_batch(*arguments(half)) for half in halves])
-
-    def keep(number: int, pending: residual.Pending) -> None:
-        kept.put(number, pending.result())
-
-    for tokens in workers.share(work, len(batches), model.device):
-        progress.update(tokens)
-    return kept.arrays
 
 
 def dataset(
@@ -200,15 +138,22 @@ class Part:
 
 
 def read_source(
-    source: Source, model: loading.Model, entry: ModelEntry, precision: str, seed: int | None, plan: BatchPlan
+    source: Source,
+    model: loading.Model,
+    entry: ModelEntry,
+    precision: str,
+    seed: int | None,
+    plan: BatchPlan,
+    shard: Shard | None = None,
 ) -> Part:
-    """Read one source with a model in memory; raises InputError for a text that is shorter than a position needs."""
+    """Read one source, or a shard of it, with a model in memory; raises InputError for a text that is shorter than a position
+    needs."""
     texts = source.frame["text"].to_list()
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, source.reading.bos)
     ends = words.word_ends(texts, model.tokenizer) if source.counts_words else None
     texts_are_text([text[int(bos) :] for text in ids], source.frame, model, source.reading.path)
     attributes = attributes_of(source, model, precision, bos, plan)
-    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan, ends)
+    return read_tokens(source, ids, [int(bos)] * len(ids), attributes, model, precision, seed, plan, ends, shard)
 
 
 def read_tokens(
@@ -221,9 +166,10 @@ def read_tokens(
     seed: int | None,
     plan: BatchPlan,
     word_ends: Sequence[Sequence[int]] | None = None,
+    shard: Shard | None = None,
 ) -> Part:
     """Read a source's texts as the tokens `ids`, of which the first `skip` of each text never count; `word_ends`, for positions
-    that count words, as `words.word_ends`."""
+    that count words, as `words.word_ends`; those of a `shard` alone."""
     lengths = [len(text) - first for text, first in zip(ids, skip, strict=True)]
     texts_long_enough(lengths, source.frame, source.positions, model.name, source.reading.path)
     rules = {k: v.model_dump() for k, v in source.positions.items()}
@@ -231,11 +177,16 @@ def read_tokens(
         {"seed": seed, "ids": ids, "skip": list(skip), "positions": rules, "attributes": attributes, "words": word_ends}
     )
     scratch = layout.SCRATCH / "read" / fingerprint[:24]
+    if shard is not None:
+        own = shard.texts(plan.batches([len(text) for text in ids]))
+        ids, skip, lengths = ([of[i] for i in own] for of in (ids, skip, lengths))
+        word_ends = None if word_ends is None else [word_ends[i] for i in own]
+        scratch = shard.folder(scratch)
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")
     # tqdm stays quiet (disable=None) where the output is not a terminal.
     bar = tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None)
     with layout.taken(scratch), bar as progress:
-        pooled = read(model, ids, list(source.positions.values()), skip, plan, scratch, progress, word_ends)
+        pooled = kept.read(model, ids, list(source.positions.values()), skip, plan, scratch, progress, word_ends)
     return Part(pooled, lengths, attributes, scratch)
 
 
@@ -263,27 +214,49 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
     result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
     writer.write_activations(result, layout.activations_path(name, precision, source.name))
     for part in parts:
-        layout.discard(part.scratch)
+        for folder in (part.scratch, *shards_of(part.scratch)):
+            layout.discard(folder)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a model is to read at a precision."""
+
+    name: str
+    entry: ModelEntry
+    precision: str
+    sources: list[Source]
+
+    @classmethod
+    def of(cls, arguments: list[str], params: ReadingSections) -> Asked:
+        """From MODEL PRECISION READING ... Raises InputError for what params and entries lack."""
+        name, precision, *readings = arguments
+        entry = drawn(load_entry(name), params)
+        return cls(name, entry, precision, [Source.of(reading, precision, params) for reading in readings])
+
+
+def parts_of(asked: Asked, params: ReadingSections, shard: Shard | None = None) -> dict[str, list[Part]]:
+    """Read every source, or a shard of each: by its name a part for each draw of a twin, one of a trained model."""
+    device = loading.pick_device(params.read.device)
+    batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == asked.precision}
+    parts: dict[str, list[Part]] = {source.name: [] for source in asked.sources}
+    for seed in asked.entry.draws:
+        # loaded once for all sources: of a large model, loading and quantising take longer than reading
+        model = loading.load(asked.name, asked.entry, asked.precision, device, seed)
+        for source in asked.sources:
+            mates = batch_texts.get(source.name)
+            plan = BatchPlan.of(params, asked.precision, device, mates)
+            with int8.batch_mates(model.body) if mates else contextlib.nullcontext():
+                parts[source.name].append(read_source(source, model, asked.entry, asked.precision, seed, plan, shard))
+    return parts
 
 
 def main(arguments: list[str]) -> None:
-    name, precision, *readings = arguments
-    params, entry = ReadingSections.load(), load_entry(name)
-    entry = drawn(entry, params)
-    sources = [Source.of(reading, precision, params) for reading in readings]
-    device = loading.pick_device(params.read.device)
-    batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == precision}
-    parts: dict[str, list[Part]] = {reading: [] for reading in readings}
-    for seed in entry.draws:
-        # loaded once for all sources: of a large model, loading and quantising take longer than reading
-        model = loading.load(name, entry, precision, device, seed)
-        for source in sources:
-            mates = batch_texts.get(source.name)
-            plan = BatchPlan.of(params, precision, device, mates)
-            with int8.batch_mates(model.body) if mates else contextlib.nullcontext():
-                parts[source.name].append(read_source(source, model, entry, precision, seed, plan))
-    for source in sources:
-        write(source, parts[source.name], name, entry, precision)
+    params = ReadingSections.load()
+    asked = Asked.of(arguments, params)
+    parts = parts_of(asked, params)
+    for source in asked.sources:
+        write(source, parts[source.name], asked.name, asked.entry, asked.precision)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ from pipeline.errors import InputError
 from pipeline.models import loading
 from pipeline.models.entries import load_entry
 from pipeline.params.whole import Params
-from pipeline.reading import read, residual
+from pipeline.reading import kept as keeping
+from pipeline.reading import residual
 from pipeline.reading.batches import IN_FLIGHT, BatchPlan, overlapped
 from tests.conftest import stories
 
@@ -75,7 +76,7 @@ def test_a_gpus_way_of_reading_gives_the_same_arrays_and_goes_on_where_it_stood(
 
     def arrays(model, scratch):
         with tqdm(disable=True) as silent:
-            return read.read(model, ids, positions, [int(bos)] * len(ids), plan, tmp_path / scratch, silent)
+            return keeping.read(model, ids, positions, [int(bos)] * len(ids), plan, tmp_path / scratch, silent)
 
     expected = arrays(model, "cpu")
     as_a_gpu = replace(model, device=GPU)  # the weights stay on the CPU
@@ -102,7 +103,7 @@ def test_a_batch_that_does_not_fit_into_memory_is_read_in_two_halves_and_said(pr
 
     def arrays(plan, scratch):
         with tqdm(disable=True) as silent:
-            return read.read(as_a_gpu, ids, positions, [int(bos)] * len(ids), plan, tmp_path / scratch, silent)
+            return keeping.read(as_a_gpu, ids, positions, [int(bos)] * len(ids), plan, tmp_path / scratch, silent)
 
     expected = arrays(BatchPlan(10**6, 2), "fits")
     monkeypatch.setattr(residual, "start_batch", start_batch)
