@@ -10,7 +10,7 @@ from rich.console import Console
 
 from pipeline.plan import plan, repro, stages
 from pipeline.publish.pull import pull
-from tests.conftest import publish
+from tests.conftest import ROOT, publish
 
 NAMES = ["roots", "read@a-fp32", "read@b-fp32", "vectors@a", "report"]
 PLANNED = {"read@a-fp32": 100.0, "read@b-fp32": 300.0, "report": 10.0}
@@ -89,7 +89,8 @@ def test_in_a_terminal_stages_are_counted(tmp_path):
 
 
 DAG = {
-    "read": ("", "data/activations/a"),
+    "check": ("", "data/checked.txt"),
+    "read": ("data/checked.txt", "data/activations/a"),
     "vectors": ("data/activations/a", "data/vectors"),
     "claims": ("data/vectors", "data/claims"),
     "report": ("data/claims", "data/report"),
@@ -104,7 +105,8 @@ def pulled(tmp_path_factory):
     lines = ["stages:"]
     for stage, (dep, out) in DAG.items():
         (root / f"{stage}.txt").write_text("1")
-        lines += [f"  {stage}:", f"    cmd: mkdir -p data/activations && cat {stage}.txt {dep} > {out}"]
+        made = "echo ok" if stage == "check" else f"cat {stage}.txt {dep}"
+        lines += [f"  {stage}:", f"    cmd: mkdir -p data/activations && {made} > {out}"]
         lines += [f"    deps: [{', '.join(filter(None, [f'{stage}.txt', dep]))}]"]
         lines += [f"    outs: [{out}: {{push: {str(stage != 'read').lower()}}}]"]
     (root / "dvc.yaml").write_text("\n".join(lines))
@@ -127,6 +129,7 @@ def pulled(tmp_path_factory):
         ("", "claims", None, "anew: data/claims not there; `make pull` brings it"),
         ("vectors", "", None, "anew: without them DVC cannot make 'vectors'"),
         ("read", "", None, "anew: vectors changed"),  # by what follows from read
+        ("check", "", [], "without readings: nothing changed"),  # it says what it said
     ],
 )
 def test_a_pulled_checkout_runs_without_readings_what_needs_none(
@@ -147,10 +150,11 @@ def test_what_runs_on_what_was_pulled_makes_no_readings(pulled, tmp_path, monkey
     (clone / "claims.txt").write_text("2")
     (clone / "data/activations/a").mkdir(parents=True)  # as `dvc pull --allow-missing` leaves it
     monkeypatch.chdir(clone)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setattr(plan, "show", lambda path: {})
     repro.main([])
-    assert (clone / "data/report").read_text() == "1211"
+    assert (clone / "data/report").read_text() == "1211ok\n"
     assert not (clone / "data/activations/a").exists()
     (clone / "read.txt").write_text("3")
     repro.main([])
-    assert (clone / "data/report").read_text() == "1213"
+    assert (clone / "data/report").read_text() == "1213ok\n"
