@@ -21,6 +21,7 @@ from benchmarks.gpu import tiny
 from benchmarks.gpu.tiny import FAMILIES
 from pipeline.models.entries import load_entry
 from pipeline.params.whole import Params
+from pipeline.plan import check
 from tests.spread import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401  (hooks of pytest)
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -125,7 +126,22 @@ class Project:
             ("reliable", "fp32", "fp32"),
         ]
         self.params["writings_read"] = [{"setting": s, "written": w, "read": r, "contexts": "both"} for s, w, r in read]
+        self.compares_what_is_read()
         self.save()
+
+    def compares_what_is_read(self) -> None:
+        """Leave out the experiments whose texts nobody reads, and what is said of them."""
+        read = {(r["setting"], r["written"], r["read"]) for r in self.params["writings_read"]}
+        confounds = self.params["confounds"]
+        known = {
+            name: e
+            for name, e in confounds["experiments"].items()
+            if e["source"] == "stories" or (e["source"], e.get("written", e["precision"]), e["precision"]) in read
+        }
+        published = {name: pair for name, pair in confounds["published"].items() if set(pair) <= set(known)}
+        attributions = [pair for pair in confounds["attributions"] if set(pair) <= set(known)]
+        bias = confounds["bias"] if set(confounds["bias"]) <= set(published) else None
+        self.params["confounds"] = {"experiments": known, "published": published, "bias": bias, "attributions": attributions}
 
     def steers(self, *models: str, precisions: tuple[str, ...] = ("fp32",)) -> None:
         """Let models write a few steered texts."""
@@ -240,6 +256,7 @@ def finish(project: Project) -> Project:
     project.writes("tiny-llama-3.2")
     project.steers("tiny-llama-3.2")
     project.asks("tiny-llama-3.2", "tiny-qwen2.5")
+    check.main([])
     project.run("read", "write", "vectors", "geometry", "steer", "ask", *CONCLUDE[1:])
     return project
 

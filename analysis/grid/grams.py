@@ -145,9 +145,9 @@ def reader_grams(variant: str, chosen: pl.DataFrame, path: Path = GRAM) -> Itera
     """Every reader of a store, as `pairs` compares them: what a stranger begins with. `chosen`: the table `layers`.
     Raises InputError where there is no store, and for a reader whose numbers are not those that were written."""
     if not (path / "zarr.json").is_file():
-        raise InputError(f"{path}: not there; `dvc pull gram` fetches it, `dvc repro gram` makes it")
+        raise InputError(f"{path}: not there; `make pull` fetches it, `dvc repro gram` makes it")
     if bad := list(sealed.faults(path)):
-        raise InputError(f"{path}: {some(bad, 3)}; remove it and run `dvc pull gram`, or `dvc repro`")
+        raise InputError(f"{path}: {some(bad, 3)}; remove it and run `make pull`, or `dvc repro`")
     root = zarr.open_group(path, mode="r", use_consolidated=False)
     neutral = None if root.attrs["neutral_label"] is None else str(root.attrs["neutral_label"])
     at = {"position": root.attrs["position"], "variant": variant}

@@ -88,7 +88,7 @@ def only_instruct(names: Iterable[str], entries: Mapping[str, ModelEntry]) -> No
 def _rows(path: Path, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> list[dict[str, str]]:
     try:
         note_file(path)
-        frame = pl.read_csv(path, infer_schema=False, encoding="utf8")
+        frame = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; `behaviour` in params.yaml says where it is") from None
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -42,9 +42,10 @@ def dequantised(gguf: Gguf, where: Path) -> Path:
         try:
             # transformers draws a progress bar here that no setting turns off
             with whole_or_nothing(copy) as scratch, contextlib.redirect_stderr(io.StringIO()), parsed_once():
-                model = AutoModelForCausalLM.from_pretrained(
-                    path.parent, gguf_file=path.name, dtype=torch.float32, quantization_config=GgufConfig(dequantize=True)
-                )
+                loader: Any = AutoModelForCausalLM
+                options = {"dtype": torch.float32, "quantization_config": GgufConfig(dequantize=True)}
+                model, info = loader.from_pretrained(path.parent, gguf_file=path.name, output_loading_info=True, **options)
+                inspection.nothing_lacks(info, gguf.name, where)
                 model.save_pretrained(scratch)
                 AutoTokenizer.from_pretrained(path.parent, gguf_file=path.name).save_pretrained(scratch)
                 kind = LlamaFileType(library.GGUFReader(str(path)).fields["general.file_type"].contents()).name

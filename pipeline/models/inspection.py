@@ -107,6 +107,15 @@ def _layers(config: Mapping[str, Any], header: Header) -> str | None:
     return None
 
 
+def nothing_lacks(info: Mapping[str, Any], source: object, where: Path) -> None:
+    """Raise InputError, naming the entry `where`, for a model that its `source` does not fill, by transformers' loading info:
+    what a file lacks is filled with random numbers, and a reading of those would be a wrong number."""
+    for what in ("missing_keys", "mismatched_keys"):
+        if info[what]:
+            first = sorted(map(str, info[what]))[0]
+            raise InputError(f"{where}: {source} lacks weights of the model ({what}: {len(info[what])}, first {first})")
+
+
 def unexpected(names: Iterable[str]) -> list[str]:
     """Those of the weights that a file holds and a model has no place for, which belong to its body all the same."""
     return sorted(name for name in names if not re.search(NOT_IN_BODY, name))

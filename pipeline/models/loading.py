@@ -161,11 +161,7 @@ def _trained(
         )
     kind: Any = AutoModelForCausalLM if writes else AutoModel
     model, info = kind.from_pretrained(folder, local_files_only=True, use_safetensors=True, output_loading_info=True, **options)
-    # transformers fills what a file lacks with random numbers; a reading of those would be a wrong number.
-    for what in ("missing_keys", "mismatched_keys"):
-        if info[what]:
-            first = sorted(map(str, info[what]))[0]
-            raise InputError(f"{where}: {folder} lacks weights of the model ({what}: {len(info[what])}, first {first})")
+    inspection.nothing_lacks(info, folder, where)
     if extra := inspection.unexpected(map(str, info["unexpected_keys"])):
         raise InputError(
             f"{where}: {folder} holds weights that its config has no place for ({len(extra)}, first {extra[0]}): it would be"

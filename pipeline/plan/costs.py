@@ -24,6 +24,7 @@ CPU_SHARE = {"reads": 0.62, "writes": 0.34}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
 # Stages that load no model: seconds of each, for a reader, for a pair of readers. Measured on two cores.
 CONCLUSIONS = {
+    "check": (12.0, 0.0, 0.0),
     "roots": (1.0, 0.0, 0.0),
     "vectors": (8.0, 0.0, 0.0),
     "vectors_untrained": (8.0, 0.0, 0.0),

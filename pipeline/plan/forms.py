@@ -14,8 +14,6 @@ from pipeline.errors import InputError
 from pipeline.params.reading import Columns, Reading
 from pipeline.params.whole import Params
 
-PATTERN = "[]*?"
-"""Signs of which polars makes a pattern of names: it would read another file, or several."""
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
 """Values of JSON in words."""
@@ -48,8 +46,6 @@ def of_reading(reading: Reading) -> None:
 
 def of_csv(path: Path, comments: bool = False) -> None:
     """Raise InputError for a CSV file whose rows are not what its first line says. `comments`: lines after # are none of it."""
-    if signs := [c for c in PATTERN if c in str(path)]:
-        raise InputError(f"{path}: rename it without {' '.join(signs)}: these signs are a pattern to the CSV reader")
     if (content := _content(path)) is None:
         return
     if "\r" in content and "\n" not in content:

@@ -23,11 +23,11 @@ from rich.table import Table
 
 from pipeline.errors import InputError, one_line, run_stage, some
 from pipeline.models import hub, packages
-from pipeline.models.entries import MODELS, Hub, ModelEntry, load_entries
+from pipeline.models.entries import Hub, ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import claims, corpora, costs, files, names, sections, stages, trial, twice, workload
+from pipeline.plan import check, corpora, costs, names, stages, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -77,45 +77,34 @@ def show(path: Path) -> dict[str, float]:
     """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
     name, of others by the name before the `@`; empty where all is up to date. Raises InputError for what a stage would
     refuse."""
-    params = sections.load(path)
-    entries = load_entries(params)
-    twice.check(entries)
-    carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
-    lacking = packages.not_installed(carried.values()) if path != PARAMS else []  # a profile is looked at before it is chosen
-    packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
-    texts = corpora.load(params)
-    names.check(params, texts)
-    claims.check()
-    files.check(params, entries, texts[STORIES]["emotion"].unique().sort().to_list(), chosen=path == PARAMS)
-    changed = changed_stages() if path == PARAMS else stages.stage_names(DAG, path)
+    chosen = path == PARAMS  # a profile is looked at before it is chosen, perhaps for another machine
+    found = check.inputs(path, chosen=chosen, installed=chosen)
+    params, entries, texts = found.params, found.entries, found.texts
+    changed = changed_stages() if chosen else stages.stage_names(DAG, path)
     if changed:
         from pipeline.models import loading  # takes seconds, which only a plan with something to do need spend
-        from pipeline.plan import tokens
 
-        writers = {*params.write.models, *params.steering.models, *params.behaviour.models}
-        trial.check(entries, {model: _precisions(model, params) for model in entries}, writers)
-        tokens.check(params, entries, texts)
-        if path == PARAMS:  # a profile may be for another machine
+        found.check_models()
+        if chosen:
             loading.pick_device(params.read.device)
     out = Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else 120)
     if not changed:
         out.print("Everything is up to date.")
         return {}
-    stories = texts[STORIES]
-    n_labels = stories["emotion"].n_unique()
+    stories, n_labels = texts[STORIES], len(found.labels)
     out.print(
         f"Profile [bold]{params.profile}[/]: {stories.height} stories ({n_labels} labels,"
         f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
     )
-    out.print(pairs_in_words(params, stories["emotion"].unique().to_list()))
+    out.print(pairs_in_words(params, found.labels))
     out.print(units_in_words(params, stories))
-    if said := names.without_neutral(params, stories["emotion"].unique().to_list()):
+    if said := names.without_neutral(params, found.labels):
         out.print(said)
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
     for name in corpora.missing(params):
         out.print(f"Fetches {name} from {params.fetch[name].url}; its texts are counted in what follows once they are here")
-    follows = " and what follows from them" if path == PARAMS else ""
+    follows = " and what follows from them" if chosen else ""
     out.print(f"Stages to run{follows}: {stages.counts(changed)}")
     work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]
     times = show_models(out, params, entries, work) if work else []
@@ -124,10 +113,10 @@ def show(path: Path) -> dict[str, float]:
     show_licences(out, entries)
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
-    if lacking:
+    if found.lacking:
         lock = Path("locks") / f"{path.stem.split('_')[0]}.txt"  # lineages_fp32 has the models of lineages
-        command = f"make profile P={path.stem}" if lock.is_file() else packages.install(lacking)
-        out.print(f"{len(lacking)} packages with weights are not installed; this installs them: {command}")
+        command = f"make profile P={path.stem}" if lock.is_file() else packages.install(found.lacking)
+        out.print(f"{len(found.lacking)} packages with weights are not installed; this installs them: {command}")
     hub.check_access(wanted)
     return {**conclusions(params, entries), **{w.stage: seconds for w, seconds in zip(work, times, strict=True)}}
 
@@ -174,18 +163,6 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
     if n >= FEWEST_UNITS:
         return what
     return f"{what}. There are {n}, and {FEWEST_UNITS} are needed: no reliability, and no number of a pair that needs one"
-
-
-def _precisions(model: str, params: Params) -> list[str]:
-    """All that a model is loaded at."""
-    found = params.precisions_of(model)
-    for listed, more in (
-        (params.write.models, [w.precision for w in params.writings]),
-        (params.steering.models, params.steering.precisions),
-        (params.behaviour.models, params.behaviour.precisions),
-    ):
-        found += more if model in listed else []
-    return found
 
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> list[float]:

@@ -41,7 +41,7 @@ def pull(root: Path) -> str:
             check=False,
         )
     remove_empty(root / "data/activations")
-    for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # DVC makes none in which nothing lies; `roots` does
+    for folder in layout.MAY_BE_EMPTY:  # DVC makes none in which nothing lies; `roots` does
         (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:

@@ -45,7 +45,7 @@ def load_prompts(path: Path) -> dict[str, dict[str, str]]:
     """
     try:
         note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
+        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; steering.prompts in {PARAMS} says where the prompts are") from None
     except (pl.exceptions.PolarsError, OSError) as error:

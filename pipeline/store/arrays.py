@@ -65,6 +65,8 @@ def _without_seal(dataset: xr.Dataset) -> xr.Dataset:
 
 def _run(dataset: xr.Dataset, dim: str, wanted: Sequence[Any], path: Path) -> slice:
     """From the first to the last of what is wanted: of a slice no chunk is copied index by index."""
+    if dim not in dataset.dims:
+        raise InputError(f"{path}: no dimension '{dim}'; there are {', '.join(map(str, dataset.dims))}")
     known = dataset[dim].values.tolist()
     if missing := [x for x in wanted if x not in known]:
         raise InputError(f"{path}: no {dim} {missing[0]}; there are {', '.join(map(str, known))}")

@@ -29,6 +29,8 @@ VECTORS = Path("data/vectors.zarr")
 CHOSEN_LAYERS = Path("data/layers")
 REPORT = Path("data/report")
 SCRATCH = Path(".scratch")
+MAY_BE_EMPTY = (WRITINGS, STEERED, TRANSCRIPTS)
+"""Deps of stages that run where no model writes, too."""
 
 STRING = np.dtypes.StringDType()
 

@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> None:
     for path in prune(Params.load()):
         print(f"removed {path}: params.yaml no longer names it", file=sys.stderr)
     layout.VECTORS.mkdir(parents=True, exist_ok=True)
-    for folder in (layout.WRITINGS, layout.STEERED, layout.TRANSCRIPTS):  # deps of stages that run where no model writes, too
+    for folder in layout.MAY_BE_EMPTY:
         folder.mkdir(exist_ok=True)
     (layout.VECTORS / "zarr.json").unlink(missing_ok=True)
     zarr.create_group(

@@ -99,7 +99,7 @@ def label_words(path: Path) -> pl.DataFrame:
 def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
     try:
         note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#")
+        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#", glob=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (pl.exceptions.PolarsError, OSError) as error:

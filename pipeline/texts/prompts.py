@@ -61,7 +61,7 @@ def asked(frame: pl.DataFrame, labels: Sequence[str], neutral_label: str | None)
 def _read(path: Path) -> pl.DataFrame:
     try:
         note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8")
+        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; write.prompts in params.yaml says where the prompts are") from None
     except (pl.exceptions.PolarsError, OSError) as error:

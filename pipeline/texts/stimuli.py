@@ -101,7 +101,7 @@ def _read(path: Path) -> pl.DataFrame:
     note_file(path)
     try:
         if path.suffix == ".csv":
-            return pl.read_csv(path, infer_schema=False, encoding="utf8")
+            return pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
         content = path.read_bytes().removeprefix(codecs.BOM_UTF8)  # as of CSV
         return pl.read_ndjson(io.BytesIO(content), infer_schema_length=None).cast(pl.String)
     except FileNotFoundError:

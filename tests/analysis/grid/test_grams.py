@@ -71,7 +71,7 @@ def test_rounding_errs_by_half_a_unit_of_the_last_bit(rng, bits):
 
 
 def test_a_missing_store_says_how_to_get_it(project):
-    with pytest.raises(InputError, match="dvc pull gram"):
+    with pytest.raises(InputError, match="`make pull` fetches it"):
         next(grams.reader_grams("centred", None))
 
 
@@ -131,5 +131,5 @@ def test_what_is_not_what_was_written_is_refused(finished, tmp_path, spoil, said
     shutil.copytree(finished.folder / grams.GRAM, store)
     assert list(sealed.faults(store)) == []
     spoil(store)
-    with pytest.raises(InputError, match=f"gram.zarr: .*({said}).*; remove it and run `dvc pull gram`"):
+    with pytest.raises(InputError, match=f"gram.zarr: .*({said}).*; remove it and run `make pull`"):
         next(grams.reader_grams("centred", opening.table("layers", root=finished.folder), store))

@@ -315,6 +315,7 @@ SAID = {
         "cannot load the model from own",
     ),
     "pipeline/models/loading.py:_trained": (folder(cut), "cut off, or damaged"),
+    "pipeline/models/inspection.py:nothing_lacks": (folder(config(num_key_value_heads=4)), "but its config asks for"),
     "pipeline/reading/vectors.py:of_group": (
         params(lambda p: p["readings"]["stories"].update(emotions=["calm", "neutral"])),
         "3 or more are needed beside",

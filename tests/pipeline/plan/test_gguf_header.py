@@ -5,7 +5,7 @@ import pytest
 from gguf import GGUFWriter, LlamaFileType
 
 from pipeline.errors import InputError
-from pipeline.models import packages
+from pipeline.models import gguf, packages
 from pipeline.models.entries import MODELS, Gguf, ModelEntry, load_entry
 from pipeline.plan import gguf_header, new_entry, trial
 from tests.conftest import ROOT
@@ -100,6 +100,17 @@ def test_a_copy_that_was_made_before_does_not_hide_it(tmp_path, monkeypatch):
     path.unlink()
     gguf_header.check(known, MODELS / "m.yaml")  # the copy is all there is
     gguf_header.check(Gguf(file="x", package="no-such-package", version="1.0", sha256="0" * 64), MODELS / "m.yaml")
+
+
+@pytest.mark.parametrize("lost", ["blk.0.ffn_up", "output_norm"])
+def test_a_stage_refuses_it_when_it_makes_its_copy(lost, tmp_path, monkeypatch):
+    """Whoever asked for no plan does not read random numbers either."""
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path / "x.gguf", without(lost))
+    known = Gguf(file="x.gguf", sha256=packages.digest_of_file(path))
+    with pytest.raises(InputError, match=r"^data/models/m.yaml: x.gguf lacks weights of the model \(missing_keys: 1, first "):
+        gguf.dequantised(known, MODELS / "m.yaml")
+    assert not packages.copy_of(known).exists()
 
 
 def test_merges_of_what_is_no_word_are_one_line(tmp_path, monkeypatch):
