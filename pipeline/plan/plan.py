@@ -27,7 +27,7 @@ from pipeline.models.entries import Hub, ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import check, corpora, costs, names, stages, workload
+from pipeline.plan import check, corpora, costs, names, pulled, stages, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -62,7 +62,9 @@ def gpu_present() -> str | None:
 
 
 def changed_stages() -> list[str]:
-    """Names of the stages that DVC finds changed; [] when all is up to date."""
+    """Names of the stages that DVC finds changed; [] when all is up to date. What was pulled may do without readings."""
+    if (on_pulled := pulled.to_run()) is not None:
+        return on_pulled
     asked = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
@@ -73,14 +75,15 @@ def main(arguments: list[str]) -> None:
     show(Path(arguments[0]) if arguments else PARAMS)
 
 
-def show(path: Path) -> dict[str, float]:
+def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
-    name, of others by the name before the `@`; empty where all is up to date. Raises InputError for what a stage would
-    refuse."""
+    name, of others by the name before the `@`; empty where all is up to date. `changed`: the stages to run, where that is known.
+    Raises InputError for what a stage would refuse."""
     chosen = path == PARAMS  # a profile is looked at before it is chosen, perhaps for another machine
     found = check.inputs(path, chosen=chosen, installed=chosen)
     params, entries, texts = found.params, found.entries, found.texts
-    changed = changed_stages() if chosen else stages.stage_names(DAG, path)
+    if changed is None:
+        changed = changed_stages() if chosen else stages.stage_names(DAG, path)
     if changed:
         from pipeline.models import loading  # takes seconds, which only a plan with something to do need spend
 

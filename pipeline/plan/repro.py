@@ -2,8 +2,7 @@
 
 python -m pipeline.plan.repro
 
-Of a checkout that was pulled the readings are not there, and `dvc repro` would make them all. It need not where what changed
-needs none: then it is told that they may be missing.
+Where what changed in a checkout that was pulled needs no readings, DVC is told that they may be missing (`pulled`).
 
 The line, which stage of how many and how long the rest may take, stands below DVC's own output in a terminal. Without one
 (a log, a scheduler) DVC prints what it always prints.
@@ -11,7 +10,6 @@ The line, which stage of how many and how long the rest may take, stands below D
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import subprocess
@@ -19,20 +17,16 @@ import sys
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from pipeline.door.home import UNPUBLISHED, outs_of, remove_empty
-from pipeline.errors import one_line, run_stage, some
+from pipeline.errors import run_stage
 from pipeline.params.base import PARAMS
-from pipeline.plan import plan, stages
+from pipeline.plan import plan, pulled, stages
 
 DVC = (sys.executable, "-m", "pipeline.plan.fast_lock", "repro")
-CHECK = "check"
 LINE = re.compile(r"(?:(?P<runs>Running)|Stage|Restored|Importing) (?:stage )?'(?P<stage>[^']+)'")
 
 
@@ -94,58 +88,18 @@ def follow(lines: Iterable[str], course: Course, out: Console) -> None:
             out.print(Text(line.rstrip("\n")), soft_wrap=True)
 
 
-def changed() -> list[Any]:
-    """The stages, as DVC has them, of what changed and of all that follows from it, be the readings there or not. Raises
-    ReproductionError where the first that changed needs a file that is not there, DvcException where DVC cannot run."""
-    from dvc.repo import Repo  # takes a second, which only a checkout that was pulled need spend
-
-    logging.getLogger("dvc").setLevel(logging.ERROR)  # a line for each stage, which the run prints
-    with Repo() as repo:
-        repo.reproduce(CHECK)  # everything follows from it, and a dry run cannot know that its out will be as it was
-        found: list[Any] = repo.reproduce(dry=True, allow_missing=True, force_downstream=True)
-    return found
-
-
-def on_pulled() -> list[str] | None:
-    """The stages that a checkout which was pulled has to run, where they need no readings; None where everything runs as from
-    the beginning. Prints which of the two it is."""
-    from dvc.exceptions import DvcException, ReproductionError
-
-    remove_empty(Path("data/activations"))
-    outs = {out["path"]: Path(out["path"]).exists() for out in outs_of(Path.cwd())}
-    readings = {path for path in outs if path.startswith(UNPUBLISHED)}
-    if all(outs[path] for path in readings) or not any(outs[path] for path in outs.keys() - readings):
-        return None
-    try:
-        found = changed()
-        made = {out.def_path for stage in found for out in stage.outs}
-        lost = [path for path, is_there in outs.items() if not is_there and path not in readings | made]
-        needing = [stage.addressing for stage in found if any(dep.def_path.startswith(UNPUBLISHED) for dep in stage.deps)]
-        why = f"{some(needing)} changed" if needing else f"{some(lost)} not there; `make pull` brings it" if lost else None
-    except ReproductionError as error:
-        why = one_line(error).replace("failed to reproduce", "without them DVC cannot make")
-    except DvcException:
-        return None  # the run says what is wrong
-    if why is not None:
-        print(f"Readings are not here; they come from DVC's cache or are made anew: {why}")
-        return None
-    names = [stage.addressing for stage in found]
-    print(f"On what was pulled, without readings: {some(names) or 'nothing changed'}")
-    return names
-
-
 def main(arguments: list[str]) -> None:
-    planned = plan.show(PARAMS)
-    pulled = on_pulled()
-    command = DVC if pulled is None else (*DVC, "--allow-missing")
+    on_pulled = pulled.to_run()
+    planned = plan.show(PARAMS, on_pulled)
+    command = DVC if on_pulled is None else (*DVC, "--allow-missing")
     out = Console(file=sys.stdout, highlight=False)
     if not out.is_terminal:
         sys.stdout.flush()
         status = subprocess.run(command, check=False).returncode
     else:
         names = stages.stage_names(plan.DAG, PARAMS)
-        if pulled is not None:
-            planned = {name: seconds for name, seconds in planned.items() if name in pulled}
+        if on_pulled is not None:
+            planned = {name: seconds for name, seconds in planned.items() if name in on_pulled}
         course = Course(names, {name: planned.get(name, planned.get(name.split("@")[0], 0.0)) for name in names})
         unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}  # lines of a stage when it prints them, not when it ends
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=unbuffered) as run:

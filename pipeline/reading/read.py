@@ -179,7 +179,7 @@ def read_tokens(
     scratch = layout.SCRATCH / "read" / fingerprint[:24]
     if shard is not None:
         own = shard.texts(plan.batches([len(text) for text in ids]))
-        ids, skip, lengths = ([of[i] for i in own] for of in (ids, skip, lengths))
+        ids, skip, lengths = [ids[i] for i in own], [skip[i] for i in own], [lengths[i] for i in own]
         word_ends = None if word_ends is None else [word_ends[i] for i in own]
         scratch = shard.folder(scratch)
     label = f"{model.name} {precision} {source.name}" + ("" if seed is None else f" seed {seed}")

@@ -1,16 +1,13 @@
 """How far a run is, from what DVC prints."""
 
 import io
-import shutil
 import subprocess
 import sys
 
 import pytest
 from rich.console import Console
 
-from pipeline.plan import plan, repro, stages
-from pipeline.publish.pull import pull
-from tests.conftest import ROOT, publish
+from pipeline.plan import plan, pulled, repro, stages
 
 NAMES = ["roots", "read@a-fp32", "read@b-fp32", "vectors@a", "report"]
 PLANNED = {"read@a-fp32": 100.0, "read@b-fp32": 300.0, "report": 10.0}
@@ -60,8 +57,8 @@ def test_every_stage_without_a_model_has_a_time(course):
 
 @pytest.mark.parametrize("status", [0, 255])
 def test_without_a_terminal_dvc_prints_itself_and_its_status_is_ours(monkeypatch, capfd, status):
-    monkeypatch.setattr(plan, "show", lambda path: {})
-    monkeypatch.setattr(repro, "on_pulled", lambda: None)
+    monkeypatch.setattr(plan, "show", lambda *_: {})
+    monkeypatch.setattr(pulled, "to_run", lambda: None)
     monkeypatch.setattr(repro, "DVC", (sys.executable, "-c", f"print('as dvc prints'); raise SystemExit({status})"))
     if status:
         with pytest.raises(SystemExit) as ended:
@@ -76,8 +73,8 @@ def test_in_a_terminal_stages_are_counted(tmp_path):
     """Under a real pseudo-terminal, with a command in place of DVC."""
     fake = "print(\"Running stage 'roots':\"); import time; time.sleep(1.5)"
     code = (
-        "import sys; from pipeline.plan import plan, repro;"
-        "plan.show = lambda path: {'report': 60.0}; repro.on_pulled = lambda: None;"
+        "import sys; from pipeline.plan import plan, pulled, repro;"
+        "plan.show = lambda *_: {'report': 60.0}; pulled.to_run = lambda: None;"
         f"repro.DVC = (sys.executable, '-c', {fake!r}); repro.main([])"
     )
     pytest.importorskip("pty")
@@ -86,75 +83,3 @@ def test_in_a_terminal_stages_are_counted(tmp_path):
     assert "Running stage 'roots':" in done.stdout
     assert "stage 1 of" in done.stdout
     assert "left" in done.stdout
-
-
-DAG = {
-    "check": ("", "data/checked.txt"),
-    "read": ("data/checked.txt", "data/activations/a"),
-    "vectors": ("data/activations/a", "data/vectors"),
-    "claims": ("data/vectors", "data/claims"),
-    "report": ("data/claims", "data/report"),
-}
-"""What each stage reads and makes, beside a file `<stage>.txt` that stands for its code."""
-
-
-@pytest.fixture(scope="module")
-def pulled(tmp_path_factory):
-    """A clone of a released project of four stages, pulled: without the readings."""
-    root, clone = tmp_path_factory.mktemp("released"), tmp_path_factory.mktemp("clones") / "clone"
-    lines = ["stages:"]
-    for stage, (dep, out) in DAG.items():
-        (root / f"{stage}.txt").write_text("1")
-        made = "echo ok" if stage == "check" else f"cat {stage}.txt {dep}"
-        lines += [f"  {stage}:", f"    cmd: mkdir -p data/activations && {made} > {out}"]
-        lines += [f"    deps: [{', '.join(filter(None, [f'{stage}.txt', dep]))}]"]
-        lines += [f"    outs: [{out}: {{push: {str(stage != 'read').lower()}}}]"]
-    (root / "dvc.yaml").write_text("\n".join(lines))
-    publish(root)
-    subprocess.run(("git", "clone", "-q", str(root), str(clone)), check=True)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(clone)
-        patch.setattr(repro, "changed", lambda: pytest.fail("DVC was asked"))
-        assert repro.on_pulled() is None  # nothing was pulled: everything is made
-    pull(clone)
-    return clone
-
-
-@pytest.mark.parametrize(
-    ("edited", "lost", "runs", "said"),
-    [
-        ("", "", [], "without readings: nothing changed"),
-        ("claims", "", ["claims", "report"], "without readings: claims, report"),
-        ("claims", "claims", ["claims", "report"], "without readings: claims, report"),  # as a stage that failed leaves it
-        ("", "claims", None, "anew: data/claims not there; `make pull` brings it"),
-        ("vectors", "", None, "anew: without them DVC cannot make 'vectors'"),
-        ("read", "", None, "anew: vectors changed"),  # by what follows from read
-        ("check", "", [], "without readings: nothing changed"),  # it says what it said
-    ],
-)
-def test_a_pulled_checkout_runs_without_readings_what_needs_none(
-    pulled, tmp_path, monkeypatch, capsys, edited, lost, runs, said
-):
-    clone = shutil.copytree(pulled, tmp_path / "clone")
-    if edited:
-        (clone / f"{edited}.txt").write_text("2")
-    if lost:
-        (clone / f"data/{lost}").unlink()
-    monkeypatch.chdir(clone)
-    assert repro.on_pulled() == runs
-    assert said in capsys.readouterr().out
-
-
-def test_what_runs_on_what_was_pulled_makes_no_readings(pulled, tmp_path, monkeypatch):
-    clone = shutil.copytree(pulled, tmp_path / "clone")
-    (clone / "claims.txt").write_text("2")
-    (clone / "data/activations/a").mkdir(parents=True)  # as `dvc pull --allow-missing` leaves it
-    monkeypatch.chdir(clone)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(plan, "show", lambda path: {})
-    repro.main([])
-    assert (clone / "data/report").read_text() == "1211ok\n"
-    assert not (clone / "data/activations/a").exists()
-    (clone / "read.txt").write_text("3")
-    repro.main([])
-    assert (clone / "data/report").read_text() == "1213ok\n"
