@@ -83,10 +83,14 @@ def by_lowest(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Ju
 
 
 def lowest_number(known: Known, rows: Sequence[Row], name: str, which: str = "lowest") -> Number:
-    """The lowest of one number of the rows, with its simultaneous interval over topics."""
+    """The lowest of one number of the rows, with its simultaneous interval over topics. Rows of `beyond` are named by their
+    control, too."""
     reason = next((r["reason"] for r in rows if r["reason"]), None)
     found = lineages.lowest(rows, name, known.seed)
-    return rules.of_every(found, [pair_name(r) for r in rows], [r[name] for r in rows], rules.DISATTENUATED, reason, which)
+    controls = (r.get("control") for r in rows)
+    beyond = ["" if c is None else f", beyond {c.removeprefix('words:')}" for c in controls]
+    names = [f"{pair_name(r)}{more}" for r, more in zip(rows, beyond, strict=True)]
+    return rules.of_every(found, names, [r[name] for r in rows], rules.DISATTENUATED, reason, which)
 
 
 def highest_number(known: Known, rows: Sequence[Row]) -> Number:
@@ -105,7 +109,7 @@ def beside(known: Known, rows: Sequence[Row]) -> Beside:
     left: dict[str, list[Row]] = {}
     for row in left_of(known, rows):
         left.setdefault(row["control"], []).append(row)
-    made = {control: lowest_left(known, own) for control, own in left.items()}
+    made = {control: lowest_number(known, own, "left") for control, own in left.items()}
     without = {name: lowest_number(known, rows, name) for name in ("within_sign", "valence_removed")}
     # a control whose own geometry is noise explains nothing
     return Beside({c: n for c, n in made.items() if n.estimate is not None}, without)
@@ -116,14 +120,6 @@ def left_of(known: Known, rows: Sequence[Row]) -> list[Row]:
     keys = PAIRS.keys
     own = {tuple(r[k] for k in keys) for r in rows}
     return [row for row in known.tables["beyond"].iter_rows(named=True) if tuple(row[k] for k in keys) in own]
-
-
-def lowest_left(known: Known, rows: Sequence[Row]) -> Number:
-    """The pair and control of which least is left."""
-    names = [f"{pair_name(r)}, beyond {r['control'].removeprefix('words:')}" for r in rows]
-    found = lineages.lowest(rows, "left", known.seed)
-    reason = next((r["reason"] for r in rows if r["reason"]), None)
-    return rules.of_every(found, names, [r["left"] for r in rows], rules.DISATTENUATED, reason)
 
 
 # --- claims --------------------------------------------------------------------------------------------------------------
@@ -194,7 +190,7 @@ def beyond_words(known: Known, claim: Claim) -> list[Judged]:
     there = {r["control"] for r in left if r["left"] is not None}  # words whose own geometry is noise explain nothing
     if not there:
         return [lacking(OTHER, "no reader of words has a geometry that could be told from noise")]
-    number = lowest_left(known, [r for r in left if r["control"] in there])
+    number = lowest_number(known, [r for r in left if r["control"] in there], "left")
     return [Judged(OTHER, number, rules.judge(number, claim.other))]
 
 
@@ -211,10 +207,7 @@ def restructured(known: Known, claim: Claim) -> list[Judged]:
     one, other = (at_reference(known, tuned(known, m)) for m in (False, True))
     if claim.other is None or not any(r["rho_dis_jackknife"] for r in one) or not any(r["rho_dis_jackknife"] for r in other):
         return [*made, lacking(OTHER, why_not)]
-    differences = [difference(i, m) for i, m in product(one, other)]
-    found = lineages.lowest(differences, "rho_dis", known.seed)
-    names, values_ = [pair_name(r) for r in differences], [r["rho_dis"] for r in differences]
-    number = rules.of_every(found, names, values_, rules.DISATTENUATED)
+    number = lowest_number(known, [difference(i, m) for i, m in product(one, other)], "rho_dis")
     return [*made, Judged(OTHER, number, rules.judge(number, claim.other))]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from scipy import stats
@@ -17,6 +19,8 @@ from pipeline.params.reading import STORIES
 GEMMA, FAMILY = ("gemma-3-1b-pt", "gemma-3-1b-it"), "gemma-3"
 WIDE = ("fp32", "bf16")
 """Precisions whose range holds every model's states."""
+FIGURES = {"anisotropy": "anisotropy", "RDM sd": "rdm_std"}
+"""The two in which the published outlier is one, and their columns of `paper`."""
 
 
 def gemma(known: Known, tuning: str) -> str | None:
@@ -40,24 +44,43 @@ def published_row(known: Known, model: str, precisions: tuple[str, ...]) -> Row 
     return next((r for p in precisions for r in rows.filter(precision=p).iter_rows(named=True)), None)
 
 
+@dataclass(frozen=True)
+class Figure:
+    """A published figure of Gemma-3 base, and the highest of the models of other families."""
+
+    row: Row
+    value: float
+    other: str
+    highest: float
+    n: int
+
+    def in_words(self) -> str:
+        return f"{self.value:.3f}, {self.other} {self.highest:.3f}"
+
+
+def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple[str, ...]) -> Figure | str:
+    """The figure at the first precision of `own` that the model was read at, the others' of `others` or at the one that stands
+    for each; why not, where one lacks."""
+    model = gemma(known, "base")
+    row = None if model is None else published_row(known, model, own)
+    if row is None or row[column] is None:
+        return f"no Gemma-3 base was read at {' or '.join(own)}" if row is None else f"{row['model']}: {row['reason']}"
+    read = [published_row(known, m, (*others, known.references[m])) for m in known.trained if known.family(m) != FAMILY]
+    values = {r["model"]: r[column] for r in read if r is not None and r[column] is not None}
+    if not values:
+        return "no model of another family was read"
+    highest = max(values, key=lambda m: values[m])
+    return Figure(row, row[column], highest, values[highest], len(values))
+
+
 def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     """A figure of Gemma-3 base at fp16, as published, less the highest of the models of other families."""
     assert claim.side is not None
-    model = gemma(known, "base")
-    row = None if model is None else published_row(known, model, ("fp16",))
-    if model is None or row is None or row[column] is None:
-        why = "no Gemma-3 base was read at fp16" if row is None else f"{model}: {row['reason']}"
-        return [lacking(PAPER, why)]
-    others = {}
-    for other in known.trained:
-        own = published_row(known, other, ("fp16", known.references[other])) if known.family(other) != FAMILY else None
-        if own is not None and own[column] is not None:
-            others[other] = own[column]
-    if not others:
-        return [lacking(PAPER, "no model of another family was read")]
-    highest = max(others, key=lambda m: others[m])
-    about = f"{in_name(model, GEMMA[0])}, at fp16 {row[column]:.3f}; {highest} {others[highest]:.3f}"
-    return [fact(PAPER, about, row[column] - others[highest], claim.side, len(others))]
+    found = beside_others(known, column, ("fp16",), ("fp16",))
+    if isinstance(found, str):
+        return [lacking(PAPER, found)]
+    about = f"{in_name(found.row['model'], GEMMA[0])}, at fp16 {found.in_words()}"
+    return [fact(PAPER, about, found.value - found.highest, claim.side, found.n)]
 
 
 def overflow(known: Known, claim: Claim) -> list[Judged]:
@@ -82,19 +105,14 @@ def overflow(known: Known, claim: Claim) -> list[Judged]:
 def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states."""
     assert claim.side is not None
-    model = gemma(known, "base")
-    row = None if model is None else published_row(known, model, WIDE)
-    others = [published_row(known, m, (known.references[m],)) for m in known.trained if known.family(m) != FAMILY]
-    found, said = 0, []
-    for column, name in (("anisotropy", "anisotropy"), ("rdm_std", "RDM sd")):
-        values = {r["model"]: r[column] for r in others if r is not None and r[column] is not None}
-        if model is None or row is None or row[column] is None or not values:
-            return [lacking(PAPER, "Gemma-3 base and a model of another family were not both read at fp32 or bf16")]
-        highest = max(values, key=lambda m: values[m])
-        found += row[column] > values[highest]
-        said.append(f"{name} {row[column]:.3f}, {highest} {values[highest]:.3f}")
-    about = f"{in_name(str(model), GEMMA[0])}, {row['precision'] if row else ''}: {'; '.join(said)}"
-    return [fact(PAPER, about, float(found), claim.side, len(others))]
+    figures = {name: beside_others(known, column, WIDE, ()) for name, column in FIGURES.items()}
+    found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
+    if len(found) < len(figures):
+        return [lacking(PAPER, next(why for why in figures.values() if isinstance(why, str)))]
+    first = next(iter(found.values()))
+    said = "; ".join(f"{name} {figure.in_words()}" for name, figure in found.items())
+    about = f"{in_name(first.row['model'], GEMMA[0])}, {first.row['precision']}: {said}"
+    return [fact(PAPER, about, float(sum(figure.value > figure.highest for figure in found.values())), claim.side, first.n)]
 
 
 def int8_layer(known: Known, claim: Claim) -> list[Judged]:

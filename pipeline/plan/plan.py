@@ -77,7 +77,7 @@ def main(arguments: list[str]) -> None:
 
 def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     """Check and say it all. Seconds that each stage to run is thought to take on this machine: of one that loads a model by its
-    name, of others by the name before the `@`; empty where all is up to date. `changed`: the stages to run, where that is known.
+    name, of others by the name before the `@`; empty where all is up to date. `changed`: the stages to run, where known.
     Raises InputError for what a stage would refuse."""
     chosen = path == PARAMS  # a profile is looked at before it is chosen, perhaps for another machine
     found = check.inputs(path, chosen=chosen, installed=chosen)
