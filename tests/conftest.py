@@ -140,7 +140,7 @@ class Project:
         }
         published = {name: pair for name, pair in confounds["published"].items() if set(pair) <= set(known)}
         attributions = [pair for pair in confounds["attributions"] if set(pair) <= set(known)]
-        bias = confounds["bias"] if set(confounds["bias"]) <= set(published) else None
+        bias = confounds["bias"] if set(confounds["bias"] or ()) <= set(published) else None
         self.params["confounds"] = {"experiments": known, "published": published, "bias": bias, "attributions": attributions}
 
     def steers(self, *models: str, precisions: tuple[str, ...] = ("fp32",)) -> None:

@@ -1,16 +1,19 @@
 """Processes that start in milliseconds: forks of one that has imported every library and has run nothing (multiprocessing's
-forkserver). `run` is `python -m` in a folder, with the code of that folder; the stages that a DVC so started runs are such
-forks again."""
+forkserver). `run` is `python -m` in a folder, with the code of that folder. Stages that a DVC so started wants to run it asks
+this process for, which starts them in the same way: a fork that started one itself would first import everything anew."""
 
 from __future__ import annotations
 
+import filecmp
 import multiprocessing
 import os
 import runpy
 import sys
 import tempfile
+import time
 import warnings
 from collections import OrderedDict
+from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -20,6 +23,7 @@ IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", 
 IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
 IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page", "tests.faults.stages")
 OURS = ("pipeline", "analysis")
+ROOT = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 540
 """A process of a tiny project that takes longer is stuck."""
 
@@ -57,20 +61,34 @@ def run_module(module: str, arguments: tuple[str, ...]) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
-def _child(folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str]) -> None:
+def is_ours(folder: Path) -> bool:
+    """Whether the code of a folder is this repository's, which is imported already."""
+    return all((folder / name).is_dir() and _same(filecmp.dircmp(ROOT / name, folder / name, ["__pycache__"])) for name in OURS)
+
+
+def _same(compared: filecmp.dircmp[str]) -> bool:
+    if compared.left_only or compared.right_only or compared.diff_files or compared.funny_files:
+        return False
+    return all(map(_same, compared.subdirs.values()))
+
+
+def _child(
+    folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str], parent: Connection
+) -> None:
     says_into(said)
     os.chdir(folder)
     os.environ.update(environment)
     keeps_to(1)
-    for name in [n for n in sys.modules if n.split(".")[0] in OURS]:  # the folder has its own
-        del sys.modules[name]
+    if not is_ours(Path(folder)):
+        for name in [n for n in sys.modules if n.split(".")[0] in OURS]:  # the folder has its own
+            del sys.modules[name]
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = False  # what one stage has compiled the next one need not
     if module == "dvc":
         import dvc.stage.run
         from dvc.utils.serialize import _yaml
 
-        dvc.stage.run._run = _stage(said)
+        dvc.stage.run._run = _stage(said, parent)
         # DVC reads and writes dvc.lock whole after each stage, in a way that keeps comments, in pure Python; a lock has none
         _yaml.parse_yaml_for_update, _yaml._dump = _yaml.parse_yaml, _dump
     run_module(module, arguments)
@@ -84,24 +102,35 @@ def _dump(data: Any, stream: TextIO) -> None:
     yaml.dump(data, stream)
 
 
-def _stage(said: str) -> Any:
-    """In place of what DVC runs a stage's command with: `python -m ...` as a fork."""
+def _stage(said: str, parent: Connection) -> Any:
+    """In place of what DVC runs a stage's command with: `python -m ...` as a fork that the parent starts."""
 
     def run_command(_shell: str, command: str, cwd: str, env: dict[str, str], **_more: object) -> None:
         from dvc.stage.exceptions import StageCmdFailedError
 
         python, m, module, *arguments = command.split()
         assert (python, m) == ("python", "-m"), command
-        if status := _status(cwd, module, tuple(arguments), said, {k: v for k, v in env.items() if k.startswith("DVC_")}):
+        parent.send((cwd, module, tuple(arguments), said, {k: v for k, v in env.items() if k.startswith("DVC_")}))
+        if status := parent.recv():
             raise StageCmdFailedError(command, status)
 
     return run_command
 
 
 def _status(folder: str, module: str, arguments: tuple[str, ...], said: str, environment: dict[str, str]) -> int | None:
-    process = context().Process(target=_child, args=(folder, module, arguments, said, environment))
+    here, there = context().Pipe()
+    process = context().Process(target=_child, args=(folder, module, arguments, said, environment, there))
     process.start()
-    return status_of(process, LIMIT_SECONDS)
+    there.close()
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while here in wait([here, process.sentinel], deadline - time.monotonic()):
+        try:
+            asked = here.recv()
+        except EOFError:
+            break
+        here.send(_status(*asked))
+    here.close()
+    return status_of(process, max(deadline - time.monotonic(), 0.0))
 
 
 def status_of(process: multiprocessing.process.BaseProcess, limit_seconds: float) -> int | None:
