@@ -110,10 +110,16 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     follows = " and what follows from them" if chosen else ""
     out.print(f"Stages to run{follows}: {stages.counts(changed)}")
     work = [w for w in workload.of(params, entries, texts, n_labels) if w.stage in changed]
-    times = show_models(out, params, entries, work) if work else []
-    show_disk(out, params, entries, work, n_labels)
-    show_memory(out, entries, work)
-    show_licences(out, entries)
+    times: list[float] = []
+    if work:
+        times = show_models(out, params, entries, work)
+        show_disk(out, params, entries, work, n_labels)
+        show_memory(out, entries, work)
+        show_licences(out, entries)
+    else:
+        kinds = {name.split("@")[0] for name in changed}
+        seconds = sum(s for kind, s in conclusions(params, entries).items() if kind in kinds)
+        out.print(f"No model runs: about {in_time(seconds)}")
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
     if found.lacking:
@@ -224,9 +230,8 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
 def show_memory(out: Console, entries: dict[str, ModelEntry], work: list[workload.Work]) -> None:
     """What the largest stage takes of the memory of a CPU."""
     needed = {(w.model, w.precision): costs.cpu_bytes(entries[w.model], w.precision) for w in work}
-    if needed:
-        model, precision = max(needed, key=lambda cell: needed[cell])
-        out.print(f"Memory: up to {_gb(needed[model, precision])} on a CPU ({model} at {precision})")
+    model, precision = max(needed, key=lambda cell: needed[cell])
+    out.print(f"Memory: up to {_gb(needed[model, precision])} on a CPU ({model} at {precision})")
 
 
 def show_licences(out: Console, entries: dict[str, ModelEntry]) -> None:

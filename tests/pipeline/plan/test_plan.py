@@ -87,6 +87,16 @@ def test_weights_that_were_overwritten_in_place_are_not_up_to_date(project, monk
     assert capsys.readouterr().out == "Everything is up to date.\n" * 2
 
 
+def test_where_no_model_runs_nothing_is_said_of_models(project, capsys, monkeypatch):
+    monkeypatch.setattr(plan, "changed_stages", lambda: ["maturity", "claims"])
+    plan.main([])
+    said = capsys.readouterr().out
+    assert "Stages to run and what follows from them: maturity, claims" in said
+    assert "No model runs: about 6 s" in said
+    for word in ("Models:", "Disk:", "Memory:", "Licence"):
+        assert word not in said
+
+
 def test_what_dvc_refuses_is_said_in_one_line(project):
     with pytest.raises(InputError, match="dvc status: you are not inside of a DVC repository"):
         plan.changed_stages()
