@@ -72,7 +72,7 @@ def inputs(path: Path, *, chosen: bool = True, installed: bool = True) -> Inputs
     twice.check(entries)
     carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
     lacking = [] if installed else packages.not_installed(carried.values())
-    packages.check({where: gguf for where, gguf in carried.items() if not lacking or not packages.not_installed([gguf])})
+    packages.check({where: gguf for where, gguf in carried.items() if installed or not packages.not_installed([gguf])})
     found = Inputs(params, entries, corpora.load(params), lacking)
     names.check(params, found.texts)
     claims.check()

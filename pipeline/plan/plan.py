@@ -62,9 +62,7 @@ def gpu_present() -> str | None:
 
 
 def changed_stages() -> list[str]:
-    """Names of the stages that DVC finds changed; [] when all is up to date. What was pulled may do without readings."""
-    if (on_pulled := pulled.to_run()) is not None:
-        return on_pulled
+    """Names of the stages that DVC finds changed; [] when all is up to date."""
     asked = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
@@ -72,7 +70,8 @@ def changed_stages() -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    show(Path(arguments[0]) if arguments else PARAMS)
+    path = Path(arguments[0]) if arguments else PARAMS
+    show(path, pulled.to_run() if path == PARAMS else None)
 
 
 def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
@@ -117,7 +116,7 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
         show_memory(out, entries, work)
         show_licences(out, entries)
     else:
-        kinds = {name.split("@")[0] for name in changed}
+        kinds = set(map(stages.kind, changed))
         seconds = sum(s for kind, s in conclusions(params, entries).items() if kind in kinds)
         out.print(f"No model runs: about {in_time(seconds)}")
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)

@@ -100,7 +100,7 @@ def main(arguments: list[str]) -> None:
         names = stages.stage_names(plan.DAG, PARAMS)
         if on_pulled is not None:
             planned = {name: seconds for name, seconds in planned.items() if name in on_pulled}
-        course = Course(names, {name: planned.get(name, planned.get(name.split("@")[0], 0.0)) for name in names})
+        course = Course(names, {name: planned.get(name, planned.get(stages.kind(name), 0.0)) for name in names})
         unbuffered = os.environ | {"PYTHONUNBUFFERED": "1"}  # lines of a stage when it prints them, not when it ends
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=unbuffered) as run:
             assert run.stdout is not None

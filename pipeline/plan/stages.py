@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable
 from itertools import product
 from pathlib import Path
@@ -37,10 +37,11 @@ def _resolved(listed: Any, params: Any) -> Iterable[Any]:
     return found
 
 
+def kind(name: str) -> str:
+    """The name of a stage before its `@`."""
+    return name.split("@", maxsplit=1)[0]
+
+
 def counts(names: Iterable[str]) -> str:
     """How many of each kind: `24 read, 2 write, vectors, report`."""
-    kinds: dict[str, int] = {}
-    for name in names:
-        kind = re.split("@", name, maxsplit=1)[0]
-        kinds[kind] = kinds.get(kind, 0) + 1
-    return ", ".join(kind if n == 1 else f"{n} {kind}" for kind, n in kinds.items())
+    return ", ".join(own if n == 1 else f"{n} {own}" for own, n in Counter(map(kind, names)).items())

@@ -106,7 +106,6 @@ def test_a_profile_is_planned_whole_without_touching_params(project, capsys, mon
     monkeypatch.setattr(plan, "changed_stages", list)
     shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
     before = (project.folder / "params.yaml").read_bytes()
-    project.params["confounds"] |= {"experiments": {}, "published": {}, "bias": None, "attributions": []}
     project.writes("tiny-llama-3.2")
     shutil.move("params.yaml", "other.yaml")
     (project.folder / "params.yaml").write_bytes(before)

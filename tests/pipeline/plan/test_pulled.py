@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
@@ -81,10 +82,20 @@ def test_what_runs_on_what_was_pulled_makes_no_readings(clone, tmp_path, monkeyp
     assert (clone / "data/report").read_text() == "1213ok\n"
 
 
-def test_the_plan_counts_the_same_stages(clone, tmp_path, monkeypatch):
+def test_the_plan_and_the_run_ask_once_and_count_the_same_stages(clone, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(shutil.copytree(clone, tmp_path / "clone"))
-    assert plan.changed_stages() == []
+    shown = []
+    monkeypatch.setattr(plan, "show", lambda path, changed: shown.append(changed) or {})
+    monkeypatch.setattr(repro, "DVC", (sys.executable, "-c", ""))
+    for of in (plan, repro):
+        of.main([])
     (tmp_path / "clone/claims.txt").write_text("2")
-    assert plan.changed_stages() == ["claims", "report"]
+    for of in (plan, repro):
+        of.main([])
     (tmp_path / "clone/read.txt").write_text("2")
+    for of in (plan, repro):
+        capsys.readouterr()
+        of.main([])
+        assert capsys.readouterr().out.count("Readings are not here") == 1
+    assert shown == [[], [], ["claims", "report"], ["claims", "report"], None, None]
     assert {"read", "vectors", "claims"} <= set(plan.changed_stages())  # by `dvc status`, for readings are needed
