@@ -26,7 +26,7 @@ from pipeline.errors import run_stage
 from pipeline.params.base import PARAMS
 from pipeline.plan import plan, pulled, stages
 
-DVC = (sys.executable, "-m", "pipeline.plan.fast_lock", "repro")
+DVC = (sys.executable, "-m", "pipeline.plan.fast_dvc", "repro")
 LINE = re.compile(r"(?:(?P<runs>Running)|Stage|Restored|Importing) (?:stage )?'(?P<stage>[^']+)'")
 
 

@@ -13,9 +13,9 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from random import Random
 
@@ -30,16 +30,20 @@ from tests.faults.stages import Step, seeded
 Fault = Callable[[], Found]
 
 
-def edges(box: Box, steps: Sequence[Step] | None = None) -> list[tuple[str, Step]]:
-    """Every out with every stage that reads it: of what it depends on, what it says itself that it has opened."""
-    found = []
-    for step in box.steps if steps is None else steps:
-        files = box.runner.reads(step)
-        found += [(out, step) for out in box.inputs(step) if any(f == out or f.startswith(f"{out}/") for f in files)]
-    return found
+Edge = tuple[str, Step]
+"""An out, and a stage that reads it."""
+
+_boxes: list[Box] = []
+"""That of this process, in the long form."""
 
 
-def spoiled(box: Box, places: list[tuple[str, Step]], rng: Random) -> Iterator[Fault]:
+def edges(box: Box, step: Step) -> list[Edge]:
+    """The outs that a stage reads: of those it depends on, what it says itself that it has opened."""
+    files = box.runner.reads(step)
+    return [(out, step) for out in box.inputs(step) if any(f == out or f.startswith(f"{out}/") for f in files)]
+
+
+def spoiled(box: Box, places: list[Edge], rng: Random) -> Iterator[Fault]:
     """Each kind of damage in turn at an edge of the DAG; what cannot be done to a place is done to another."""
     tables = [(out, step) for out, step in places if out.endswith(".parquet")]
     every = [(damage.SPOILS, places, False), (damage.LEAVES, places, True), (damage.OF_TABLES, tables, False)]
@@ -50,47 +54,57 @@ def spoiled(box: Box, places: list[tuple[str, Step]], rng: Random) -> Iterator[F
             yield lambda out=out, step=step, kind=kind, how=how, humble=humble: box.spoil(step, out, kind, how, rng, humble)
 
 
-def faults(box: Box, seed: int) -> Iterator[Fault]:
+def faults(box: Box, places: list[Edge], seed: int) -> Iterator[Fault]:
     """Faults without end: damage at every edge, and what happens to processes, each kind as often as another."""
-    places = edges(box)
     for n in count():
         rng = seeded(seed, n)
         yield from spoiled(box, places, rng)
         yield from processes.faults(box, rng)
 
 
-def tried(box: Box, least: int, seed: int, say: Callable[[str], None]) -> list[Found]:
-    """At least so many faults, each told as it is judged where it was bad."""
-    found: list[Found] = []
-    for fault in faults(box, seed):
-        if len(found) >= least:
-            return found
+def tried(box: Box, places: list[Edge], least: int, seed: int, say: Callable[[str], None]) -> list[Found]:
+    """So many faults, each told as it is judged where it was bad."""
+    found = []
+    for fault in islice(faults(box, places, seed), least):
         found.append(fault())
         for line in kinds.bad(found[-1:]):
             say(line)
-    raise AssertionError("there is always one more")
+    return found
 
 
-def part(finished: Path, least: int, seed: int) -> list[Found]:
-    """`tried` in a box of this process, from a finished project."""
-    with tempfile.TemporaryDirectory() as place:
-        return tried(Box(finished, Path(place)), least, seed, lambda line: print(line, flush=True))
+def _begin(finished: Path, place: Path) -> None:
+    _boxes.append(Box(finished, Path(tempfile.mkdtemp(dir=place))))
+
+
+def _steps() -> int:
+    return len(_boxes[0].steps)
+
+
+def _edges(n: int) -> list[Edge]:
+    return edges(_boxes[0], _boxes[0].steps[n])
+
+
+def _tried(places: list[Edge], least: int, seed: int) -> list[Found]:
+    return tried(_boxes[0], places, least, seed, lambda line: print(line, flush=True))
 
 
 def main(arguments: list[str]) -> int:
     (least,) = map(int, arguments)
     began = time.monotonic()
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        models = {family: Path(place) / "models" / family for family in FAMILIES}
+    with tempfile.TemporaryDirectory() as name, pytest.MonkeyPatch.context() as patch:
+        place = Path(name)
+        models = {family: place / "models" / family for family in FAMILIES}
         for family, folder in models.items():
             tiny.save(family, folder, [s["text"] for s in stories()])
-        folder = Path(place) / "finished"
-        folder.mkdir()
-        patch.chdir(folder)
-        finish(Project(folder, models))
+        finished = place / "finished"
+        finished.mkdir()
+        patch.chdir(finished)
+        finish(Project(finished, models))
         n = os.cpu_count() or 1
-        with ProcessPoolExecutor(n, multiprocessing.get_context("spawn")) as pool:
-            found = [f for own in pool.map(part, [folder] * n, [-(-least // n)] * n, range(n)) for f in own]
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(n, spawn, _begin, (finished, place)) as pool:
+            places = [edge for own in pool.map(_edges, range(pool.submit(_steps).result())) for edge in own]
+            found = [f for own in pool.map(_tried, [places] * n, [-(-least // n)] * n, range(n)) for f in own]
     print(kinds.table(found))
     print(f"{len(found)} faults in {(time.monotonic() - began) / 60:.0f} minutes")
     return 1 if kinds.bad(found) else 0

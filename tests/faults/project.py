@@ -109,12 +109,10 @@ class Box:
                 shutil.rmtree(place)
             elif os.path.lexists(place):
                 place.unlink()
-        for own in self.missing():  # what `dvc repro` runs: the stages whose outs are not there, and this one
-            again = self.runner.again(own)
-            if (judged := self.judge(own, again))[0] != SAME:
+        for own in [*(other for other in self.missing() if other != step), step]:  # what `dvc repro` runs
+            if (judged := self.judge(own, self.runner.again(own)))[0] != SAME:
                 return STUCK, f"after the remedy of '{said}': {judged}"
-        judged = self.judge(step, self.runner.again(step))
-        return (CLEAR, said) if judged[0] == SAME else (STUCK, f"after the remedy of '{said}': {judged}")
+        return CLEAR, said
 
     def missing(self) -> list[Step]:
         """The stages some of whose outs differ from what they made, as DVC sees by its digests, in the order of the DAG."""

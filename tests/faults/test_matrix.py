@@ -10,7 +10,7 @@ import pytest
 from pipeline.store import tables
 from tests.faults import damage, kinds, processes
 from tests.faults.kinds import CLEAR, SAME, SILENT, STUCK, TRACEBACK, Found
-from tests.faults.matrix import edges
+from tests.faults.matrix import Edge, edges
 from tests.faults.project import Box
 from tests.faults.stages import Ended, Step, seeded
 
@@ -25,8 +25,8 @@ def box(finished, tmp_path_factory) -> Box:
 
 
 @pytest.fixture(scope="module")
-def cheap(box) -> list[tuple[str, Step]]:
-    return edges(box, [one(box, kind) for kind in CHEAP])
+def cheap(box) -> list[Edge]:
+    return [edge for kind in CHEAP for edge in edges(box, one(box, kind))]
 
 
 def one(box, kind) -> Step:
