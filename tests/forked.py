@@ -12,12 +12,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections import OrderedDict
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any, TextIO
-
-from ruamel.yaml import YAML
+from typing import Any
 
 IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", "altair", "dvc.cli", "dvc.repo", "tests.forked")
 IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
@@ -86,20 +83,12 @@ def _child(
     sys.dont_write_bytecode = False  # what one stage has compiled the next one need not
     if module == "dvc":
         import dvc.stage.run
-        from dvc.utils.serialize import _yaml
+
+        from pipeline.plan.fast_lock import FastLock
 
         dvc.stage.run._run = _stage(said, parent)
-        # DVC reads and writes dvc.lock whole after each stage, in a way that keeps comments, in pure Python; a lock has none
-        _yaml.parse_yaml_for_update, _yaml._dump = _yaml.parse_yaml, _dump
+        FastLock().__enter__()
     run_module(module, arguments)
-
-
-def _dump(data: Any, stream: TextIO) -> None:
-    """A YAML file as DVC writes it, by the C library."""
-    yaml = YAML(typ="safe")
-    yaml.default_flow_style, yaml.sort_base_mapping_type_on_output = False, False
-    yaml.representer.add_representer(OrderedDict, type(yaml.representer).represent_dict)
-    yaml.dump(data, stream)
 
 
 def _stage(said: str, parent: Connection) -> Any:

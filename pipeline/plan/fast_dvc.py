@@ -2,8 +2,7 @@
 
 python -m pipeline.plan.fast_dvc repro ...
 
-- After every stage DVC reads the whole of dvc.lock in pure Python, which keeps comments. A lock has none: the C library of YAML
-  reads the same. On two cores that saves two to three seconds a stage, of which a default run has eighty.
+- It reads and writes dvc.lock by the C library of YAML (`fast_lock`).
 - Every stage imports its libraries, six to twelve seconds where it runs a model: here it is a fork of a process that has them
   (`forks`).
 """
@@ -14,19 +13,11 @@ import signal
 import sys
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from pipeline.plan import forks
 
 # DVC is imported by what needs it: each fork looks at this module.
-
-
-def parsed(text: str, path: str, otherwise: Callable[[str, str], Any]) -> Any:
-    """A file that DVC is about to change: a lock as plain dicts, any other as DVC reads it, with its comments."""
-    from dvc.utils.serialize import parse_yaml
-
-    return (parse_yaml if Path(path).name == "dvc.lock" else otherwise)(text, path)
 
 
 def run(executable: str | None, command: str, otherwise: Callable[..., None], **how: Any) -> None:
@@ -49,11 +40,12 @@ def run(executable: str | None, command: str, otherwise: Callable[..., None], **
 def main(arguments: list[str]) -> int:
     from dvc.cli import main as dvc
     from dvc.stage import run as stages
-    from dvc.utils.serialize import _yaml
 
-    _yaml.parse_yaml_for_update = partial(parsed, otherwise=_yaml.parse_yaml_for_update)
+    from pipeline.plan.fast_lock import FastLock
+
     stages._run = partial(run, otherwise=stages._run)
-    return int(dvc(arguments))
+    with FastLock():
+        return int(dvc(arguments))
 
 
 if __name__ == "__main__":

@@ -1,32 +1,10 @@
-"""DVC that reads its lock faster, and whose stages are forks, makes what DVC makes."""
+"""DVC whose lock is fast and whose stages are forks makes what DVC makes."""
 
-import io
 import subprocess
 import sys
 from functools import partial
 
-import pytest
-from dvc.utils.serialize import _yaml
-
-from pipeline.plan import fast_dvc
-from tests.conftest import ROOT, copy_sources, dvc_environment
-
-LOCKS = [ROOT / "dvc.lock", *sorted((ROOT / "profiles").glob("*.lock"))]
-parsed = partial(fast_dvc.parsed, otherwise=_yaml.parse_yaml_for_update)
-
-
-@pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.name)
-def test_a_lock_that_is_read_so_is_written_in_the_same_bytes(lock):
-    text, out = lock.read_text(encoding="utf-8"), io.StringIO()
-    _yaml._dump(parsed(text, "dvc.lock"), out)
-    assert out.getvalue() == text
-
-
-def test_any_other_file_keeps_its_comments():
-    text, out = "a: 1  # one\n", io.StringIO()
-    _yaml._dump(parsed(text, "dvc.yaml"), out)
-    assert out.getvalue() == text
-
+from tests.conftest import copy_sources, dvc_environment
 
 STAGE = """
 import os, sys
