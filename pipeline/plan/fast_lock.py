@@ -40,8 +40,8 @@ class FastLock:
             return
         self.written.add(path.absolute())
         yaml = YAML(typ="safe")
-        yaml.default_flow_style = False  # type: ignore[assignment]  # None, the default, is of another type than what it may be
-        yaml.sort_base_mapping_type_on_output = False
+        yaml.default_flow_style = False
+        yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # so ruamel.yaml says itself, and types it None
         yaml.representer.add_representer(OrderedDict, type(yaml.representer).represent_dict)
         yaml.dump(data, stream)
 
