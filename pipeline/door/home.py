@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -41,19 +41,22 @@ def missing(path: Path, root: Path) -> InputError:
     return InputError(f"{path}: not there; run `{'make pull' if is_published else 'dvc repro'}` in {root}")
 
 
-def outs_of(root: Path) -> list[dict[str, Any]]:
-    """The outs that dvc.lock of a repository records: `path`, `md5`, `size` in bytes and, of a folder, `nfiles`."""
+def outs_of(root: Path, stages: Collection[str] | None = None) -> list[dict[str, Any]]:
+    """The outs that dvc.lock of a repository records: `path`, `md5`, `size` in bytes and, of a folder, `nfiles`. Of all stages
+    that it holds, or of some: DVC leaves there those of another profile."""
     lock = root / "dvc.lock"
     try:
-        return _outs(lock, lock.stat().st_mtime_ns)
+        known = _stages(lock, lock.stat().st_mtime_ns)
     except (OSError, YAMLError):
         return []
+    return [out for name, stage in known.items() if stages is None or name in stages for out in stage.get("outs", [])]
 
 
 @lru_cache(4)
-def _outs(lock: Path, _changed: int) -> list[dict[str, Any]]:
+def _stages(lock: Path, _changed: int) -> dict[str, Any]:
     known = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))  # thousands of lines: by the C library, as DVC reads it
-    return [out for stage in (known or {}).get("stages", {}).values() for out in stage.get("outs", [])]
+    found: dict[str, Any] = (known or {}).get("stages", {})
+    return found
 
 
 def published(root: Path) -> list[dict[str, Any]]:

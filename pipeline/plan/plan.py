@@ -32,7 +32,6 @@ from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
 
-DAG = Path("dvc.yaml")
 FEWEST_UNITS = 4
 """Topics, or stories of each label, of which halves say anything (`analysis.rsa.split_half`)."""
 
@@ -82,7 +81,7 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     found = check.inputs(path, chosen=chosen, installed=chosen)
     params, entries, texts = found.params, found.entries, found.texts
     if changed is None:
-        changed = changed_stages() if chosen else stages.stage_names(DAG, path)
+        changed = changed_stages() if chosen else stages.stage_names(stages.DAG, path)
     if changed:
         from pipeline.models import loading  # takes seconds, which only a plan with something to do need spend
 

@@ -7,8 +7,12 @@ import logging
 from pathlib import Path
 from typing import Any
 
+from ruamel.yaml.error import YAMLError
+
 from pipeline.door.home import UNPUBLISHED, outs_of, remove_empty
 from pipeline.errors import one_line, some
+from pipeline.params.base import PARAMS
+from pipeline.plan import stages
 
 CHECK = "check"
 """The stage whose out says the same whenever it ends well, so that nothing changes by it."""
@@ -20,7 +24,11 @@ def to_run() -> list[str] | None:
     from dvc.exceptions import DvcException, ReproductionError
 
     remove_empty(Path("data/activations"))
-    outs = {out["path"]: Path(out["path"]).exists() for out in outs_of(Path.cwd())}
+    try:
+        names = stages.stage_names(stages.DAG, PARAMS)
+    except (YAMLError, OSError, LookupError, TypeError):
+        return None  # the plan says what is wrong
+    outs = {out["path"]: Path(out["path"]).exists() for out in outs_of(Path.cwd(), names)}
     readings = {path for path in outs if path.startswith(UNPUBLISHED)}
     if all(outs[path] for path in readings) or not any(outs[path] for path in outs.keys() - readings):
         return None
@@ -37,9 +45,9 @@ def to_run() -> list[str] | None:
     if why is not None:
         print(f"Readings are not here; they come from DVC's cache or are made anew: {why}")
         return None
-    names = [stage.addressing for stage in found]
-    print(f"On what was pulled, without readings: {some(names) or 'nothing changed'}")
-    return names
+    runs = [stage.addressing for stage in found]
+    print(f"On what was pulled, without readings: {some(runs) or 'nothing changed'}")
+    return runs
 
 
 def changed() -> list[Any]:

@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> None:
         sys.stdout.flush()
         status = subprocess.run(command, check=False).returncode
     else:
-        names = stages.stage_names(plan.DAG, PARAMS)
+        names = stages.stage_names(stages.DAG, PARAMS)
         if on_pulled is not None:
             planned = {name: seconds for name, seconds in planned.items() if name in on_pulled}
         course = Course(names, {name: planned.get(name, planned.get(stages.kind(name), 0.0)) for name in names})

@@ -10,6 +10,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+DAG = Path("dvc.yaml")
+
 
 def value_at(params: Any, path: str) -> Any:
     """The value of `a.b.c` in nested mappings."""

@@ -32,6 +32,7 @@ def clone(tmp_path_factory):
         lines += [f"    deps: [{', '.join(filter(None, [f'{stage}.txt', dep]))}]"]
         lines += [f"    outs: [{out}: {{push: {str(stage != 'read').lower()}}}]"]
     (root / "dvc.yaml").write_text("\n".join(lines))
+    (root / "params.yaml").write_text("{}\n")
     publish(root)
     subprocess.run(("git", "clone", "-q", str(root), str(clone)), check=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -65,6 +66,19 @@ def test_a_pulled_checkout_runs_without_readings_what_needs_none(
     monkeypatch.chdir(clone)
     assert pulled.to_run() == runs
     assert said in capsys.readouterr().out
+
+
+def test_readings_of_another_profile_are_none_that_this_one_lacks(clone, tmp_path, monkeypatch, capsys):
+    """DVC leaves the stages of the profile that was here before in its lock."""
+    clone = shutil.copytree(clone, tmp_path / "clone")
+    (clone / "data/activations").mkdir(parents=True, exist_ok=True)
+    (clone / "data/activations/a").write_text("1ok\n")
+    with (clone / "dvc.lock").open("a") as file:
+        file.write("  read@other:\n    cmd: x\n    outs:\n    - {path: data/activations/other, hash: md5, md5: abc, size: 1}\n")
+    (clone / "vectors.txt").write_text("2")
+    monkeypatch.chdir(clone)
+    assert pulled.to_run() is None
+    assert capsys.readouterr().out == ""
 
 
 def test_what_runs_on_what_was_pulled_makes_no_readings(clone, tmp_path, monkeypatch):

@@ -50,7 +50,7 @@ def test_lines_come_through_as_they_are(course):
 
 
 def test_every_stage_without_a_model_has_a_time(course):
-    names = {name.split("@")[0] for name in stages.stage_names(plan.DAG, plan.PARAMS)}
+    names = {name.split("@")[0] for name in stages.stage_names(stages.DAG, plan.PARAMS)}
     loading = {"read", "read_untrained", "read_varied", "read_second", "write", "read_writing", "steer", "ask"}
     assert {*plan.costs.CONCLUSIONS} == names - loading - {"fetch"}
 
