@@ -2,7 +2,8 @@
 
 A CPU multiplies
 - fp32: by oneDNN. torch's own choice for fp32, MKL, leaves half of the units of a CPU idle that is not Intel's.
-- fp16: few CPUs multiply it. Operands are fp16, sums are fp32 and rounded once, as GPUs do it.
+- fp16, and bf16 where oneDNN has no kernel for it: few CPUs multiply these. Operands are of 16 bits, sums are fp32 and rounded
+  once, as GPUs do it.
 
 There a row of a product never depends on the others, as long as there are two or more (measured; MKL: four).
 """
@@ -22,6 +23,9 @@ ATTENTION = "sdpa_summed_in_fp32"
 
 # The one operator by which oneDNN takes dense fp32: torch's compiler calls it for every linear map.
 _ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")  # type: ignore[no-untyped-call]
+
+_MULTIPLIES = {torch.float32: True, torch.float16: False, torch.bfloat16: bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())}
+"""Whether a CPU multiplies numbers of a type itself; others become fp32 first."""
 
 
 def laid_out(weight: Tensor) -> Tensor:
@@ -76,17 +80,17 @@ class SingleLinear(nn.Module):
 
 
 class HalfLinear(nn.Module):
-    """A linear map of fp16 operands, summed in fp32 and rounded to fp16 once. torch's own kernel takes five times as long for
-    the same number up to the order of summation."""
+    """A linear map of operands of 16 bits, summed in fp32 and rounded to their type once. torch's own kernel takes five to nine
+    times as long for the same number up to the order of summation."""
 
     def __init__(self, linear: nn.Linear) -> None:
         super().__init__()
         bias = None if linear.bias is None else linear.bias.detach().float()
-        self.weight = nn.Buffer(laid_out(linear.weight.detach().float()))  # exact: fp32 holds every fp16 number
+        self.weight = nn.Buffer(laid_out(linear.weight.detach().float()))  # exact: fp32 holds all of these numbers
         self.bias = None if bias is None else nn.Buffer(bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return product(x.float(), self.weight, self.bias).half()
+        return product(x.float(), self.weight, self.bias).to(x.dtype)
 
 
 def _attention(
@@ -114,10 +118,13 @@ def compute_on(device: torch.device, model: PreTrainedModel) -> None:
 
 
 def multiply_here(model: PreTrainedModel) -> None:
-    """Let a model on the CPU multiply as this module does. In place; what is quantised, or bf16, stays as it is."""
+    """Let a model on the CPU multiply as this module does. In place; what is quantised, and bf16 where the CPU multiplies it,
+    stays as it is."""
     for module in list(model.modules()):
         for name, child in module.named_children():
-            if type(child) is nn.Linear and child.weight.dtype in (torch.float32, torch.float16):
-                setattr(module, name, SingleLinear(child) if child.weight.dtype == torch.float32 else HalfLinear(child))
+            if type(child) is nn.Linear and child.weight.dtype == torch.float32:
+                setattr(module, name, SingleLinear(child))
+            elif type(child) is nn.Linear and not _MULTIPLIES.get(child.weight.dtype, True):
+                setattr(module, name, HalfLinear(child))
     if model.dtype == torch.float16:
         model.set_attn_implementation(ATTENTION)

@@ -45,9 +45,9 @@ def test_without_onednn_the_product_is_torchs(rng, monkeypatch):
     assert torch.equal(cpu_arithmetic.SingleLinear(map_)(x), map_(x))
 
 
-@pytest.mark.parametrize("kind", [cpu_arithmetic.SingleLinear, cpu_arithmetic.HalfLinear])
-def test_a_row_does_not_depend_on_the_rows_beside_it(kind, rng):
-    dtype = torch.float32 if kind is cpu_arithmetic.SingleLinear else torch.float16
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_a_row_does_not_depend_on_the_rows_beside_it(dtype, rng):
+    kind = cpu_arithmetic.SingleLinear if dtype == torch.float32 else cpu_arithmetic.HalfLinear
     map_ = kind(linear(576, 192, dtype))
     x = torch.from_numpy(rng.normal(size=(600, 576))).to(dtype)
     whole = map_(x)
@@ -55,15 +55,17 @@ def test_a_row_does_not_depend_on_the_rows_beside_it(kind, rng):
         assert torch.equal(map_(x[3 : 3 + rows]), whole[3 : 3 + rows])
 
 
-def test_fp16_on_a_cpu_is_the_product_of_fp16_operands_rounded_once(rng):
-    map_ = linear(300, 40, torch.float16)
-    x = torch.from_numpy(rng.normal(size=(7, 300))).half()
+@pytest.mark.parametrize(("dtype", "digits"), [(torch.float16, 11), (torch.bfloat16, 8)])
+def test_16_bits_on_a_cpu_are_the_product_of_their_operands_rounded_once(dtype, digits, rng):
+    map_ = linear(300, 40, dtype)
+    x = torch.from_numpy(rng.normal(size=(7, 300))).to(dtype)
     exact = exactly(x, map_)
     got = cpu_arithmetic.HalfLinear(map_)(x)
-    assert got.dtype == torch.float16
-    spacing = np.spacing(np.abs(exact).astype(np.float16)).astype(np.float64)
+    assert got.dtype == dtype
+    spacing = 2.0 ** (np.floor(np.log2(np.abs(exact))) + 1 - digits)  # of neighbours with so many binary digits
     assert (np.abs(got.double().numpy() - exact) <= 0.51 * spacing + 1e-5).all()  # half a unit in the last place: one rounding
-    assert torch.isinf(cpu_arithmetic.HalfLinear(map_)(x * 0 + 6e4)).any()  # beyond fp16 it overflows as fp16 does
+    huge = cpu_arithmetic.HalfLinear(map_)(x * 0 + 6e4)
+    assert torch.isinf(huge).any() == (dtype == torch.float16)  # beyond fp16 it overflows as fp16 does, within bf16 it does not
 
 
 def test_attention_of_fp16_is_that_of_float64_rounded_once(rng):
@@ -82,8 +84,9 @@ def test_attention_of_fp16_is_that_of_float64_rounded_once(rng):
 
 
 @pytest.mark.parametrize("family", ["llama-3.2", "gemma-3", "qwen2.5"])
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_a_models_states_are_those_of_torchs_own_products(family, precision, model_folders, project):
+@pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
+def test_a_models_states_are_those_of_torchs_own_products(family, precision, model_folders, project, monkeypatch):
+    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, False)
     project.entry(f"tiny-{family}", family)
     model = loading.load(f"tiny-{family}", load_entry(f"tiny-{family}"), precision, CPU)
     kinds = [type(m).__name__ for m in model.body.modules()]
@@ -92,10 +95,11 @@ def test_a_models_states_are_those_of_torchs_own_products(family, precision, mod
     own = AutoModel.from_pretrained(model_folders[family], dtype=loading.DTYPES[precision]).eval()
     with torch.inference_mode():
         got, wanted = (m(input_ids=IDS, use_cache=False).last_hidden_state.float() for m in (model.body, own))
-    assert torch.allclose(got, wanted, atol=1e-5 if precision == "fp32" else 2e-2)
+    assert torch.allclose(got, wanted, atol={"fp32": 1e-5, "fp16": 2e-2, "bf16": 1e-1}[precision])
 
 
-def test_bf16_and_what_is_quantised_stay_as_they_are(project):
+def test_bf16_that_the_cpu_multiplies_and_what_is_quantised_stay_as_they_are(project, monkeypatch):
+    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, True)
     bf16 = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "bf16", CPU)
     int8 = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "int8", CPU)
     assert "Linear" in {type(m).__name__ for m in bf16.body.modules()}
