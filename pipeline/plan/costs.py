@@ -124,10 +124,11 @@ def gpu_bytes(entry: ModelEntry, precision: str, batch_tokens: int) -> float:
 
 def cpu_bytes(entry: ModelEntry, precision: str) -> float:
     """Peak memory of a stage on a CPU: of a model that is dequantised first, that (all weights in fp32 and 1.6 GB, measured on
-    three models); else the weights and 1.6 GB. A worker more takes little: all share the weights."""
+    three models); else the weights and 1.6 GB, those of 16 bits as fp32, by which they are multiplied (bf16 where the CPU has
+    no units for it: the most that it takes). A worker more takes little: all share the weights."""
     if entry.gguf is not None:
         return copy_bytes(entry) + CPU_BESIDE
-    return weight_bytes(entry, "fp32" if precision == "fp16" else precision) + CPU_BESIDE  # fp16 is multiplied in fp32
+    return weight_bytes(entry, "fp32" if precision in ("fp16", "bf16") else precision) + CPU_BESIDE
 
 
 def reading_bytes(entry: ModelEntry, n_texts: int, n_positions: int) -> float:

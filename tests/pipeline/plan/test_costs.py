@@ -8,7 +8,7 @@ from transformers import AutoConfig, AutoModel
 
 from benchmarks.gpu.tiny import SIZE
 from pipeline import opening
-from pipeline.models import loading
+from pipeline.models import cpu_arithmetic, loading
 from pipeline.models.entries import ModelEntry, Shape, load_entries, load_entry
 from pipeline.params.whole import Params
 from pipeline.plan import costs
@@ -24,14 +24,30 @@ def entry(parameters=1e5, **more):
     return ModelEntry.model_validate(known | {"folder": {"path": "x"}} | more)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8", "nf4"])
-def test_weights_take_what_a_loaded_model_takes(precision, model_folders):
+@pytest.fixture
+def llama(model_folders):
     config = AutoConfig.from_pretrained(model_folders["llama-3.2"])
     with torch.device("meta"):
         n = sum(p.numel() for p in AutoModel.from_config(config).parameters())
-    own = entry(n, folder={"path": str(model_folders["llama-3.2"])}, shape=SHAPE.model_dump())
-    body = loading.load("m", own, precision, torch.device("cpu")).body
-    assert costs.weight_bytes(own, precision) == pytest.approx(body.get_memory_footprint(), rel=0.06)
+    return entry(n, folder={"path": str(model_folders["llama-3.2"])}, shape=SHAPE.model_dump())
+
+
+def loaded_bytes(own, precision):
+    return loading.load("m", own, precision, torch.device("cpu")).body.get_memory_footprint()
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16", "int8", "nf4"])
+def test_weights_take_what_a_loaded_model_takes(precision, llama, monkeypatch):
+    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, True)
+    assert costs.weight_bytes(llama, precision) == pytest.approx(loaded_bytes(llama, precision), rel=0.06)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_16_bits_on_a_cpu_that_does_not_multiply_them_take_32(precision, llama, monkeypatch):
+    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, False)
+    embedding = 2.0 * SHAPE.vocabulary * SHAPE.hidden  # is looked up, not multiplied
+    said = costs.cpu_bytes(llama, precision) - costs.CPU_BESIDE
+    assert said - embedding == pytest.approx(loaded_bytes(llama, precision), rel=0.06)
 
 
 def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compression(in_finished):
