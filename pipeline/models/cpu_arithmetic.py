@@ -24,7 +24,8 @@ ATTENTION = "sdpa_summed_in_fp32"
 # The one operator by which oneDNN takes dense fp32: torch's compiler calls it for every linear map.
 _ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")  # type: ignore[no-untyped-call]
 
-_MULTIPLIES = {torch.float32: True, torch.float16: False, torch.bfloat16: bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())}
+_BF16 = torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
+_MULTIPLIES = {torch.float32: True, torch.float16: False, torch.bfloat16: _BF16}
 """Whether a CPU multiplies numbers of a type itself; others become fp32 first."""
 
 
