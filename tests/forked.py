@@ -16,10 +16,11 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
 
+from pipeline.store.provenance import PACKAGES
+
 IMPORTED = ("torch", "transformers", "polars", "xarray", "zarr", "scipy.stats", "altair", "dvc.cli", "dvc.repo", "tests.forked")
 IMPORTED += ("pipeline.reading.read", "pipeline.writing.write", "pipeline.steering.steer", "pipeline.behaviour.ask")
 IMPORTED += ("pipeline.opening", "pipeline.writing.read_writing", "analysis.report.page", "tests.faults.stages")
-OURS = ("pipeline", "analysis")
 ROOT = Path(__file__).resolve().parents[1]
 LIMIT_SECONDS = 540
 """A process of a tiny project that takes longer is stuck."""
@@ -60,7 +61,9 @@ def run_module(module: str, arguments: tuple[str, ...]) -> None:
 
 def is_ours(folder: Path) -> bool:
     """Whether the code of a folder is this repository's, which is imported already."""
-    return all((folder / name).is_dir() and _same(filecmp.dircmp(ROOT / name, folder / name, ["__pycache__"])) for name in OURS)
+    return all(
+        (folder / name).is_dir() and _same(filecmp.dircmp(ROOT / name, folder / name, ["__pycache__"])) for name in PACKAGES
+    )
 
 
 def _same(compared: filecmp.dircmp[str]) -> bool:
@@ -77,7 +80,7 @@ def _child(
     os.environ.update(environment)
     keeps_to(1)
     if not is_ours(Path(folder)):
-        for name in [n for n in sys.modules if n.split(".")[0] in OURS]:  # the folder has its own
+        for name in [n for n in sys.modules if n.split(".")[0] in PACKAGES]:  # the folder has its own
             del sys.modules[name]
     sys.path.insert(0, folder)
     sys.dont_write_bytecode = False  # what one stage has compiled the next one need not

@@ -16,8 +16,9 @@ from functools import cache
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 
-OURS = ("pipeline", "analysis")
-COMMAND = re.compile(r"python -m ((?:pipeline|analysis)[\w.]*)((?: [\w.,:/@=+-]+)*)", re.ASCII)
+from pipeline.store.provenance import PACKAGES
+
+COMMAND = re.compile(rf"python -m ((?:{'|'.join(PACKAGES)})[\w.]*)((?: [\w.,:/@=+-]+)*)", re.ASCII)
 
 
 def asked(command: str, environment: dict[str, str]) -> list[str] | None:
@@ -53,7 +54,7 @@ def _run(run: list[str], folder: str, environment: dict[str, str]) -> None:
 
     if torch.cuda._is_in_bad_fork():  # a library looked for a GPU while it was imported: no fork of its process may use one
         os.execve(sys.executable, [sys.executable, "-m", *run], environment)
-    for name in [name for name in sys.modules if name.split(".")[0] in OURS]:
+    for name in [name for name in sys.modules if name.split(".")[0] in PACKAGES]:
         del sys.modules[name]
     sys.path.insert(0, folder)
     sys.argv = run

@@ -62,16 +62,6 @@ def faults(box: Box, places: list[Edge], seed: int) -> Iterator[Fault]:
         yield from processes.faults(box, rng)
 
 
-def tried(box: Box, places: list[Edge], least: int, seed: int, say: Callable[[str], None]) -> list[Found]:
-    """So many faults, each told as it is judged where it was bad."""
-    found = []
-    for fault in islice(faults(box, places, seed), least):
-        found.append(fault())
-        for line in kinds.bad(found[-1:]):
-            say(line)
-    return found
-
-
 def _begin(finished: Path, place: Path) -> None:
     _boxes.append(Box(finished, Path(tempfile.mkdtemp(dir=place))))
 
@@ -85,7 +75,13 @@ def _edges(n: int) -> list[Edge]:
 
 
 def _tried(places: list[Edge], least: int, seed: int) -> list[Found]:
-    return tried(_boxes[0], places, least, seed, lambda line: print(line, flush=True))
+    """So many faults, each told as it is judged where it was bad."""
+    found = []
+    for fault in islice(faults(_boxes[0], places, seed), least):
+        found.append(fault())
+        for line in kinds.bad(found[-1:]):
+            print(line, flush=True)
+    return found
 
 
 def main(arguments: list[str]) -> int:
