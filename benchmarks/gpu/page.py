@@ -41,11 +41,29 @@ WRITING = """### Writing: {texts} texts of {new_tokens} tokens, sampled
 transformers' own at the same size of batch, where a text depends on what is padded beside it.
 """
 
+WHOLE = """### A whole run: the default profile, with its real models
+
+Beside it stands the published data, which a CPU made. Here torch was {torch}, transformers {transformers}, bitsandbytes
+{bitsandbytes}. Seconds are those of a stage from its start to its place in the lock, files written and hashed.
+"""
+
+VECTORS = """Vectors: how far the card's lie from the CPU's in the worst layer, relative to their length, and the lowest rank
+correlation of the two geometries over layers. Then the same of the CPU's own vectors beside its own at fp32. Where the two are
+alike, a card and a CPU differ by as much as the precision itself does: compare readings of one kind of device.
+"""
+
+TEXTS = """What the models wrote, letter by letter:
+"""
+
 
 def page() -> str:
     """The whole page, Markdown."""
-    cards = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(RESULTS.glob("*.json"))]
-    return "\n".join([HEAD, *(part for card in cards for part in of_card(card))])
+    parts = [HEAD]
+    for path in sorted(RESULTS.glob("*.json")):
+        parts += of_card(json.loads(path.read_text(encoding="utf-8")))
+        if (run := RESULTS / "whole" / path.name).is_file():
+            parts += of_run(json.loads(run.read_text(encoding="utf-8")))
+    return "\n".join(parts)
 
 
 def of_card(card: Row) -> Iterator[str]:
@@ -105,6 +123,53 @@ def written(row: Row) -> Row:
         "tokens/s": f"{row['tokens_per_second']:,.0f}",
         "memory": f"{row['peak_bytes'] / 1e9:.1f} GB",
         "texts that are the same beside others": "not tried" if independent is None else f"{independent:.0%}",
+    }
+
+
+def of_run(run: Row) -> Iterator[str]:
+    """The parts of a whole run."""
+    yield WHOLE.format(**run["versions"])
+    yield table(list(map(took, run["took"])))
+    planned = [row for row in run["took"] if row["planned"] is not None]
+    said, were = (sum(row[key] for row in planned) / 60 for key in ("planned", "seconds"))
+    yield f"The plan gave the stages that load a model {said:.1f} minutes, and they took {were:.1f}.\n"
+    yield VECTORS
+    yield table(list(map(vectors, run["vectors"])))
+    same, of = (sum(row[key] for row in run["layers"] if row["precision"] == "fp32") for key in ("same", "layers"))
+    yield f"Layers that rules choose at fp32: {same} of {of} are the same.\n"
+    yield TEXTS
+    yield table(list(map(texts, run["texts"])))
+
+
+def took(row: Row) -> Row:
+    """The stages of a kind."""
+    planned = "" if row["planned"] is None else f"{row['planned']:.0f}"
+    return {"stages": f"{row['stages']} {row['kind']}", "seconds": f"{row['seconds']:.0f}", "the plan's": planned}
+
+
+def vectors(row: Row) -> Row:
+    """One group of vectors, at a precision and a position."""
+    overflown = row["finite"], row["finite_cpu"]
+    return {
+        "model": row["model"],
+        "vectors": row["method"],
+        "precision": row["precision"],
+        "position": row["position"],
+        "from the CPU's": f"{row['apart']:.0e}",
+        "correlation": f"{row['correlation']:.4f}",
+        "CPU's from its fp32": f"{row['apart_fp32']:.0e}" if "apart_fp32" in row else "",
+        "its correlation": f"{row['correlation_fp32']:.4f}" if "correlation_fp32" in row else "",
+        "finite layers": f"{overflown[0]} of {row['layers']}; CPU {overflown[1]}" if min(overflown) < row["layers"] else "all",
+    }
+
+
+def texts(row: Row) -> Row:
+    """What a model wrote for one end."""
+    return {
+        "model": row["model"],
+        "precision": row["precision"],
+        "texts": f"{row['for']} {row['setting']}".strip(),
+        "the CPU's own": f"{row['same']} of {row['texts']}",
     }
 
 

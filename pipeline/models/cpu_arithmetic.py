@@ -21,12 +21,14 @@ from transformers.masking_utils import sdpa_mask
 
 ATTENTION = "sdpa_summed_in_fp32"
 
-# The one operator by which oneDNN takes dense fp32: torch's compiler calls it for every linear map.
-_ONEDNN = torch.backends.mkldnn.is_available() and platform.machine().lower() in ("x86_64", "amd64")  # type: ignore[no-untyped-call]
+_IS_THERE: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
 
-_BF16 = torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # type: ignore[no-untyped-call]
-_MULTIPLIES = {torch.float32: True, torch.float16: False, torch.bfloat16: _BF16}
-"""Whether a CPU multiplies numbers of a type itself; others become fp32 first."""
+# The one operator by which oneDNN takes dense fp32: torch's compiler calls it for every linear map.
+_ONEDNN = _IS_THERE and platform.machine().lower() in ("x86_64", "amd64")
+
+_BF16 = _IS_THERE and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+_BY_FP32 = {torch.float16} if _BF16 else {torch.float16, torch.bfloat16}
+"""Types that a CPU does not multiply itself: operands become fp32 first."""
 
 
 def laid_out(weight: Tensor) -> Tensor:
@@ -125,7 +127,7 @@ def multiply_here(model: PreTrainedModel) -> None:
         for name, child in module.named_children():
             if type(child) is nn.Linear and child.weight.dtype == torch.float32:
                 setattr(module, name, SingleLinear(child))
-            elif type(child) is nn.Linear and not _MULTIPLIES.get(child.weight.dtype, True):
+            elif type(child) is nn.Linear and child.weight.dtype in _BY_FP32:
                 setattr(module, name, HalfLinear(child))
     if model.dtype == torch.float16:
         model.set_attn_implementation(ATTENTION)

@@ -72,9 +72,17 @@ def pick_device(wanted: str) -> torch.device:
 
 
 def load(
-    name: str, entry: ModelEntry, precision: str, device: torch.device, seed: int | None = None, *, writes: bool = False
+    name: str,
+    entry: ModelEntry,
+    precision: str,
+    device: torch.device,
+    seed: int | None = None,
+    *,
+    writes: bool = False,
+    tokenizer: PreTrainedTokenizerBase | None = None,
 ) -> Model:
-    """Load the model of an entry at a precision, with its head if it `writes`; `seed` draws the weights of an untrained twin.
+    """Load the model of an entry at a precision, with its head if it `writes`; `seed` draws the weights of an untrained twin,
+    whose other draws have the same `tokenizer`: a large one takes longer to load than small weights to draw.
 
     Raises InputError for whatever the user can mend: a file or hub id that is missing, gated or broken, weights that the file
     lacks, a tokenizer whose BOS habit is not what the entry says, an untrained twin that is to write.
@@ -92,7 +100,7 @@ def load(
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         _config_is_readable(config, where)
         _shape_is_as_declared(config, entry, where)
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder, local_files_only=True)
         untrained = entry.untrained
         dtype = dtype_of(precision, entry)
         whole = _untrained(config, dtype, seed) if untrained else _trained(folder, precision, dtype, device, where, writes)

@@ -44,6 +44,7 @@ CONCLUSIONS = {
     "report": (20.0, 0.3, 0.0),
 }
 CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
+DRAWN = 6e7  # random weights a second, of one core; a GPU waits for each draw of an untrained twin
 MEASURED = Path("benchmarks/results")  # a file for each card that `make gpu-check` ran on
 
 
@@ -163,7 +164,7 @@ def conclusion_seconds(stage: str, n_readers: int) -> float:
 
 
 def gpu_seconds(on: Card, entry: ModelEntry, precision: str, tokens: float, n_passes: float, n_steps: float = 0.0) -> float:
-    """One stage on a GPU: start, loading, and what its passes and, where it writes, its steps take.
+    """One stage on a GPU: start, loading or drawing weights, and what its passes and, where it writes, its steps take.
 
     `tokens` pass through in `n_passes`: the larger of what their arithmetic and their kernels' starts take. A step gives the
     next token of all texts that are written together.
@@ -174,4 +175,5 @@ def gpu_seconds(on: Card, entry: ModelEntry, precision: str, tokens: float, n_pa
     arithmetic = tokens * 2 * (entry.parameters - looked_up) / on.reading_flops[precision]
     passes = max(arithmetic, n_passes * layers * on.block_seconds[precision])
     step = max(layers * on.step_block_seconds[precision], weight_bytes(entry, precision) / on.step_bytes_per_second[precision])
-    return start + len(entry.draws) * (passes + n_steps * step)
+    drawn = entry.parameters / DRAWN if entry.untrained else 0.0
+    return start + len(entry.draws) * (drawn + passes + n_steps * step)

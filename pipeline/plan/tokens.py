@@ -3,7 +3,7 @@ of others, is said before anything starts. Of a model whose tokenizer is not her
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -32,28 +32,41 @@ UNKNOWN_SAID, UNKNOWN_REFUSED = 0.01, 0.10
 """Shares of a reading's tokens that stand for what a tokenizer does not know."""
 
 
+class Files:
+    """What a folder says of texts. Models may share one: an untrained twin has the tokenizer and the config of the trained."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.unknown: dict[Hashable, float] = {}
+        """Shares of tokens that stand for what the tokenizer does not know, of readings that can be read."""
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+
+    @cached_property
+    def config(self) -> Any:
+        return AutoConfig.from_pretrained(self.folder, local_files_only=True)  # which `trial` could read
+
+
 @dataclass(frozen=True)
 class Asked:
     """A model, and the folder that its tokenizer lies in."""
 
     name: str
     entry: ModelEntry
-    folder: Path
+    files: Files
 
     @property
     def where(self) -> Path:
         return MODELS / f"{self.name}.yaml"
 
-    @cached_property
+    @property
     def tokenizer(self) -> Any:
         try:
-            return AutoTokenizer.from_pretrained(self.folder, local_files_only=True)
+            return self.files.tokenizer
         except Exception as error:  # the libraries meet broken files with errors of every kind
-            raise InputError(f"{self.where}: cannot load the model from {self.folder}: {one_line(error)}") from error
-
-    @cached_property
-    def config(self) -> Any:
-        return AutoConfig.from_pretrained(self.folder, local_files_only=True)  # which `trial` could read
+            raise InputError(f"{self.where}: cannot load the model from {self.files.folder}: {one_line(error)}") from error
 
     @property
     def as_model(self) -> loading.Model:
@@ -65,14 +78,14 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str,
     """Raise InputError, a line for each model, for texts, prompts and questions that a stage would refuse. `texts`: what stands
     in files, by the name of its reading."""
     loading.quiet()
-    said = []
+    said, opened = [], dict[Path, Files]()
     for name, entry in entries.items():
         folder = trial.folder_of(entry)
         if folder is None:
             continue
         try:
             if any(any(folder.glob(file)) for file in FILES):
-                _check(Asked(name, entry, folder), params, texts)
+                _check(Asked(name, entry, opened.setdefault(folder, Files(folder))), params, texts)
             elif entry.hub is None:
                 raise InputError(f"{MODELS / f'{name}.yaml'}: {folder} has no tokenizer ({', '.join(FILES)}); put it there")
         except InputError as error:
@@ -83,15 +96,17 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str,
 
 def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     loading._bos_is_as_declared(of.tokenizer, of.entry, of.where)
-    seen, unknown = set(), dict[Path, float]()
+    unknown = dict[Path, float]()
     for precision in params.precisions_of(of.name):
         for name in params.readings_of(of.name, precision):
             reading = params.reading(name, precision)
             if reading is None or texts[name].is_empty():  # what is written, or fetched, first
                 continue
-            if (same := (str(reading.path), reading.bos, *reading.positions)) not in seen:
-                seen.add(same)
-                unknown[reading.path] = _reads(of, texts[name], reading, {p: params.positions[p] for p in reading.positions})
+            same = (reading.path, of.entry.bos, reading.bos, *reading.positions)
+            if same not in of.files.unknown:
+                positions = {p: params.positions[p] for p in reading.positions}
+                of.files.unknown[same] = _reads(of, texts[name], reading, positions)
+            unknown[reading.path] = of.files.unknown[same]
     for path, share in unknown.items():
         if share > UNKNOWN_SAID:
             print(f"{of.name}: {share:.1%} of the tokens of {path} stand for what its tokenizer does not know")
@@ -141,9 +156,9 @@ def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str
 
 def _why_not(of: Asked, ids: Sequence[int], room: int = 0) -> str | None:
     """Why the model of a config cannot read these tokens, and write as many more as `room`."""
-    if why := lengths.too_long(n := len(ids) + room, of.config):
+    if why := lengths.too_long(n := len(ids) + room, of.files.config):
         return f"it has {n} tokens{f' with {room} that are written' * bool(room)}, and {why}; shorten it"
-    rows = (getattr(of.config, "text_config", None) or of.config).vocab_size
+    rows = (getattr(of.files.config, "text_config", None) or of.files.config).vocab_size
     if max(ids, default=0) >= rows:
         return f"the tokenizer gives the id {max(ids)}, and the model has {rows} (vocab_size); put its own tokenizer there"
     return None

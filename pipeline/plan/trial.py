@@ -6,6 +6,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -32,17 +33,24 @@ def check(
 ) -> None:
     """Raise InputError, a line for each, for models that a stage would refuse. `precisions`: by model; `writers`: those that
     write, are steered or are asked."""
-    said = []
+    said, tried = [], Tried()
     for model, entry in entries.items():
         try:
-            _check(entry, MODELS / f"{model}.yaml", precisions[model], model in writers)
+            _check(entry, MODELS / f"{model}.yaml", precisions[model], model in writers, tried)
         except InputError as error:
             said.append(str(error))
     if said:
         raise InputError(*said)
 
 
-def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bool) -> None:
+class Tried:
+    """What a pass without numbers says of the config of a folder, once: models may share one."""
+
+    def __init__(self) -> None:
+        self.reads, self.writes = cache(why_not), cache(why_no_writer)
+
+
+def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bool, tried: Tried) -> None:
     if entry.gguf is not None and not entry.untrained:
         gguf_header.check(entry.gguf, where)
     folder = folder_of(entry)
@@ -62,7 +70,7 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bo
             raise InputError(
                 f"{folder.name}: its weights are {how}: every precision would be of those; take the original weights"
             )
-    if why := why_not(folder) or (why_no_writer(folder) if writes else None):
+    if why := tried.reads(folder) or (tried.writes(folder) if writes else None):
         raise InputError(f"{where}: {why}")
     config = _config_as_meant(folder, entry, where)
     if entry.untrained:

@@ -240,14 +240,17 @@ def parts_of(asked: Asked, params: ReadingSections, shard: Shard | None = None) 
     device = loading.pick_device(params.read.device)
     batch_texts = {v.name: v.batch_texts for v in params.varied if v.precision == asked.precision}
     parts: dict[str, list[Part]] = {source.name: [] for source in asked.sources}
+    tokenizer = None
     for seed in asked.entry.draws:
         # loaded once for all sources: of a large model, loading and quantising take longer than reading
-        model = loading.load(asked.name, asked.entry, asked.precision, device, seed)
+        model = loading.load(asked.name, asked.entry, asked.precision, device, seed, tokenizer=tokenizer)
+        tokenizer = model.tokenizer
         for source in asked.sources:
             mates = batch_texts.get(source.name)
             plan = BatchPlan.of(params, asked.precision, device, mates)
             with int8.batch_mates(model.body) if mates else contextlib.nullcontext():
                 parts[source.name].append(read_source(source, model, asked.entry, asked.precision, seed, plan, shard))
+        del model  # before the next draw takes as much memory
     return parts
 
 

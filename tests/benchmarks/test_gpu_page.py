@@ -30,3 +30,16 @@ def test_it_has_every_measured_way_of_every_card_and_says_what_failed(monkeypatc
     assert moved == ["2.5e-01"] * 4 + ["5.0e-01"]
     fastest = max(card["reading"], key=lambda row: row["tokens_per_second"])
     assert f"| bf16 | 4,096 | {fastest['tokens_per_second']:,.0f} |" in text
+
+
+def test_what_the_readme_says_of_a_card_was_measured_on_each(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    runs = [json.loads(path.read_text()) for path in (page.RESULTS / "whole").glob("*.json")]
+    assert runs
+    for run in runs:
+        exact = [row for row in run["texts"] if row["precision"] == "fp32"]
+        assert sum(row["texts"] for row in exact) > 1000
+        assert all(row["same"] == row["texts"] for row in exact)
+        coarse = [row for row in run["vectors"] if row["precision"] == "int8"]
+        assert coarse
+        assert all(0.5 < row["apart"] / row["apart_fp32"] < 2 for row in coarse)

@@ -86,7 +86,7 @@ def test_attention_of_fp16_is_that_of_float64_rounded_once(rng):
 @pytest.mark.parametrize("family", ["llama-3.2", "gemma-3", "qwen2.5"])
 @pytest.mark.parametrize("precision", ["fp32", "fp16", "bf16"])
 def test_a_models_states_are_those_of_torchs_own_products(family, precision, model_folders, project, monkeypatch):
-    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, False)
+    monkeypatch.setattr(cpu_arithmetic, "_BY_FP32", {torch.float16, torch.bfloat16})
     project.entry(f"tiny-{family}", family)
     model = loading.load(f"tiny-{family}", load_entry(f"tiny-{family}"), precision, CPU)
     kinds = [type(m).__name__ for m in model.body.modules()]
@@ -99,7 +99,7 @@ def test_a_models_states_are_those_of_torchs_own_products(family, precision, mod
 
 
 def test_bf16_that_the_cpu_multiplies_and_what_is_quantised_stay_as_they_are(project, monkeypatch):
-    monkeypatch.setitem(cpu_arithmetic._MULTIPLIES, torch.bfloat16, True)
+    monkeypatch.setattr(cpu_arithmetic, "_BY_FP32", {torch.float16})
     bf16 = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "bf16", CPU)
     int8 = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "int8", CPU)
     assert "Linear" in {type(m).__name__ for m in bf16.body.modules()}

@@ -54,7 +54,7 @@ def told(model_folders, tmp_path, change):
     change(own)
     entry = ModelEntry(family="f", lineage="l", tuning="base", bos=True, parameters=1e5, folder={"path": own})
     prompts = [tokens.Prompt("key", own, name, "", f"Be {name}.", True, 1) for name in ("one", "two")]
-    tokens._prompts_can_be_told(tokens.Asked("m", entry, own), prompts)
+    tokens._prompts_can_be_told(tokens.Asked("m", entry, tokens.Files(own)), prompts)
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -2,6 +2,8 @@
 
 import re
 import shutil
+from collections import Counter
+from pathlib import Path
 from string import ascii_letters
 
 import pytest
@@ -10,7 +12,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from pipeline.errors import InputError
-from pipeline.plan import plan
+from pipeline.plan import plan, tokens, trial
 from tests.pipeline.plan.refusals import (
     ALONE,
     MODEL,
@@ -97,6 +99,29 @@ def test_what_is_longer_than_a_model_has_positions_for_is_named(project, monkeyp
     with pytest.raises(InputError, match=said) as caught:
         planned(project, monkeypatch, *changes)
     assert "\n" not in str(caught.value)
+
+
+def test_files_that_models_share_are_opened_and_tried_once_and_each_model_is_named(project, monkeypatch):
+    done = Counter()
+
+    def counted(module, name):
+        real = getattr(module, name)
+
+        def call(folder, *given, **options):
+            done[name, Path(folder).name] += 1
+            return real(folder, *given, **options)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(tokens.AutoTokenizer, "from_pretrained")
+    counted(trial, "why_not")
+    project.entry("tiny-untrained", "llama-3.2", seeds=[0, 1])
+    planned(project, monkeypatch)
+    assert set(done.values()) == {1}
+    assert {folder for _, folder in done} == {project.models[name].name for name in ("llama-3.2", "qwen2.5")}
+    stories(text=LONG)(project)
+    with pytest.raises(InputError, match="read by tiny-llama-3.2.*\n.*read by tiny-qwen2.5.*\n.*read by tiny-untrained"):
+        plan.main([])
 
 
 def knows_few(n):
