@@ -16,8 +16,9 @@ from benchmarks.gpu import card, shapes
 from benchmarks.gpu.exactness import relative
 from pipeline.models import loading
 from pipeline.params.reading import Position
-from pipeline.reading import kept, residual
+from pipeline.reading import residual
 from pipeline.reading.batches import BatchPlan
+from pipeline.reading.passes import read
 
 POSITIONS = [
     Position(rule="last"),
@@ -52,7 +53,7 @@ def measured(body: Any, ids: list[list[int]], plan: BatchPlan, device: torch.dev
     shutil.rmtree(scratch, ignore_errors=True)
     start = time.perf_counter()
     with tqdm(disable=True) as silent:
-        kept.read(in_memory(body, device), ids, POSITIONS, [1] * len(ids), plan, scratch, silent)
+        read(in_memory(body, device), ids, POSITIONS, [1] * len(ids), plan, scratch, silent)
     whole = time.perf_counter() - start
     shutil.rmtree(scratch)
     tokens = sum(map(len, ids))

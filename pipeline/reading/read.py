@@ -26,10 +26,11 @@ from pipeline.models import int8, loading
 from pipeline.models.entries import ModelEntry, drawn, load_entry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Position, Reading, ReadingSections
-from pipeline.reading import kept, residual, words
+from pipeline.reading import passes, residual, words
 from pipeline.reading.batches import BatchPlan
 from pipeline.reading.checks import texts_are_text, texts_long_enough
-from pipeline.reading.kept import Shard, in_file, shards_of
+from pipeline.reading.kept import in_file
+from pipeline.reading.shards import Shard, shards_of
 from pipeline.store import layout, writer
 from pipeline.store.provenance import code_digest, digest_of, versions
 from pipeline.texts import stimuli
@@ -186,7 +187,7 @@ def read_tokens(
     # tqdm stays quiet (disable=None) where the output is not a terminal.
     bar = tqdm(total=sum(map(len, ids)), unit="tok", unit_scale=True, desc=label, disable=None)
     with layout.taken(scratch), bar as progress:
-        pooled = kept.read(model, ids, list(source.positions.values()), skip, plan, scratch, progress, word_ends)
+        pooled = passes.read(model, ids, list(source.positions.values()), skip, plan, scratch, progress, word_ends)
     return Part(pooled, lengths, attributes, scratch)
 
 

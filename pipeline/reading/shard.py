@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from pipeline.errors import run_stage
 from pipeline.params.reading import ReadingSections
-from pipeline.reading.kept import Shard
 from pipeline.reading.read import Asked, parts_of
+from pipeline.reading.shards import Shard
 
 
 def main(arguments: list[str]) -> None:

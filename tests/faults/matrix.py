@@ -33,6 +33,8 @@ Fault = Callable[[], Found]
 Edge = tuple[str, Step]
 """An out, and a stage that reads it."""
 
+SAID_EVERY = 25
+
 _boxes: list[Box] = []
 """That of this process, in the long form."""
 
@@ -77,8 +79,10 @@ def _edges(n: int) -> list[Edge]:
 def _tried(places: list[Edge], least: int, seed: int) -> list[Found]:
     """So many faults, each told as it is judged where it was bad."""
     found = []
-    for fault in islice(faults(_boxes[0], places, seed), least):
+    for n, fault in enumerate(islice(faults(_boxes[0], places, seed), least), 1):
         found.append(fault())
+        if n % SAID_EVERY == 0:
+            print(f"{n} of {least} faults by one of the workers", flush=True)
         for line in kinds.bad(found[-1:]):
             print(line, flush=True)
     return found

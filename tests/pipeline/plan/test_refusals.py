@@ -40,7 +40,7 @@ A_STORE = "a store or a table of a stage before: made whole, and damaged later i
 NOT = {
     "pipeline/errors.py:_arguments_are_as_asked": "dvc.yaml gives the arguments",
     "pipeline/errors.py:check_noted": "something changes while a stage runs",
-    "pipeline/reading/kept.py:Shard.parse": "no stage: of a command of its own",
+    "pipeline/reading/shards.py:Shard.parse": "no stage: of a command of its own",
     "pipeline/reading/read.py:Source.of": "dvc.yaml gives the arguments, of lists that params check",
     "pipeline/reading/read.py:overflow_in_words": RUNNING,
     "pipeline/writing/write.py:said_of": RUNNING,
@@ -64,7 +64,7 @@ NOT = {
         ],
         A_STORE,
     ),
-    "pipeline/reading/kept.py:read.in_halves": "the GPU's memory as it is when a text is read; the plan says what it takes",
+    "pipeline/reading/passes.py:read.in_halves": "the GPU's memory as it is when a text is read; the plan says what it takes",
     "pipeline/models/inspection.py:digest_of_file": "a file damaged in the hub's cache: to read all weights takes minutes",
     "pipeline/store/chosen_layers.py:read": A_STORE,
     "pipeline/store/parts.py:joined": A_STORE,

@@ -14,7 +14,7 @@ import pytest
 from pipeline.errors import InputError
 from pipeline.reading import read, residual, shard
 from pipeline.reading.batches import BatchPlan
-from pipeline.reading.kept import Shard
+from pipeline.reading.shards import Shard
 from pipeline.store import layout
 from tests.conftest import ROOT, dvc_environment
 from tests.pipeline.reading.test_read import files_of
