@@ -16,6 +16,7 @@ from gguf import GGUFReader, GGUFValueType, LlamaFileType
 from pipeline.errors import InputError, one_line, some
 from pipeline.models import gguf, packages
 from pipeline.models.entries import Gguf
+from pipeline.plan.weights import said_of
 
 SPLIT, KIND = "split.count", "general.file_type"
 
@@ -44,11 +45,8 @@ def check(gguf_: Gguf, where: Path) -> None:
     dequantised = packages.copy_of(gguf_).is_dir()
     if packages.not_installed([gguf_]) or (dequantised and (gguf_.parts or not (gguf_.carried or Path(gguf_.file).is_file()))):
         return
-    with gguf._whole_file(gguf_, where) as path:
-        try:
-            is_whole(path)
-        except InputError as error:
-            raise InputError(f"{where}: {error}") from None
+    with gguf._whole_file(gguf_, where) as path, said_of(where):
+        is_whole(path)
 
 
 def is_whole(path: Path) -> None:

@@ -4,8 +4,7 @@ weights that are here, and by a pass of its architecture without numbers (torch'
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +13,7 @@ from pipeline.errors import InputError, one_line
 from pipeline.models import hub, inspection, packages
 from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.plan import gguf_header, weights
+from pipeline.plan.weights import said_of
 
 
 def folder_of(entry: ModelEntry) -> Path | None:
@@ -80,15 +80,6 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bo
             weights.are_one_set(folder)
         if entry.folder is not None or (entry.hub is not None and hub.is_cached(entry.hub)):
             weights.are_whole(folder, config, writes)
-
-
-@contextmanager
-def said_of(where: Path) -> Iterator[None]:
-    """Within, what is wrong with a model's files names its entry, too."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{where}: {error}") from None
 
 
 def _config_is_whole(folder: Path, where: Path) -> None:

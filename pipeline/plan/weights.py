@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,15 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 POINTER = b"version https://git-lfs"
 PLAIN = {"F64", "F32", "F16", "BF16", "I64", "BOOL"}
 """Dtypes of numbers that stand for themselves; the last two are of positions and masks."""
+
+
+@contextmanager
+def said_of(where: Path) -> Iterator[None]:
+    """Within, what is wrong with a model's files names its entry, too."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
 
 
 def are_files(folder: Path) -> None:
