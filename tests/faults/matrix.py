@@ -2,8 +2,9 @@
 
     python -m tests.faults.matrix FAULTS
 
-Puts so many faults and more into a small finished run, on every core at once, prints counts by kind, and fails where one
-was silent, ended in a traceback, or could not be mended as its message says.
+Puts so many faults and more into a small finished run, on every core at once, in rounds that each have every kind. Prints
+counts by kind, also where it is stopped, and fails where one was silent, ended in a traceback, or could not be mended as its
+message says.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from itertools import count, islice
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 from random import Random
 
@@ -32,8 +32,6 @@ Fault = Callable[[], Found]
 
 Edge = tuple[str, Step]
 """An out, and a stage that reads it."""
-
-SAID_EVERY = 25
 
 _boxes: list[Box] = []
 """That of this process, in the long form."""
@@ -56,12 +54,11 @@ def spoiled(box: Box, places: list[Edge], rng: Random) -> Iterator[Fault]:
             yield lambda out=out, step=step, kind=kind, how=how, humble=humble: box.spoil(step, out, kind, how, rng, humble)
 
 
-def faults(box: Box, places: list[Edge], seed: int) -> Iterator[Fault]:
-    """Faults without end: damage at every edge, and what happens to processes, each kind as often as another."""
-    for n in count():
-        rng = seeded(seed, n)
-        yield from spoiled(box, places, rng)
-        yield from processes.faults(box, rng)
+def a_round(box: Box, places: list[Edge], n: int) -> Iterator[Fault]:
+    """Damage at edges, and what happens to processes, each kind as often as in another round."""
+    rng = seeded(n)
+    yield from spoiled(box, places, rng)
+    yield from processes.faults(box, rng)
 
 
 def _begin(finished: Path, place: Path) -> None:
@@ -76,13 +73,15 @@ def _edges(n: int) -> list[Edge]:
     return edges(_boxes[0], _boxes[0].steps[n])
 
 
-def _tried(places: list[Edge], least: int, seed: int) -> list[Found]:
-    """So many faults, each told as it is judged where it was bad."""
+def _size(places: list[Edge]) -> int:
+    return sum(1 for _ in a_round(_boxes[0], places, 0))
+
+
+def _tried(places: list[Edge], n: int) -> list[Found]:
+    """The faults of a round, each told as it is judged where it was bad."""
     found = []
-    for n, fault in enumerate(islice(faults(_boxes[0], places, seed), least), 1):
+    for fault in a_round(_boxes[0], places, n):
         found.append(fault())
-        if n % SAID_EVERY == 0:
-            print(f"{n} of {least} faults by one of the workers", flush=True)
         for line in kinds.bad(found[-1:]):
             print(line, flush=True)
     return found
@@ -100,14 +99,20 @@ def main(arguments: list[str]) -> int:
         finished.mkdir()
         patch.chdir(finished)
         finish(Project(finished, models))
-        n = os.cpu_count() or 1
         spawn = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(n, spawn, _begin, (finished, place)) as pool:
+        with ProcessPoolExecutor(os.cpu_count(), spawn, _begin, (finished, place)) as pool:
             places = [edge for own in pool.map(_edges, range(pool.submit(_steps).result())) for edge in own]
-            found = [f for own in pool.map(_tried, [places] * n, [-(-least // n)] * n, range(n)) for f in own]
+            rounds = -(-least // pool.submit(_size, places).result())
+            found = list[Found]()
+            try:
+                for own in as_completed([pool.submit(_tried, places, number) for number in range(rounds)]):
+                    found += own.result()
+                    print(f"{len(found)} faults in {(time.monotonic() - began) / 60:.0f} minutes", flush=True)
+            except KeyboardInterrupt:
+                print(f"stopped before the end: {least} were asked for", flush=True)
+                pool.shutdown(cancel_futures=True)
     print(kinds.table(found))
-    print(f"{len(found)} faults in {(time.monotonic() - began) / 60:.0f} minutes")
-    return 1 if kinds.bad(found) else 0
+    return 1 if kinds.bad(found) or len(found) < least else 0
 
 
 if __name__ == "__main__":
