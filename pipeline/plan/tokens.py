@@ -102,7 +102,7 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
             reading = params.reading(name, precision)
             if reading is None or texts[name].is_empty():  # what is written, or fetched, first
                 continue
-            same = (reading.path, of.entry.bos, reading.bos, *reading.positions)
+            same = of.entry.bos, reading.model_dump_json(include={"path", "columns", "emotions", "positions", "bos"})
             if same not in of.files.unknown:
                 positions = {p: params.positions[p] for p in reading.positions}
                 of.files.unknown[same] = _reads(of, texts[name], reading, positions)
