@@ -149,7 +149,7 @@ def took(row: Row) -> Row:
 
 def vectors(row: Row) -> Row:
     """One group of vectors, at a precision and a position."""
-    overflown = row["finite"], row["finite_cpu"]
+    finite = row["finite"], row["finite_cpu"]
     return {
         "model": row["model"],
         "vectors": row["method"],
@@ -159,7 +159,7 @@ def vectors(row: Row) -> Row:
         "correlation": f"{row['correlation']:.4f}",
         "CPU's from its fp32": f"{row['apart_fp32']:.0e}" if "apart_fp32" in row else "",
         "its correlation": f"{row['correlation_fp32']:.4f}" if "correlation_fp32" in row else "",
-        "finite layers": f"{overflown[0]} of {row['layers']}; CPU {overflown[1]}" if min(overflown) < row["layers"] else "all",
+        "finite layers": f"{finite[0]} of {row['layers']}; CPU {finite[1]}" if min(finite) < row["layers"] else "all",
     }
 
 

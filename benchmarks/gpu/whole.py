@@ -24,10 +24,10 @@ from scipy.stats import spearmanr
 
 from pipeline import opening
 from pipeline.params.base import PARAMS
-from pipeline.plan import check, costs, stages, workload
+from pipeline.plan import check, costs, repro, stages, workload
 from pipeline.store import layout
 
-RESULTS = Path("benchmarks/results/whole")
+RESULTS = costs.MEASURED / "whole"
 SECOND = re.compile(r"^(\d+\.?\d*) (.*)")
 TOLD = ("text", "reply")  # columns with what a model wrote
 
@@ -41,8 +41,8 @@ def seconds(course: Iterable[str]) -> dict[str, float]:
         if (timed := SECOND.match(line)) is None:
             continue
         now, said = float(timed[1]), timed[2]
-        if begins := re.match(r"Running stage '([^']+)'", said):
-            running, began = begins[1], now
+        if (begins := repro.LINE.match(said)) and begins["runs"]:
+            running, began = begins["stage"], now
         elif said.startswith("Updating lock file") and running:
             found[running] = now - began
             running = ""
@@ -81,8 +81,10 @@ def vectors(card: Path, cpu: Path) -> Iterator[Row]:
                     a, b = (_layers(x, **of) for x in (here, there))
                     row = {"model": model, "method": method, **of, "layers": len(a)}
                     row |= {"finite": int(_finite(a).sum()), "finite_cpu": int(_finite(b).sum())}
-                    exact = _layers(there, precision="fp32", position=position)
-                    yield row | _apart(a, b, "") | (_apart(b, exact, "_fp32") if precision != "fp32" else {})
+                    row |= _apart(a, b, "")
+                    if precision != "fp32":
+                        row |= _apart(b, _layers(there, precision="fp32", position=position), "_fp32")
+                    yield row
 
 
 def _layers(dataset: xr.Dataset, **of: str) -> np.ndarray:

@@ -49,10 +49,9 @@ def test_vectors_lie_as_far_apart_as_by_hand_where_both_are_finite(rng):
 @pytest.fixture
 def off(finished, tmp_path):
     """The finished project as a card would have made it that wrote one text otherwise."""
-    for name in ("data/vectors.zarr", "data/layers", "data/writings", "data/steered", "data/transcripts"):
+    for name in ("data/vectors.zarr", "data/layers", "data/steered", "data/transcripts"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).symlink_to(finished.folder / name)
-    (tmp_path / "data/writings").unlink()
     for path in (finished.folder / layout.WRITINGS).rglob("*.parquet"):
         rows = pl.read_parquet(path)
         to = tmp_path / path.relative_to(finished.folder)
@@ -62,7 +61,7 @@ def off(finished, tmp_path):
     return tmp_path
 
 
-def test_what_a_card_made_is_counted_and_the_page_says_it(in_finished, off, monkeypatch, tmp_path):
+def test_what_a_card_made_is_counted_and_the_page_says_it(in_finished, off):
     rows = list(whole.vectors(off, in_finished.folder))
     assert rows
     assert all(row["apart"] == 0 and row["correlation"] == pytest.approx(1) for row in rows)
