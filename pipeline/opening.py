@@ -53,7 +53,9 @@ def table(name: str, root: Root = None) -> pl.DataFrame:
     """A table of `data/tables/`, in parts or not, or all `layers`. Raises InputError for an unknown name, and for what is
     missing or of other columns."""
     if name == LAYERS.name:
-        return chosen_layers.read(_there(layout.CHOSEN_LAYERS, root))
+        folder = _there(layout.CHOSEN_LAYERS, root)
+        is_recorded(folder, home(root))
+        return chosen_layers.read(sorted(path.stem for path in folder.glob("*.parquet")), folder)
     of = TABLES[is_known(name, [*TABLES, LAYERS.name], "table")]
     return parts.joined(of, [_rows(path, of, root) for path in parts.paths(of)])
 
@@ -61,7 +63,9 @@ def table(name: str, root: Root = None) -> pl.DataFrame:
 def layers(model: str, root: Root = None) -> pl.DataFrame:
     """The layer that each rule chooses of a model or a reader of words, on all topics and on halves of them: columns of
     `pipeline.schemas.geometry`. Raises InputError for what is missing, not readable, or of other columns."""
-    return _rows(layout.chosen_layers_path(model), LAYERS, root)
+    path = _there(layout.chosen_layers_path(model), root)
+    is_recorded(path.parent, home(root))
+    return chosen_layers.of(model, path.parent)
 
 
 def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:

@@ -135,7 +135,7 @@ def of_code() -> str:
 
 def load_known(params: ClaimSections) -> Known:
     read = {name: tables.read_table(TABLES[name]) for name in READ}
-    read |= {"layers": chosen_layers.read(), "transcripts": behaviour.transcripts(params.behaviour)}
+    read |= {"layers": chosen_layers.read(params.read.models), "transcripts": behaviour.transcripts(params.behaviour)}
     return Known(read, params, load_entries(params))
 
 

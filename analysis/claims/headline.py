@@ -80,7 +80,7 @@ def main(arguments: list[str]) -> None:
     made = {
         "verdicts": verdicts(tables.read_table(CLAIMS)),
         "lineages": across_lineages(tables.read_table(LINEAGES), geometry),
-        "models": readers(geometry, chosen_layers.read(), precisions, report),
+        "models": readers(geometry, chosen_layers.read(precisions), precisions, report),
     }
     with layout.whole_or_nothing(METRICS) as scratch:
         scratch.write_text(json.dumps(made, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -101,7 +101,7 @@ def rows(params: Params, entries: dict[str, ModelEntry], read: dict[str, pl.Data
 
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    read = {"geometry": tables.read_table(GEOMETRY), "layers": chosen_layers.read()}
+    read = {"geometry": tables.read_table(GEOMETRY), "layers": chosen_layers.read(params.read.models)}
     tables.write_table(MATURITY, rows(params, load_entries(params), read))
 
 

@@ -22,6 +22,7 @@ from pipeline.params.confounds import Experiment
 from pipeline.params.report import ReportSections
 from pipeline.params.rsa import RsaSections
 from pipeline.params.writing import WritingSections, reading_name
+from pipeline.store import chosen_layers
 
 MIDDLE = "middle"
 """The rule that takes the layer in the middle, as the published generation does."""
@@ -75,10 +76,11 @@ class Measured:
 
 
 class Measuring:
-    """The cells of one model, each measured once. `chosen`: its rows of the table `layers`, on all units."""
+    """The cells of one model, each measured once."""
 
-    def __init__(self, model: str, chosen: pl.DataFrame, params: CellSections) -> None:
-        self.model, self.chosen, self.params = model, chosen, params
+    def __init__(self, model: str, params: CellSections) -> None:
+        self.model, self.params = model, params
+        self.chosen = chosen_layers.of(model).filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
         self.datasets = cache(self._dataset)
         self.measured = cache(self._measure)
 

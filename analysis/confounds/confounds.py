@@ -7,18 +7,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from analysis.confounds import factorial, shapley
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
-from analysis.confounds.factorial import STORIES, Cell
+from analysis.confounds.factorial import Cell
 from analysis.rsa import pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.confounds import ConfoundsSections
 from pipeline.schemas.confounds import CONFOUNDS, TOTAL
-from pipeline.store import chosen_layers, tables
+from pipeline.store import tables
 
 Row = dict[str, Any]
 
@@ -117,10 +116,9 @@ def _in_short(reasons: list[str | None]) -> str | None:
 @parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
     made: list[Row] = []
     for model in params.write.models:
-        made += pair_rows(Measuring(model, chosen.filter(model=model), params), params)
+        made += pair_rows(Measuring(model, params), params)
     tables.write_table(CONFOUNDS, made)
 
 

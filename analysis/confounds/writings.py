@@ -11,7 +11,7 @@ import polars as pl
 import xarray as xr
 
 from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
-from analysis.confounds.factorial import STORIES, Cell
+from analysis.confounds.factorial import Cell
 from analysis.rsa import gram, names, parallel, split_half
 from analysis.rsa.gram import Design
 from analysis.rsa.split_half import finite_or_none
@@ -20,7 +20,7 @@ from pipeline.params.corpus import Corpus, CorpusSections
 from pipeline.params.writing import WritingRead
 from pipeline.schemas import written
 from pipeline.schemas.writings import WRITINGS
-from pipeline.store import chosen_layers, layout, tables
+from pipeline.store import layout, tables
 from pipeline.texts import labels
 
 Row = dict[str, Any]
@@ -119,10 +119,9 @@ def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Mea
 @parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), variant="centred", setting=STORIES)
     made: list[Row] = []
     for model in params.write.models:
-        made += writing_rows(Measuring(model, chosen.filter(model=model), params), params)
+        made += writing_rows(Measuring(model, params), params)
     tables.write_table(WRITINGS, made)
 
 

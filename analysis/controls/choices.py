@@ -194,7 +194,7 @@ def common_or_reason(r: Readout, layer: int, labels: set[str], params: Params) -
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = chosen_layers.read().filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
+    chosen = chosen_layers.read(params.readers).filter(pl.col("halving").is_null(), layer_rule=names.CV, variant=VARIANT)
     keys: Row = {"position": params.report.position, "variant": VARIANT, "layer_rule": names.CV, "emotions": names.ALL_PAIRS}
     sides: list[Side] = []
     stacks: list[layer_map.Stack] = []

@@ -184,7 +184,7 @@ def all_rows(measured: list[Measured], params: Params) -> dict[str, list[Row]]:
 @parallel.one_thread
 def main(arguments: list[str]) -> None:
     params = Params.load()
-    chosen = chosen_layers.read().filter(pl.col("halving").is_null())
+    chosen = chosen_layers.read(params.readers).filter(pl.col("halving").is_null())
     measured = []
     for readout in readouts(params, load_entries(params)):
         own = readout.rows_of(chosen, layer_rule=names.CV, variant=VARIANT)["layer"]

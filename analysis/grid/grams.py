@@ -183,7 +183,7 @@ def _grams(one: xr.Dataset, variant: str, chosen: pl.DataFrame, neutral_label: s
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = chosen_layers.read()
+    chosen = chosen_layers.read(params.readers)
     reference = {model: params.reference_of(model) for model in params.models}
     here = (r for r in readouts(params, entries, params.report.position))
     exact = (r for r in here if r.reader.precision in (None, reference.get(r.reader.model)))

@@ -49,7 +49,7 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
 def main(arguments: list[str]) -> None:
     params = Params.load()
     entries = load_entries(params)
-    chosen = chosen_layers.read()
+    chosen = chosen_layers.read(params.readers)
     made: dict[str, list[Row]] = {table.name: [] for table in (PAIRS, CHOICES, BEYOND, LINEAGES)}
     # one variant at a time: the Gram matrices of many readers fill a memory
     for position, variant in product(params.geometry.positions, layout.VARIANTS):

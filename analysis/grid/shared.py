@@ -34,7 +34,7 @@ class Params(PairSections, ReportSections, SharedSections):
 def group_of(params: Params, entries: dict[str, ModelEntry]) -> list[ReaderGrams]:
     """Every reader at its model's reference precision that has a best layer, with its Gram matrix there; of an untrained twin
     its first draw."""
-    kinds, chosen, variant = Kinds.of(params, entries), chosen_layers.read(), params.report.variant
+    kinds, chosen, variant = Kinds.of(params, entries), chosen_layers.read(params.readers), params.report.variant
     made = []
     for here in readouts(params, entries, params.report.position):
         reader = here.reader

@@ -9,3 +9,8 @@ from pipeline.params.vectors import VectorsSections
 
 class ReaderSections(ReadingSections, VectorsSections, GeometrySections):
     """What says who reads the stories, and which numbers count."""
+
+    @property
+    def readers(self) -> list[str]:
+        """Who reads the stories, by name: models, and readers of words alone."""
+        return [*self.models, *self.words]

@@ -204,4 +204,4 @@ class View:
 def load_view() -> View:
     params = Params.load()
     read = {name: parts.read(TABLES[name]) for name in VIEWED}
-    return View.of(params, load_entries(params), read | {"layers": chosen_layers.read()})
+    return View.of(params, load_entries(params), read | {"layers": chosen_layers.read(params.readers)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Collection, Iterable
 from functools import lru_cache
@@ -65,16 +66,24 @@ def published(root: Path) -> list[dict[str, Any]]:
 
 
 def is_recorded(path: Path, root: Path) -> None:
-    """Raise InputError for a file of an out that is not the one which dvc.lock records: it is of another run, which every
-    digest in it allows, or was made by a stage that somebody ran by hand. DVC itself would make it anew."""
+    """Raise InputError for an out, a file or a folder, that is not the one which dvc.lock records: it is of another run, which
+    every digest in it allows, or was made by a stage that somebody ran by hand, or lacks a file. DVC itself would make it
+    anew."""
     if not path.is_relative_to(root):
         return
     recorded = {out["path"]: out.get("md5") for out in outs_of(root)}.get(path.relative_to(root).as_posix())
-    if recorded is not None and path.is_file():
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "md5").hexdigest()
-        if found != recorded:
-            raise InputError(f"{path}: not what dvc.lock of this repository records: of another run, or older; {MEND}")
+    if recorded is not None and path.exists() and _md5(path) != recorded:
+        raise InputError(f"{path}: not what dvc.lock of this repository records: of another run, or older; {MEND}")
+
+
+def _md5(path: Path) -> str:
+    """As DVC records it: of a folder, that of the list of its files with theirs; hidden ones, as file managers leave, aside."""
+    if path.is_dir():
+        files = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
+        listed = [{"md5": _md5(p), "relpath": p.relative_to(path).as_posix()} for p in files]
+        return f"{hashlib.md5(json.dumps(listed).encode(), usedforsecurity=False).hexdigest()}.dir"
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest()
 
 
 def pushed(root: Path) -> list[str]:

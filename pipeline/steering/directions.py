@@ -14,8 +14,7 @@ from pipeline.errors import InputError, nearest, note_file, one_line
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.steering import Steering
-from pipeline.schemas.geometry import LAYERS
-from pipeline.store import arrays, layout, tables
+from pipeline.store import arrays, chosen_layers, layout
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -135,9 +134,7 @@ def targets_of(name: str, precision: str, steering: Steering, neutral: str | Non
     What steers by our rule is made of one half of the topics, what scores of the other, so that no passage stands on both
     sides. The published vector is made of all topics, as published: it shares with its scorer that one half of its passages.
     """
-    chosen = tables.read_rows(layout.chosen_layers_path(name), LAYERS.columns).filter(
-        precision=precision, setting=STORIES, variant="centred"
-    )
+    chosen = chosen_layers.of(name).filter(precision=precision, setting=STORIES, variant="centred")
 
     def layer(position: str, rule: str) -> int | None:
         found = chosen.filter(position=position, layer_rule=rule)["layer"]

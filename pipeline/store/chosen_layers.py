@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,18 @@ def write(rows: list[dict[str, Any]]) -> None:
             tables.write_rows(own, folder / layout.chosen_layers_path(str(model)).name, LAYERS.metadata)
 
 
-def read(folder: Path | None = None) -> pl.DataFrame:
-    """The rows of all files of `data/layers` (or of a folder like it), columns of LAYERS, sorted by its keys. Raises InputError
-    for what is missing, not readable, or differs."""
-    own = folder or layout.CHOSEN_LAYERS
-    paths = sorted(own.glob("*.parquet"))
-    if not paths:
-        raise InputError(f"{own}: not there; make it with `dvc repro`")
-    return pl.concat([tables.read_rows(path, LAYERS.columns) for path in paths]).sort(LAYERS.keys, nulls_last=False)
+def of(model: str, folder: Path | None = None) -> pl.DataFrame:
+    """The rows of one model or reader of words, columns of LAYERS, from `data/layers` or a folder like it. Raises InputError
+    for what is missing, not readable, of other columns, or another model's."""
+    path = (folder or layout.CHOSEN_LAYERS) / layout.chosen_layers_path(model).name
+    rows = tables.read_rows(path, LAYERS.columns)
+    if others := rows.filter(pl.col("model") != model)["model"].unique().sort().to_list():
+        raise InputError(f"{path}: its rows are of {others[0]}; remove it and run `dvc repro`")
+    return rows
+
+
+def read(models: Iterable[str], folder: Path | None = None) -> pl.DataFrame:
+    """The rows of several, sorted by the keys of LAYERS. Whoever reads says of whom: a folder cannot tell what it has lost.
+    Raises InputError as `of` does."""
+    none = pl.DataFrame(schema=LAYERS.columns)
+    return pl.concat([none, *(of(model, folder) for model in models)]).sort(LAYERS.keys, nulls_last=False)

@@ -120,7 +120,7 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
     with _unfinished(SCRATCH) as folder:
         yield folder / path.name
         check_noted()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        _make(path.parent)
         try:
             _put(folder / path.name, path, folder)
         except OSError as error:
@@ -131,6 +131,15 @@ def whole_or_nothing(path: Path) -> Iterator[Path]:
                 copy = shutil.copytree if (folder / path.name).is_dir() else shutil.copyfile
                 copy(folder / path.name, beside / path.name)
                 _put(beside / path.name, path, beside)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder and those above it. Raises InputError where something else stands there."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        other = next((p for p in (folder, *folder.parents) if os.path.lexists(p) and not p.is_dir()), folder)
+        raise InputError(f"{other}: no folder, as it should be; remove it and run `dvc repro`") from error
 
 
 def _put(made: Path, path: Path, folder: Path) -> None:
@@ -150,7 +159,7 @@ def _put(made: Path, path: Path, folder: Path) -> None:
 @contextmanager
 def _unfinished(place: Path) -> Iterator[Path]:
     """A new folder in a place, removed at the end; those that a kill left there are removed before."""
-    place.mkdir(parents=True, exist_ok=True)
+    _make(place)
     for lock in sorted(place.glob(f"{UNFINISHED}*.lock")):
         discard(lock.with_suffix(""))
     with _locked(place / f"{UNFINISHED}{uuid.uuid4().hex}") as folder:
@@ -164,7 +173,7 @@ def _unfinished(place: Path) -> Iterator[Path]:
 @contextmanager
 def taken(folder: Path) -> Iterator[Path]:
     """A folder of scratch that no other process uses meanwhile; raises InputError where one does. What is in it stays."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    _make(folder.parent)
     try:
         with _locked(folder):
             folder.mkdir(exist_ok=True)

@@ -110,6 +110,7 @@ class Box:
             elif os.path.lexists(place):
                 place.unlink()
         for own in [*(other for other in self.missing() if other != step), step]:  # what `dvc repro` runs
+            self.remove(own)
             if (judged := self.judge(own, self.runner.again(own)))[0] != SAME:
                 return STUCK, f"after the remedy of '{said}': {judged}"
         return CLEAR, said

@@ -28,8 +28,7 @@ WHO = "tiny-llama-3.2"
 
 @pytest.fixture
 def one(in_finished):
-    chosen = opening.table("layers").filter(pl.col("halving").is_null(), variant="centred", setting="stories", model=WHO)
-    return Measuring(WHO, chosen, Params.load())
+    return Measuring(WHO, Params.load())
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def unread(one):
     """The comparisons of the default profile, most of whose texts nobody has read here."""
     asked = Params.load(ROOT / "profiles/default.yaml").confounds
     params = one.params.model_copy(update={"confounds": asked})
-    rows = confounds.pair_rows(Measuring(WHO, one.chosen, params), params)
+    rows = confounds.pair_rows(Measuring(WHO, params), params)
     return pl.DataFrame([CONFOUNDS.blank() | row for row in rows], schema=CONFOUNDS.columns)
 
 

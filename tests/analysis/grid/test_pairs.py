@@ -18,7 +18,7 @@ from pipeline.params.rsa import Rsa
 from pipeline.schemas.choices import CHOICES, READOUTS
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.pairs import PAIRS
-from pipeline.store import chosen_layers, layout, parts, tables
+from pipeline.store import layout, parts, tables
 from tests.conftest import CONCLUDE, Project, crossed
 from tests.reference import cosine_rdm
 
@@ -265,7 +265,7 @@ def test_the_tables_are_the_same_bytes_every_time(in_finished, tmp_path, monkeyp
     monkeypatch.setattr(tables, "TABLES", tmp_path / "tables")
     monkeypatch.setattr(layout, "SCRATCH", tmp_path / "scratch")
     in_finished.run(*CONCLUDE[:-1])
-    assert chosen_layers.read().equals(layers_table)
+    assert opening.table("layers").equals(layers_table)
     assert contents() == before
 
 

@@ -5,11 +5,12 @@ import shutil
 
 import polars as pl
 import pytest
+from dvc.repo import Repo
 
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.schemas.geometry import GEOMETRY
-from pipeline.store import tables
+from pipeline.store import layout, tables
 from tests.conftest import STAGES, write_yaml
 
 PATH = tables.table_path("geometry")
@@ -54,6 +55,30 @@ def test_a_table_that_no_lock_records_opens(repository):
     assert opening.table("geometry").height == 3
     (repository / "dvc.lock").write_text("{")
     assert opening.table("geometry").height == 3
+
+
+@pytest.fixture
+def folder(finished, tmp_path, monkeypatch):
+    """A checkout whose dvc.lock records the layers as DVC itself does, and that holds them."""
+    (tmp_path / "data").mkdir()
+    shutil.copytree(finished.folder / "data/models", tmp_path / "data/models")
+    shutil.copytree(finished.folder / layout.CHOSEN_LAYERS, tmp_path / layout.CHOSEN_LAYERS)
+    shutil.copy(finished.folder / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    with Repo.init(no_scm=True) as repo:
+        repo.run(name="geometry", cmd="true", outs_persist=[str(layout.CHOSEN_LAYERS)], no_exec=True)
+        repo.commit(force=True)
+    return tmp_path / layout.CHOSEN_LAYERS
+
+
+@pytest.mark.parametrize("opened", [lambda: opening.table("layers"), lambda: opening.layers("tfidf")])
+def test_a_folder_that_has_lost_a_file_is_not_the_one_that_the_lock_records(folder, opened):
+    """Nobody who opens it knows which there should be."""
+    (folder / ".DS_Store").write_text("left by a file manager")
+    assert opened().height > 10
+    (folder / "tiny-qwen2.5.parquet").unlink()
+    with pytest.raises(InputError, match="data/layers: not what dvc.lock of this repository records: .*`make pull`"):
+        opened()
 
 
 def test_of_a_stage_the_lock_holds_the_params_that_its_tables_are_complete_against():

@@ -12,7 +12,7 @@ from pipeline.store import chosen_layers, layout
 
 def test_every_model_and_reader_of_words_has_a_file_and_together_they_are_one_table(in_finished):
     params = Params.load()
-    table = chosen_layers.read()
+    table = chosen_layers.read([*params.models, *params.words])
     assert {path.stem for path in layout.CHOSEN_LAYERS.iterdir()} == {*params.models, *params.words} == {*table["model"]}
     assert opening.table("layers").equals(table)
     for model in params.models:
@@ -29,12 +29,41 @@ def test_of_each_rule_the_choice_on_all_topics_stands_first(in_finished):
     assert own["halving"].null_count() < own.height
 
 
-def test_a_dropped_model_has_no_file_and_no_file_is_an_error(in_finished, tmp_path, monkeypatch):
-    rows = chosen_layers.read()
+@pytest.fixture
+def elsewhere(in_finished, tmp_path, monkeypatch) -> pl.DataFrame:
+    """All rows; they are written to, and read from, a folder that does not hold them yet."""
+    rows = opening.table("layers")
     monkeypatch.setattr(layout, "CHOSEN_LAYERS", tmp_path / "layers")
-    with pytest.raises(InputError, match="layers: not there; make it with `dvc repro`"):
-        chosen_layers.read()
-    chosen_layers.write(rows.to_dicts())
-    assert chosen_layers.read().equals(rows)
-    chosen_layers.write(rows.filter(pl.col("model") != "tiny-qwen2.5").to_dicts())
-    assert "tiny-qwen2.5" not in chosen_layers.read()["model"].to_list()
+    return rows
+
+
+def test_a_dropped_model_has_no_file(elsewhere):
+    everyone = elsewhere["model"].unique().to_list()
+    chosen_layers.write(elsewhere.to_dicts())
+    assert chosen_layers.read(everyone).equals(elsewhere)
+    chosen_layers.write(elsewhere.filter(pl.col("model") != "tiny-qwen2.5").to_dicts())
+    assert not layout.chosen_layers_path("tiny-qwen2.5").exists()
+
+
+def test_of_nobody_there_are_no_rows(elsewhere):
+    assert chosen_layers.read([]).schema == LAYERS.columns
+
+
+def test_a_reader_whose_file_is_missing_is_never_left_out(elsewhere):
+    """It was: `corpus` and others came to an end without a model, and without a word."""
+    everyone = elsewhere["model"].unique().to_list()
+    with pytest.raises(InputError, match=r"layers/.*parquet: not there; make it with `dvc repro`"):
+        chosen_layers.read(everyone)
+    chosen_layers.write(elsewhere.to_dicts())
+    layout.chosen_layers_path("tfidf").unlink()
+    with pytest.raises(InputError, match=r"layers/tfidf.parquet: not there; make it with `dvc repro`"):
+        chosen_layers.read(everyone)
+
+
+def test_a_file_in_anothers_place_is_named(elsewhere):
+    """Every digest in it is right."""
+    chosen_layers.write(elsewhere.to_dicts())
+    own, other = map(layout.chosen_layers_path, ("tiny-qwen2.5", "tiny-llama-3.2"))
+    own.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match=r"qwen2.5.parquet: its rows are of tiny-llama-3.2; remove it and run `dvc repro`"):
+        chosen_layers.of("tiny-qwen2.5")

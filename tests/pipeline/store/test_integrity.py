@@ -44,7 +44,7 @@ def vectors():
 
 
 def layers():
-    return chosen_layers.read()
+    return chosen_layers.of(A)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,14 @@ def test_the_new_takes_the_place_of_the_old_whatever_it_was(old, new):
     assert not left()
 
 
+@pytest.mark.parametrize("other", ["file", "dead link"])
+@pytest.mark.parametrize("place", ["data", ".scratch"])
+def test_something_else_where_a_folder_should_be_is_named(place, other):
+    Path(place).write_text("a note") if other == "file" else Path(place).symlink_to("nowhere")
+    with pytest.raises(InputError, match=f"^{place}: no folder, as it should be; remove it and run `dvc repro`"):
+        make("new")
+
+
 def other_disk(monkeypatch):
     """A kernel for which `.scratch` is another file system than `data`."""
 
