@@ -4,6 +4,7 @@ this process for, which starts them in the same way: a fork that started one its
 
 from __future__ import annotations
 
+import contextlib
 import filecmp
 import multiprocessing
 import os
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import time
 import warnings
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,8 @@ def context() -> multiprocessing.context.ForkServerContext:
     os.environ |= {"OMP_NUM_THREADS": "2", "POLARS_MAX_THREADS": "2", "HF_HUB_OFFLINE": "1"}
     found = multiprocessing.get_context("forkserver")
     found.set_forkserver_preload(list(IMPORTED))
+    with contextlib.chdir(ROOT):  # where it looks for our modules; one that it does not find it leaves out without a word
+        forkserver.ensure_running()
     return found
 
 
