@@ -202,7 +202,7 @@ def stacked(draws: list[residual.Pooled]) -> residual.Pooled:
     return residual.Pooled(*map(together, zip(*draws, strict=True)))
 
 
-def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str) -> None:
+def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, precision: str, path: Path) -> None:
     """Put the parts of one source together, one per seed of a twin, and write its store."""
     pooled = parts[0].pooled
     if entry.seeds is not None:
@@ -213,7 +213,11 @@ def write(source: Source, parts: list[Part], name: str, entry: ModelEntry, preci
     last = parts[-1]
     attributes = last.attributes | {"not_finite": not_finite}
     result = dataset(pooled, source.frame, last.n_tokens, list(source.positions), attributes, entry.seeds)
-    writer.write_activations(result, layout.activations_path(name, precision, source.name))
+    writer.write_activations(result, path)
+
+
+def discard(parts: list[Part]) -> None:
+    """Remove what was kept of parts, once it is in the store."""
     for part in parts:
         for folder in (part.scratch, *shards_of(part.scratch)):
             layout.discard(folder)
@@ -260,7 +264,9 @@ def main(arguments: list[str]) -> None:
     asked = Asked.of(arguments, params)
     parts = parts_of(asked, params)
     for source in asked.sources:
-        write(source, parts[source.name], asked.name, asked.entry, asked.precision)
+        path = layout.activations_path(asked.name, asked.precision, source.name)
+        write(source, parts[source.name], asked.name, asked.entry, asked.precision, path)
+        discard(parts[source.name])
 
 
 if __name__ == "__main__":

@@ -49,6 +49,7 @@ def main(arguments: list[str]) -> None:
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
     plan = BatchPlan.of(params, precision, model.device)
+    parts: list[tuple[read.Source, read.Part]] = []
     for context in of.readings:
         own = source(of, context, texts, name, params)
         ids, skip = token_ids(texts, context, begin)
@@ -60,8 +61,12 @@ def main(arguments: list[str]) -> None:
             "tokens_sha256": digest_of(ids),
             "code_sha256": code_digest("read_writing"),
         }
-        part = read.read_tokens(own, ids, skip, attributes, model, precision, None, plan)
-        read.write(own, [part], name, entry, precision)
+        parts.append((own, read.read_tokens(own, ids, skip, attributes, model, precision, None, plan)))
+    paths = [layout.activations_path(name, precision, own.name) for own, _ in parts]
+    with layout.whole_or_nothing(paths[0].parent) as folder:  # both contexts are one out
+        for (own, part), path in zip(parts, paths, strict=True):
+            read.write(own, [part], name, entry, precision, folder / path.name)
+    read.discard([part for _, part in parts])
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What a model wrote, read alone and after its prompt."""
 
+import errno
+import itertools
 import json
 
 import numpy as np
@@ -12,7 +14,8 @@ from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.params.writing import CONTEXTS, WritingRead
-from pipeline.store import layout, tables
+from pipeline.reading import residual
+from pipeline.store import layout, tables, writer
 from pipeline.writing import read_writing, write
 from tests.conftest import FAMILIES
 
@@ -138,3 +141,25 @@ def test_a_writing_of_other_columns_is_refused(writers):
     path.write_bytes(b"no parquet")
     with pytest.raises(InputError, match="not readable"):
         opening.writing(LLAMA, "fp32", "reliable")
+
+
+def test_both_contexts_are_put_in_place_together_or_neither(writers, monkeypatch):
+    """They are one out. What was read is kept: the next run reads nothing again."""
+    write.main([LLAMA, "reliable", "fp32"])
+    place = layout.activations_path(LLAMA, "fp32", "reliable-fp32/alone").parent
+    true, n = writer.write_activations, itertools.count()
+
+    def fails(dataset, path):
+        if next(n):
+            raise OSError(errno.ENOSPC, "No space left")
+        true(dataset, path)
+
+    monkeypatch.setattr(writer, "write_activations", fails)
+    with pytest.raises(OSError, match="No space"):
+        read_back(LLAMA)
+    assert not place.exists()
+    monkeypatch.setattr(writer, "write_activations", true)
+    monkeypatch.setattr(residual, "read_batch", None)
+    read_back(LLAMA)
+    assert sorted(p.name for p in place.iterdir()) == ["alone.zarr", "prompted.zarr"]
+    assert not [p for p in layout.SCRATCH.rglob("*") if p.is_file()]
