@@ -85,19 +85,19 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
 def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.written`. Raises InputError
     for what is missing, not readable, or of other columns."""
-    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root)
+    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root, model=model, precision=precision)
 
 
 def steered(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steered`. Raises
     InputError for what is missing, not readable, or of other columns."""
-    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root)
+    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root, model=model, precision=precision)
 
 
 def transcripts(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What was asked of a model and what it replied, at a precision: a row per turn, columns of `pipeline.schemas.transcripts`.
     Raises InputError for what is missing, not readable, or of other columns."""
-    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root)
+    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root, model=model, precision=precision)
 
 
 def activations(model: str, precision: str, reading: str, root: Root = None, **only: Any) -> xr.Dataset:
@@ -159,7 +159,7 @@ def _stem(name: str) -> str:
     return name.removesuffix(".zarr").removesuffix(".parquet")
 
 
-def _rows(path: Path, of: Table, root: Root) -> pl.DataFrame:
+def _rows(path: Path, of: Table, root: Root, **place: str) -> pl.DataFrame:
     found = _there(path, root)
     is_recorded(found, home(root))
-    return read_rows(found, of.columns)
+    return read_rows(found, of.columns, **place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,10 @@ FELL_APART = (None, regimes.COLLAPSE, regimes.BROKEN)
 
 def texts(steering: Steering) -> list[Row]:
     """Every steered text of `data/steered` with what steering did to it: see `beside_unsteered`."""
-    paths = [layout.steered_path(model, precision) for model in steering.models for precision in steering.precisions]
-    steered = [row for path in paths for row in tables.read_rows(path, STEERED).iter_rows(named=True)]
+    steered: list[Row] = []
+    for model, precision in product(steering.models, steering.precisions):
+        rows = tables.read_rows(layout.steered_path(model, precision), STEERED, model=model, precision=precision)
+        steered += rows.iter_rows(named=True)
     return beside_unsteered(steered, steering.thresholds)
 
 

@@ -194,7 +194,7 @@ def main(arguments: list[str]) -> None:
     }
     frame = pl.DataFrame(rows, schema=TRANSCRIPT, orient="row")
     with layout.whole_or_nothing(layout.transcripts_path(name, precision)) as out:
-        tables.write_rows(frame, out, TRANSCRIPTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
+        tables.write_rows(frame, out, TRANSCRIPTS.metadata | {tables.PROVENANCE: json.dumps(attributes, sort_keys=True)})
 
 
 if __name__ == "__main__":

@@ -259,7 +259,7 @@ def main(arguments: list[str]) -> None:
         **{f"{library}_version": number for library, number in versions().items()},
     }
     with layout.whole_or_nothing(layout.steered_path(name, precision)) as out:
-        tables.write_rows(frame, out, STEERED_TEXTS.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
+        tables.write_rows(frame, out, STEERED_TEXTS.metadata | {tables.PROVENANCE: json.dumps(attributes, sort_keys=True)})
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from pipeline.store import integrity, layout
 from pipeline.store.layout import whole_or_nothing
 
 TABLES = Path("data/tables")
+PROVENANCE = "provenance"
+"""In the metadata of a file of texts: everything that they depend on, as JSON."""
 DIGEST = hashlib.sha256().digest_size
 END = 8  # bytes: the length of the footer, and PAR1
 
@@ -82,9 +86,10 @@ def read_table(table: Table) -> pl.DataFrame:
     return read_rows(table_path(table.name), table.columns)
 
 
-def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    """The rows of a Parquet file of a schema. Raises InputError for what is missing, not readable, not what was written, or of
-    other columns."""
+def read_rows(path: Path, schema: pl.Schema, **place: object) -> pl.DataFrame:
+    """The rows of a Parquet file of a schema; `place`: whose texts they are, as the file's provenance must say (model,
+    precision, setting). Raises InputError for what is missing, not readable, not what was written, of other columns, or
+    another's."""
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     note_file(path)
@@ -94,7 +99,8 @@ def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
             raise InputError(f"{path}: not readable: no whole Parquet file; remove it and run `dvc repro`")
         if not _is_as_written(content):
             raise InputError(f"{path}: not what was written, or by another version; remove it and run `dvc repro`")
-        version = pl.read_parquet_metadata(io.BytesIO(content)).get(integrity.VERSION, integrity.FIRST)
+        about = pl.read_parquet_metadata(io.BytesIO(content))
+        version = about.get(integrity.VERSION, integrity.FIRST)
         if version != layout.SCHEMA_VERSION:
             raise InputError(f"{path}: {integrity.of_another_version(version)}; remove it and run `dvc repro`")
         frame = pl.read_parquet(content)
@@ -102,4 +108,15 @@ def read_rows(path: Path, schema: pl.Schema) -> pl.DataFrame:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
     if frame.schema != schema:
         raise InputError(f"{path}: its columns are not those of this version; remove it and run `dvc repro`")
+    if others := list(_others(json.loads(about.get(PROVENANCE, "{}")), place)):
+        raise InputError(f"{path}: is of {' and '.join(others)}; remove it and run `dvc repro`")
     return frame
+
+
+def _others(written: dict[str, Any], place: dict[str, Any]) -> Iterator[str]:
+    """In words, what texts were written by and their place does not say. Of a setting, what it said when they were written."""
+    for key, wanted in place.items():
+        found = written.get(key)
+        asked = {name: wanted.get(name) for name in found} if isinstance(found, dict) and isinstance(wanted, dict) else wanted
+        if found != asked:
+            yield f"{key} '{found}', not '{wanted}'" if isinstance(wanted, str) else f"another {key}"

@@ -177,7 +177,7 @@ def main(arguments: list[str]) -> None:
     if words := said_of(frame, path, precision):
         print(f"{name} {precision} {setting_name}: {words}", file=sys.stderr)
     with layout.whole_or_nothing(path) as out:
-        tables.write_rows(frame, out, WRITTEN.metadata | {"provenance": json.dumps(attributes, sort_keys=True)})
+        tables.write_rows(frame, out, WRITTEN.metadata | {tables.PROVENANCE: json.dumps(attributes, sort_keys=True)})
     layout.discard(scratch)
 
 

@@ -1,5 +1,6 @@
 """What lies on disk is what was written: whatever is changed in a file is an error or changes nothing that is read."""
 
+import importlib
 import json
 import shutil
 from pathlib import Path
@@ -226,3 +227,30 @@ def test_a_table_is_a_parquet_file_for_everyone(data):
     once = path.read_bytes()
     tables.write_rows(read, path, LAYERS.metadata)
     assert path.read_bytes() == once
+
+
+TEXTS = {
+    "writing": (layout.writings_path(A, "fp32", "matched"), layout.writings_path(A, "fp16", "matched")),
+    "setting": (layout.writings_path(A, "fp32", "matched"), layout.writings_path(A, "fp32", "reliable")),
+    "transcripts": (layout.transcripts_path(A, "fp32"), layout.transcripts_path(B, "fp32")),
+}
+
+
+@pytest.mark.parametrize(
+    ("which", "stage", "said"),
+    [
+        ("writing", "analysis.confounds.writings", "is of precision 'fp16', not 'fp32'"),
+        ("setting", "analysis.confounds.writings", "is of another setting"),
+        ("transcripts", "analysis.behaviour.behaviour", "is of model 'tiny-qwen2.5', not 'tiny-llama-3.2'"),
+    ],
+)
+@pytest.mark.parametrize("linked", [True, False], ids=["linked", "copied"])
+def test_texts_in_anothers_place_are_named(finished, tmp_path, monkeypatch, which, stage, said, linked):
+    """Every digest in them is right. They were read: a model was judged by what another had written."""
+    shutil.copytree(finished.folder, tmp_path / "p", symlinks=True)
+    monkeypatch.chdir(tmp_path / "p")
+    own, other = TEXTS[which]
+    own.unlink()
+    own.symlink_to(other.absolute()) if linked else own.write_bytes(other.read_bytes())
+    with pytest.raises(InputError, match=f"{own}: {said}; remove it and run `dvc repro`"):
+        importlib.import_module(stage).main([])

@@ -109,8 +109,8 @@ def test_tokens_are_those_that_were_written_whatever_the_text_says(writers):
     write.main([LLAMA, "reliable", "fp32"])
     _, before = read_back(LLAMA)
     path = layout.writings_path(LLAMA, "fp32", "reliable")
-    frame = pl.read_parquet(path)
-    tables.write_rows(frame.with_columns(pl.lit("Other words.").alias("text"), pl.lit("Other.").alias("prompt")), path)
+    other = pl.read_parquet(path).with_columns(pl.lit("Other words.").alias("text"), pl.lit("Other.").alias("prompt"))
+    tables.write_rows(other, path, pl.read_parquet_metadata(path))
     _, after = read_back(LLAMA)
     for context in CONTEXTS:
         assert np.array_equal(before[context]["activation"], after[context]["activation"])
