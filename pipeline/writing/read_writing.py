@@ -45,7 +45,8 @@ def main(arguments: list[str]) -> None:
     name, setting, written, precision, contexts = arguments
     params, entry = WritingSections.load(), load_entry(name)
     of = WritingRead.model_validate({"setting": setting, "written": written, "read": precision, "contexts": contexts})
-    said = {"model": name, "precision": written, "setting": params.write.settings[setting].model_dump()}
+    known = params.write.settings.get(setting)
+    said = {"model": name, "precision": written, "setting": known and known.model_dump()}
     texts = written_schema.counted(tables.read_rows(layout.writings_path(name, written, setting), WRITING, **said))
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]

@@ -163,3 +163,8 @@ def test_both_contexts_are_put_in_place_together_or_neither(writers, monkeypatch
     read_back(LLAMA)
     assert sorted(p.name for p in place.iterdir()) == ["alone.zarr", "prompted.zarr"]
     assert not [p for p in layout.SCRATCH.rglob("*") if p.is_file()]
+
+
+def test_a_setting_that_nobody_wrote_is_named(writers):
+    with pytest.raises(InputError, match="writings/tiny-llama-3.2/fp32/reliabel.parquet: not there; make it with `dvc repro`"):
+        read_writing.main([LLAMA, "reliabel", "fp32", "fp32", "both"])
