@@ -57,6 +57,7 @@ NOT = {
     "pipeline/texts/fetch.py:passages": "what a server will give",
     "pipeline/texts/stimuli.py:were_read": A_STORE,
     "pipeline/store/layout.py:taken": "another process may run",
+    "pipeline/store/layout.py:_make": A_STORE,
     **dict.fromkeys(
         [
             f"pipeline/store/arrays.py:{f}"
@@ -66,7 +67,7 @@ NOT = {
     ),
     "pipeline/reading/passes.py:read.in_halves": "the GPU's memory as it is when a text is read; the plan says what it takes",
     "pipeline/models/inspection.py:digest_of_file": "a file damaged in the hub's cache: to read all weights takes minutes",
-    "pipeline/store/chosen_layers.py:read": A_STORE,
+    "pipeline/store/chosen_layers.py:of": A_STORE,
     "pipeline/store/parts.py:joined": A_STORE,
     "pipeline/store/tables.py:read_rows": A_STORE,
     "analysis/grid/grams.py:reader_grams": A_STORE,
