@@ -71,7 +71,7 @@ def _put_at(path: Path) -> Iterator[Path]:
             raise InputError(f"{path}: is a folder, whose files would be lost; give a name that is not there")
         if path.resolve().is_relative_to((home() / "data").resolve()):
             raise InputError(f"{path}: data/ is for what the pipeline makes; give a place outside it")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)  # here, so that it fails in this place's words, not in those of an out
         with layout.whole_or_nothing(path) as scratch:
             yield scratch
     except OSError as error:
