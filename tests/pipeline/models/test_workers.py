@@ -106,17 +106,18 @@ def test_workers_end_when_their_parent_is_killed(tmp_path):
         from pipeline.models import workers
         torch.set_num_threads(2)
         def work(i):
-            print(os.getpid(), flush=True)
+            os.write(1, b"%d\\n" % os.getpid())  # one call: lines of two workers never mix
             time.sleep(0.2)
         workers.each(work, range(1000), torch.device("cpu"))
     """
-    parent = subprocess.Popen([sys.executable, "-c", textwrap.dedent(script)], stdout=subprocess.PIPE, text=True, cwd=ROOT)
-    processes = {int(parent.stdout.readline()) for _ in range(8)}
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as parent:
+        try:
+            processes = {int(parent.stdout.readline()) for _ in range(8)}
+        finally:
+            parent.kill()
     assert len(processes - {parent.pid}) == 2
-    parent.kill()
-    parent.wait()
     deadline = time.monotonic() + 20
     while any(map(alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not any(map(alive, processes))
-    parent.stdout.close()
