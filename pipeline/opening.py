@@ -84,20 +84,20 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
 
 def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.written`. Raises InputError
-    for what is missing, not readable, or of other columns."""
-    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root, model=model, precision=precision)
+    for what is missing, not readable, of other columns, or another's."""
+    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root)
 
 
 def steered(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steered`. Raises
-    InputError for what is missing, not readable, or of other columns."""
-    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root, model=model, precision=precision)
+    InputError for what is missing, not readable, of other columns, or another's."""
+    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root)
 
 
 def transcripts(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What was asked of a model and what it replied, at a precision: a row per turn, columns of `pipeline.schemas.transcripts`.
-    Raises InputError for what is missing, not readable, or of other columns."""
-    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root, model=model, precision=precision)
+    Raises InputError for what is missing, not readable, of other columns, or another's."""
+    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root)
 
 
 def activations(model: str, precision: str, reading: str, root: Root = None, **only: Any) -> xr.Dataset:
@@ -159,7 +159,7 @@ def _stem(name: str) -> str:
     return name.removesuffix(".zarr").removesuffix(".parquet")
 
 
-def _rows(path: Path, of: Table, root: Root, **place: str) -> pl.DataFrame:
+def _rows(path: Path, of: Table, root: Root) -> pl.DataFrame:
     found = _there(path, root)
     is_recorded(found, home(root))
-    return read_rows(found, of.columns, **place)
+    return read_rows(found, of.columns)

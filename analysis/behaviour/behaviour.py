@@ -27,8 +27,7 @@ def transcripts(asked: Behaviour) -> pl.DataFrame:
     made = [pl.DataFrame(schema={"model": pl.String, "precision": pl.String, **TRANSCRIPT})]
     for model in asked.models:
         for precision in asked.precisions:
-            path = layout.transcripts_path(model, precision)
-            rows = tables.read_rows(path, TRANSCRIPT, model=model, precision=precision)
+            rows = tables.read_rows(layout.transcripts_path(model, precision), TRANSCRIPT)
             made.append(rows.select(pl.lit(model).alias("model"), pl.lit(precision).alias("precision"), pl.all()))
     return pl.concat(made)
 

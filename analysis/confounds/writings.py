@@ -75,8 +75,7 @@ def _read_as(measuring: Measuring, read: WritingRead, at: Row, some: pl.DataFram
 def texts_of(measuring: Measuring, read: WritingRead) -> pl.DataFrame:
     """What was written (columns of the schema `written`), of the emotions that count."""
     setting = measuring.params.write.settings[read.setting].model_dump()
-    place = {"model": measuring.model, "precision": read.written, "setting": setting}
-    texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING, **place)
+    texts = tables.read_rows(layout.writings_path(measuring.model, read.written, read.setting), written.WRITING, setting)
     return texts.filter([measuring.params.vectors.counts(e) for e in texts["emotion"]])
 
 

@@ -77,7 +77,7 @@ def _steered(view: View) -> Shelf:
     asked, texts = view.params.steering, []
     for model in asked.models[:MODELS]:
         for precision in asked.precisions:
-            rows = tables.read_rows(layout.steered_path(model, precision), STEERED, model=model, precision=precision)
+            rows = tables.read_rows(layout.steered_path(model, precision), STEERED)
             for r in rows.sort("rule", "emotion", "prompt", "strength").iter_rows(named=True):
                 target = "a random direction" if r["emotion"].startswith("random#") else r["emotion"]
                 rule = {"paper": "published rule", "ours": "our rule"}[r["rule"]]
@@ -98,8 +98,7 @@ def _asked(view: View) -> Shelf:
     asked, texts = view.params.behaviour, []
     for model in asked.models[:MODELS]:
         for precision in asked.precisions:
-            path = layout.transcripts_path(model, precision)
-            rows = tables.read_rows(path, TRANSCRIPT, model=model, precision=precision)
+            rows = tables.read_rows(layout.transcripts_path(model, precision), TRANSCRIPT)
             for (kind, item), turns in rows.sort("kind", "item", "turn").group_by("kind", "item", maintain_order=True):
                 parts = [
                     [who, r[column]]

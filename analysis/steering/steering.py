@@ -32,7 +32,7 @@ def texts(steering: Steering) -> list[Row]:
     """Every steered text of `data/steered` with what steering did to it: see `beside_unsteered`."""
     steered: list[Row] = []
     for model, precision in product(steering.models, steering.precisions):
-        rows = tables.read_rows(layout.steered_path(model, precision), STEERED, model=model, precision=precision)
+        rows = tables.read_rows(layout.steered_path(model, precision), STEERED)
         steered += rows.iter_rows(named=True)
     return beside_unsteered(steered, steering.thresholds)
 

@@ -33,14 +33,8 @@ def activations_at(path: Path, **only: Sequence[Any]) -> xr.Dataset:
         _as_written(path, lazy)
         dataset: xr.Dataset = lazy.isel({dim: _run(lazy, dim, wanted, path) for dim, wanted in only.items()}).load()
     check_activations(dataset, path)
-    _is_of(dataset.attrs, path, **_place(path))
+    _is_of(dataset.attrs, path, **layout.place_of(path))
     return _without_seal(dataset)
-
-
-def _place(path: Path) -> dict[str, str]:
-    """What the path of a reading says that it is; nothing where it lies elsewhere."""
-    _, found, name = path.as_posix().removesuffix(".zarr").rpartition(f"{layout.ACTIVATIONS.as_posix()}/")
-    return dict(zip(("model", "precision", "reading"), name.split("/", 2), strict=True)) if found else {}
 
 
 def _is_of(attributes: dict[Any, Any], path: Path, **place: str) -> None:
@@ -84,7 +78,7 @@ def finite_at(path: Path) -> xr.DataArray:
     """The same of a store by its path."""
     with _readable(path), xr.open_zarr(path, consolidated=False) as lazy:
         _as_written(path, lazy)
-        _is_of(lazy.attrs, path, **_place(path))
+        _is_of(lazy.attrs, path, **layout.place_of(path))
         found: xr.DataArray = lazy["finite"].load()
     return found
 

@@ -102,6 +102,17 @@ def transcripts_path(model: str, precision: str) -> Path:
     return TRANSCRIPTS / model / f"{precision}.parquet"
 
 
+def place_of(path: Path) -> dict[str, str]:
+    """What the path of a reading or of texts says that it is of: model, precision and, of a reading, its name. Nothing for
+    another path."""
+    for folder in (ACTIVATIONS, WRITINGS, STEERED, TRANSCRIPTS):
+        _, found, name = path.with_suffix("").as_posix().rpartition(f"{folder.as_posix()}/")
+        if found:
+            keys = ("model", "precision", *(("reading",) if folder == ACTIVATIONS else ()))
+            return dict(zip(keys, name.split("/", 2), strict=False))  # a writing's setting is no name in its provenance
+    return {}
+
+
 def chosen_layers_path(model: str) -> Path:
     """A model's own rows of table `layers`: what runs that model again must not wait for, or rerun with, another's."""
     return CHOSEN_LAYERS / f"{model}.parquet"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,10 +86,10 @@ def read_table(table: Table) -> pl.DataFrame:
     return read_rows(table_path(table.name), table.columns)
 
 
-def read_rows(path: Path, schema: pl.Schema, **place: object) -> pl.DataFrame:
-    """The rows of a Parquet file of a schema; `place`: whose texts they are, as the file's provenance must say (model,
-    precision, setting). Raises InputError for what is missing, not readable, not what was written, of other columns, or
-    another's."""
+def read_rows(path: Path, schema: pl.Schema, setting: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    """The rows of a Parquet file of a schema. Texts are held against their place, and those of a writing against the `setting`
+    that they must have been written in. Raises InputError for what is missing, not readable, not what was written, of other
+    columns, or another's."""
     if not path.is_file():
         raise InputError(f"{path}: not there; make it with `dvc repro`")
     note_file(path)
@@ -108,15 +108,15 @@ def read_rows(path: Path, schema: pl.Schema, **place: object) -> pl.DataFrame:
         raise InputError(f"{path}: not readable: {one_line(error)}; remove it and run `dvc repro`") from error
     if frame.schema != schema:
         raise InputError(f"{path}: its columns are not those of this version; remove it and run `dvc repro`")
-    if others := list(_others(json.loads(about.get(PROVENANCE, "{}")), place)):
-        raise InputError(f"{path}: is of {' and '.join(others)}; remove it and run `dvc repro`")
+    provenance = json.loads(about.get(PROVENANCE, "{}"))
+    faults = [*integrity.faults_of_place(provenance, **layout.place_of(path)), *_faults_of_setting(provenance, setting)]
+    if faults:
+        raise InputError(f"{path}: {'; '.join(faults)}; remove it and run `dvc repro`")
     return frame
 
 
-def _others(written: dict[str, Any], place: dict[str, Any]) -> Iterator[str]:
-    """In words, what texts were written by and their place does not say. Of a setting, what it said when they were written."""
-    for key, wanted in place.items():
-        found = written.get(key)
-        asked = {name: wanted.get(name) for name in found} if isinstance(found, dict) and isinstance(wanted, dict) else wanted
-        if found != asked:
-            yield f"{key} '{found}', not '{wanted}'" if isinstance(wanted, str) else f"another {key}"
+def _faults_of_setting(provenance: Mapping[str, Any], setting: Mapping[str, Any] | None) -> Iterator[str]:
+    """Of what a setting said when its texts were written: what it learnt to say since then changed nothing of them."""
+    then = provenance.get("setting", {})
+    if setting is not None and then != {key: setting.get(key) for key in then}:
+        yield "is of another setting"

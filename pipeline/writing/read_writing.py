@@ -46,8 +46,8 @@ def main(arguments: list[str]) -> None:
     params, entry = WritingSections.load(), load_entry(name)
     of = WritingRead.model_validate({"setting": setting, "written": written, "read": precision, "contexts": contexts})
     known = params.write.settings.get(setting)
-    said = {"model": name, "precision": written, "setting": known and known.model_dump()}
-    texts = written_schema.counted(tables.read_rows(layout.writings_path(name, written, setting), WRITING, **said))
+    said = known.model_dump() if known else {}
+    texts = written_schema.counted(tables.read_rows(layout.writings_path(name, written, setting), WRITING, said))
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device))
     begin = residual.tokenise([""], model.tokenizer, entry.bos, "native")[0][0]
     plan = BatchPlan.of(params, precision, model.device)

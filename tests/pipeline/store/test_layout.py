@@ -197,3 +197,21 @@ def test_a_full_disk_keeps_the_old_one(tmp_path):
         assert words() == "new"
     finally:
         subprocess.run(["umount", str(tmp_path / "data")], check=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        (layout.activations_path("a-1.5", "fp32", "stories"), {"model": "a-1.5", "precision": "fp32", "reading": "stories"}),
+        (layout.activations_path("a", "fp32", "paper/int8/alone"), {"reading": "paper/int8/alone"}),
+        (Path("/elsewhere") / layout.writings_path("a-1.5", "int8", "paper"), {"model": "a-1.5", "precision": "int8"}),
+        (layout.steered_path("a-1.5", "fp32"), {"model": "a-1.5", "precision": "fp32"}),
+        (layout.transcripts_path("a-1.5", "fp32"), {"model": "a-1.5", "precision": "fp32"}),
+        (layout.chosen_layers_path("a-1.5"), {}),
+        (Path("data/tables/pairs.parquet"), {}),
+    ],
+)
+def test_a_path_says_whose_its_content_is(path, place):
+    found = layout.place_of(path)
+    assert found.items() >= place.items()
+    assert bool(found) == bool(place)
