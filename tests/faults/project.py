@@ -123,12 +123,13 @@ class Box:
         return any(path.is_relative_to(out) or Path(out).is_relative_to(path) for out in self.maker)
 
     def sibling(self, out: str, rng: Random) -> Path:
-        """Another out of the same form, as may be taken for it; in the project, which is mended: through a link to it a stage
-        may write, and a remedy remove."""
-        suffix = Path(out).suffix
-        others = [o for o in self.maker if o != out and Path(o).suffix == suffix and o.split("/")[1] == out.split("/")[1]]
-        same = [o for o in others if Path(o).name == Path(out).name]
-        return self.folder / rng.choice(same or others or [out])
+        """Another out, of the same form where there is one, as may be taken for it; in the project, which is mended: through a
+        link to it a stage may write, and a remedy remove."""
+        path, others = Path(out), [Path(o) for o in self.maker if o != out]
+        formed = [o for o in others if o.suffix == path.suffix]
+        beside = [o for o in formed if o.parts[1] == path.parts[1]]
+        same = [o for o in beside if o.name == path.name]
+        return self.folder / rng.choice(same or beside or formed or others)
 
     def spoil(self, step: Step, out: str, kind: str, how: damage.Damage, rng: Random, humble: bool = False) -> Found:
         """Damage one input of a stage, run the stage, judge, follow its advice, and put all back."""
