@@ -89,8 +89,9 @@ class Known:
     def lineage(self, model: str) -> str:
         return self.entries[model].lineage
 
-    def is_mature(self, model: str) -> bool:
-        return self.mature.get(self.family(model)) is True
+    def is_mature(self, model: str) -> bool | None:
+        """None where this run cannot say."""
+        return self.mature.get(self.family(model))
 
     def stands_for(self, model: str, family: str, tuning: str) -> str | None:
         """The model itself where it was read; else one of its family and tuning, the largest; None where there is none."""

@@ -13,7 +13,8 @@ from analysis.readers.kinds import ONE_LINEAGE, TWO_LINEAGES
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.params.reading import STORIES
 
-Wanted = Callable[[Row], bool]
+Wanted = Callable[[Row], bool | None]
+"""Whether a claim is about a pair; None where that hangs on a family of which it is not known whether it is mature."""
 TRAINED = (TWO_LINEAGES, ONE_LINEAGE)
 
 
@@ -25,9 +26,12 @@ def at_reference(known: Known, wanted: Wanted) -> list[Row]:
 def across(known: Known, group: Callable[[str], str], mature: bool = True) -> Wanted:
     """Pairs of (mature) models of different families or lineages."""
 
-    def wanted(row: Row) -> bool:
+    def wanted(row: Row) -> bool | None:
         a, b = row["model_a"], row["model_b"]
-        return group(a) != group(b) and (not mature or (known.is_mature(a) and known.is_mature(b)))
+        if group(a) == group(b):
+            return False
+        sides = {known.is_mature(a), known.is_mature(b)} if mature else {True}
+        return False if False in sides else None if None in sides else True
 
     return wanted
 
@@ -35,10 +39,12 @@ def across(known: Known, group: Callable[[str], str], mature: bool = True) -> Wa
 def tuned(known: Known, mature: bool) -> Wanted:
     """Base and instruct of one family, of the mature or of the immature ones."""
 
-    def wanted(row: Row) -> bool:
+    def wanted(row: Row) -> bool | None:
         a, b = row["model_a"], row["model_b"]
-        same = known.family(a) == known.family(b) and known.mature.get(known.family(a)) is mature
-        return same and {known.entries[m].tuning for m in (a, b)} == {"base", "instruct"}
+        if known.family(a) != known.family(b) or {known.entries[m].tuning for m in (a, b)} != {"base", "instruct"}:
+            return False
+        found = known.is_mature(a)
+        return None if found is None else found is mature
 
     return wanted
 

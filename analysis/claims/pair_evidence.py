@@ -6,7 +6,7 @@ alike is asked of the lowest, too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import product
 
@@ -110,6 +110,8 @@ def beside(known: Known, rows: Sequence[Row]) -> Beside:
     for row in left_of(known, rows):
         left.setdefault(row["control"], []).append(row)
     made = {control: lowest_number(known, own, "left") for control, own in left.items()}
+    if rows and not made:
+        return Beside({"words, or a network without training,": Number("", None)}, {})
     without = {name: lowest_number(known, rows, name) for name in ("within_sign", "valence_removed")}
     # a control whose own geometry is noise explains nothing
     return Beside({c: n for c, n in made.items() if n.estimate is not None}, without)
@@ -125,8 +127,28 @@ def left_of(known: Known, rows: Sequence[Row]) -> list[Row]:
 # --- claims --------------------------------------------------------------------------------------------------------------
 
 
+def settled(known: Known, wanted: Wanted, judged: Callable[[Wanted], list[Judged]]) -> list[Judged]:
+    """What is said of a claim's pairs, where those of which nobody knows whether they are among them would not change it. One
+    pair that lies off the side is enough."""
+    made = judged(wanted)
+    if not at_reference(known, lambda row: wanted(row) is None):
+        return made
+    return [_either_way(*both) for both in zip(made, judged(lambda row: wanted(row) is not False), strict=True)]
+
+
+def _either_way(sure: Judged, all_: Judged) -> Judged:
+    if sure.verdict.verdict in (rules.FAILS, rules.NOT_TESTABLE, all_.verdict.verdict):
+        return sure
+    words = "it is not known of every family whether it is mature; if all are, the answer is another"
+    return replace(sure, verdict=rules.Verdict(rules.UNDECIDED, f"{sure.verdict.why}; {words}: {all_.verdict.verdict}"))
+
+
 def of_pairs(known: Known, claim: Claim, wanted: Wanted, why_not: str) -> list[Judged]:
     """A claim of similarity of trained models under all protocols."""
+    return settled(known, wanted, lambda members: _of_pairs(known, claim, members, why_not))
+
+
+def _of_pairs(known: Known, claim: Claim, wanted: Wanted, why_not: str) -> list[Judged]:
     made = []
     if claim.side is not None:
         made.append(by_passages(known, wanted, claim.side, why_not))
@@ -159,9 +181,13 @@ def base_instruct(known: Known, claim: Claim) -> list[Judged]:
 def new_lineage(known: Known, claim: Claim) -> list[Judged]:
     """The pair of a lineage that nobody has read with one of those at hand."""
     assert claim.other is not None
-    found, n = lineages.predicted(at_reference(known, across(known, known.lineage)), known.entries)
-    number = rules.of_new_lineage(found, n)
-    return [Judged(OTHER, number, rules.judge(number, claim.other))]
+    side = claim.other
+
+    def judged(wanted: Wanted) -> list[Judged]:
+        number = rules.of_new_lineage(*lineages.predicted(at_reference(known, wanted), known.entries))
+        return [Judged(OTHER, number, rules.judge(number, side))]
+
+    return settled(known, across(known, known.lineage), judged)
 
 
 def valence(known: Known, claim: Claim) -> list[Judged]:
@@ -201,13 +227,14 @@ def restructured(known: Known, claim: Claim) -> list[Judged]:
     values = [[r["spearman"] for r in rows if r["spearman"] is not None] for rows in (own, others)]
     made = [lacking(PAPER, why_not)]
     if claim.side is not None and all(values):
-        lost = len(own) + len(others) - sum(map(len, values))
-        number = Number(pair_name(own[0]), min(values[1]) - max(values[0]), exact=True, n_unknown=lost)
+        number = Number(pair_name(own[0]), min(values[1]) - max(values[0]), reason=rules.TWO_RAW)
         made = [Judged(PAPER, number, rules.judge(number, claim.side))]
     one, other = (at_reference(known, tuned(known, m)) for m in (False, True))
     if claim.other is None or not any(r["rho_dis_jackknife"] for r in one) or not any(r["rho_dis_jackknife"] for r in other):
         return [*made, lacking(OTHER, why_not)]
     number = lowest_number(known, [difference(i, m) for i, m in product(one, other)], "rho_dis")
+    unsure = at_reference(known, lambda row: tuned(known, True)(row) is None)
+    number = replace(number, n_unknown=number.n_unknown + len(unsure))
     return [*made, Judged(OTHER, number, rules.judge(number, claim.other))]
 
 

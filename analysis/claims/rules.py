@@ -24,8 +24,11 @@ RAW, DISATTENUATED, OTHER = "raw rho of the published protocol", "rho_dis", "a f
 SAME = "rho_same"
 """Scales of sides. A raw rho of three passages and a disattenuated rho are not one scale: .74 of one is not .74 of the
 other."""
+TWO_RAW = "a difference of two raw rhos has no interval"
 LEVEL = 0.05
 """Of permutation tests."""
+ONE_END = 0.025
+"""Of a 95% interval."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +177,7 @@ def of_intervals(numbers: Sequence[tuple[str, float, float, float, int]], scale:
     ends need not be (`analysis.rsa.simultaneous`).
     """
     k = len(numbers)
-    upper = [v + (high - v) * t_quantile(1 - 0.025 / k, dof) / t_quantile(0.975, dof) for _, v, _, high, dof in numbers]
+    upper = [v + (high - v) * t_quantile(1 - ONE_END / k, dof) / t_quantile(1 - ONE_END, dof) for _, v, _, high, dof in numbers]
     at = min(range(k), key=upper.__getitem__)
     name, value, *_ = numbers[at]
     about = name + (f", the {which} of {k}" if k > 1 else "")
@@ -185,7 +188,10 @@ def of_new_lineage(found: Predicted | None, n_lineages: int) -> Number:
     """The number of a pair with a lineage that nobody has read, by its prediction interval."""
     if found is None:
         return Number(
-            "a new lineage", None, scale=DISATTENUATED, reason=f"{n_lineages} lineages that all met; three are needed"
+            "a new lineage",
+            None,
+            scale=DISATTENUATED,
+            reason=f"{n_lineages} lineages; three are needed, and a number of every two",
         )
     return Number(f"a new lineage, from {found.n}", found.mean, found.pair_low, found.pair_high, DISATTENUATED)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import factorial
 
 import numpy as np
 import polars as pl
@@ -180,7 +181,11 @@ def size(known: Known, claim: Claim, column: str) -> list[Judged]:
     theta = np.array([stats.spearmanr(sizes[lineages != n], values[lineages != n]).statistic for n in own])
     estimate = float(stats.spearmanr(sizes, values).statistic)
     half = split_half.t_quantile(0.975, len(own) - 1) * split_half.jackknife_se(theta)
-    number = Number(f"{len(models)} models of {len(own)} lineages", estimate, estimate - half, estimate + half, n=len(models))
+    about = f"{len(models)} models of {len(own)} lineages"
+    number = Number(about, estimate, estimate - half, estimate + half, n=len(models))
+    if half == 0 and (abs(estimate) < 1 - 1e-9 or 1 / factorial(len(own)) > rules.ONE_END):
+        # a rank correlation that no lineage moves says how few there are, not how sure it is
+        number = Number(about, estimate, n=len(models), reason=f"{len(own)} lineages in this order may be chance: no interval")
     return [Judged(PAPER, number, rules.judge(number, claim.side))]
 
 

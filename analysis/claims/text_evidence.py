@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import polars as pl
+from scipy import stats
 
 from analysis.behaviour import behaviour
 from analysis.claims import comparisons, rules
@@ -34,13 +35,20 @@ def confound(known: Known, claim: Claim) -> list[Judged]:
     return judged
 
 
+def by_chance(row: Row, k: int) -> float:
+    """How high a raw rho of unrelated geometries comes: its 95% quantile, of the one that is highest of `k` models moved out to
+    the normal quantile at 1 - .05/k (Bonferroni; a permuted rho of many distances is nearly normal)."""
+    at_95: float = row["permuted_95"]
+    return at_95 * float(stats.norm.ppf(1 - rules.LEVEL / k) / stats.norm.ppf(1 - rules.LEVEL))
+
+
 def as_published(rows: list[Row], side: Side) -> Judged:
     """A raw rho, which has no interval: what stands in for it is how high unrelated geometries come by chance. Too high is what
     lies above the side by more than that; low says something only where both sides agree with themselves by more."""
     there = [r for r in rows if r["spearman"] is not None]
     if not there:
         return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    beyond = [r for r in there if r["spearman"] - side.at_most > r["permuted_95"]]
+    beyond = [r for r in there if r["spearman"] - side.at_most > by_chance(r, len(there))]
     row = max(beyond or there, key=lambda r: r["spearman"])
     number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
     if beyond:
@@ -49,7 +57,9 @@ def as_published(rows: list[Row], side: Side) -> Judged:
         words = f"{row['model']}: {row['spearman']:.2f}; {number.n_unknown} of {len(rows)} models could not be judged"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     if row["spearman"] > side.at_most:
-        words = f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {row['permuted_95']:.2f} by chance"
+        words = (
+            f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {by_chance(row, len(there)):.2f} by chance"
+        )
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] - r["permuted_95"] <= side.at_most]
     if weak:
@@ -102,7 +112,7 @@ def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
     said = ", ".join(f"{m} {r['spearman']:+.2f}" for m, r in rows.items() if r["spearman"] is not None)
     if lost := [m for m in BIASED if m not in rows or rows[m]["spearman"] is None]:
         return [lacking(PAPER, f"{' and '.join(lost)}: not read in all three experiments" + (f"; {said}" if said else ""))]
-    numbers = [Number(m, rows[m]["spearman"], reason="a difference of two raw rhos has no interval") for m in BIASED]
+    numbers = [Number(m, rows[m]["spearman"], reason=rules.TWO_RAW) for m in BIASED]
     verdict = comparisons.opposite(*numbers)
     return [Judged(PAPER, replace(numbers[0], about=said), verdict)]
 

@@ -72,14 +72,18 @@ def of_pair(name: str, members: list[Reader], models: set[str], kinds: Kinds) ->
 
 
 def given(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
-    """d of a pair beyond a control, the mean over its members, with the interval over topics."""
+    """d of a pair beyond a control, the mean over its members, with the interval over topics. A member whose geometry is noise
+    is left out, and the control is not: others stand for it."""
     at = frozenset((a, b))
     with_control = [(frozenset((a, c)), frozenset((b, c))) for c in members]
-    if lost := [pair for pair in (at, *(p for both in with_control for p in both)) if pair not in known]:
-        names = " and ".join(sorted(r.model for r in lost[0]))
-        return {"reason": f"no rho_dis of {names}"}
-    value, *left_out = np.mean([not_given(known[at], known[x], known[y]) for x, y in with_control], axis=0)
+    there = [both for both in with_control if known.keys() >= {*both}]
+    if at not in known or not there:
+        lost = next(pair for pair in (at, *(p for both in with_control for p in both)) if pair not in known)
+        return {"reason": f"no rho_dis of {' and '.join(sorted(r.model for r in lost))}"}
+    value, *left_out = np.mean([not_given(known[at], known[x], known[y]) for x, y in there], axis=0)
     without = np.array(left_out)
     half = split_half.t_quantile(0.975, len(without) - 1) * split_half.jackknife_se(without)
     ends = {"left_low": float(value) - half, "left_high": float(value) + half}
-    return {"left": float(value), "left_jackknife": without.tolist(), **ends}
+    row: Row = {"left": float(value), "left_jackknife": without.tolist(), "n_readers": len(there), **ends}
+    lost_too = {"reason": f"{len(members) - len(there)} of {len(members)} have no geometry that could be told from noise"}
+    return row | (lost_too if len(there) < len(members) else {})

@@ -46,7 +46,7 @@ def summary(members: list[Row], estimator: str, entries: dict[str, ModelEntry], 
     values = np.array([r[estimator] for r in known])
     row |= {"lowest": float(values.min()), "median": float(np.median(values)), "highest": float(values.max())}
     if estimator == "rho_dis":
-        row |= ends_of_lowest(members, seed) | of_new(known, entries)
+        row |= ends_of_lowest(members, seed) | of_new(members, entries)
     left = [values[[name not in pair for pair in both]] for name in names]
     medians = [float(np.median(v)) for v in left if len(v)]
     if not medians:
@@ -72,20 +72,26 @@ def lowest(members: Sequence[Row], name: str, seed: int) -> simultaneous.Lowest 
 
 def predicted(members: Sequence[Row], entries: dict[str, ModelEntry]) -> tuple[Predicted | None, int]:
     """What a lineage that nobody has read would show, from rho_dis of pairs of two lineages; and how many lineages there are.
+    None where two of them have no number: a lineage that agrees with none is no reason to be the surer.
 
     The standard error over topics of the mean, which all pairs share, counts beside the spread of the lineages."""
-    known = [r for r in members if r["rho_dis"] is not None and r["rho_dis_jackknife"] is not None]
-    sides = [[entries[r[f"model_{s}"]].lineage for r in known] for s in "ab"]
-    matrix, names = new_lineage.of_lineages(np.array([r["rho_dis"] for r in known], dtype=np.float64), *sides)
+    known = [r for r in members if _is_known(r)]
+    sides = [[entries[r[f"model_{s}"]].lineage for r in members] for s in "ab"]
+    values = np.array([r["rho_dis"] if _is_known(r) else np.nan for r in members], dtype=np.float64)
+    matrix, names = new_lineage.of_lineages(values, *sides)
     if not known:
         return None, len(names)
     mean = np.array([r["rho_dis_jackknife"] for r in known], dtype=np.float64).mean(axis=0)
     return new_lineage.predict(matrix, split_half.jackknife_se(mean)), len(names)
 
 
-def of_new(known: Sequence[Row], entries: dict[str, ModelEntry]) -> Row:
+def _is_known(row: Row) -> bool:
+    return row["rho_dis"] is not None and row["rho_dis_jackknife"] is not None
+
+
+def of_new(members: Sequence[Row], entries: dict[str, ModelEntry]) -> Row:
     """The prediction interval, as the table has it."""
-    found, _ = predicted(known, entries)
+    found, _ = predicted(members, entries)
     if found is None:
         return {}
     return {"new_lineage": found.mean, "new_lineage_low": found.pair_low, "new_lineage_high": found.pair_high}

@@ -45,23 +45,32 @@ def _changes(view: View) -> pl.DataFrame:
         pl.struct("choice", "value").map_elements(_name, return_dtype=pl.String).alias("name"),
         (change - half * se).alias("low"),
         (change + half * se).alias("high"),
-    ).drop_nulls("change")
+    )
+
+
+def _lost(tried: pl.DataFrame) -> str:
+    return ", ".join(tried.filter(pl.col("change").is_null())["name"].unique().sort())
 
 
 def section(view: View) -> Section:
-    rows, margin = _changes(view), view.params.rsa.equivalence
+    tried, margin = _changes(view), view.params.rsa.equivalence
+    rows = tried.drop_nulls("change")
     words, panels = [], []
     order = sorted(rows["name"].unique().to_list())
-    for title, own in (
-        ("A model against itself, the choice changed on one side", rows.filter(pl.col("who").is_not_null())),
-        ("Two models, the choice changed on both sides", rows.filter(pl.col("who").is_null())),
+    for title, of in (
+        ("A model against itself, the choice changed on one side", pl.col("who").is_not_null()),
+        ("Two models, the choice changed on both sides", pl.col("who").is_null()),
     ):
+        own, n_tried = rows.filter(of), tried.filter(of).height
         if own.is_empty():
             continue
+        n_lost = n_tried - own.height
+        lost = f" For {n_lost} it is {NOT_ESTIMABLE} ({_lost(tried.filter(of))})." if n_lost else ""
+        largest = f"The largest{' of the others' if n_lost else ''}"
         equal = own.filter(pl.col("p_equivalent") < 0.05).height
         row = own.sort(pl.col("change").abs(), descending=True).row(0, named=True)
         words.append(
-            f"{title}: for {equal} of {own.height} changes, rho_dis is shown to move by less than {margin}. The largest:"
+            f"{title}: for {equal} of {n_tried} changes, rho_dis is shown to move by less than {margin}.{lost} {largest}:"
             f" {row['name']} ({row['pair']}), {interval(row['change'], row['low'], row['high'])}."
         )
         y = alt.Y("name:N", sort=order, title=None)
@@ -179,11 +188,15 @@ def subsets(view: View) -> Section:
         return Section(
             "subsets", question, ["Cannot be said: no two trained models of two lineages were read."], caption, [], sources
         )
-    words = [
-        f"With {n} emotions rho_dis is {number(own['rho_dis'].median())}, by the choice of emotions between"  # type: ignore[arg-type]
-        f" {number(own['drawn_5'].min())} and {number(own['drawn_95'].max())}."  # type: ignore[arg-type]
-        for (n,), own in rows.sort("n_emotions").group_by("n_emotions", maintain_order=True)
-    ]
+    words = []
+    for (pair,), own in rows.filter(pl.col("n_drawn") > 1).sort("n_emotions").group_by("pair", maintain_order=True):
+        fewest, half = own.row(0, named=True), own.row(own.height // 2, named=True)
+        said = [
+            f"with {r['n_emotions']} of the emotions rho_dis is {number(r['rho_dis'])}, and in nine of ten choices of these"
+            f" between {number(r['drawn_5'])} and {number(r['drawn_95'])}"
+            for r in (fewest, half)[: own.height]
+        ]
+        words.append(f"{pair}: {'; '.join(said)}.")
     base = alt.Chart(rows.select("pair", "n_emotions", "rho_dis", "drawn_5", "drawn_95")).encode(
         x=alt.X("n_emotions:O", title="emotions in a subset", axis=alt.Axis(labelAngle=0)),
         xOffset="pair:N",

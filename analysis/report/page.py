@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -62,11 +63,17 @@ def page(view: View, weights: list[str]) -> str:
         tables=embedded(tables_of(sections, view)),
         css=(HERE / "page.css").read_text(encoding="utf-8"),
         javascript=(HERE / "page.js").read_text(encoding="utf-8"),
-        vega=vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script"),
+        vega=vega(),
         reader_columns=list(READER_COLUMNS.values()),
         reader_rows=[[number(c) if isinstance(c, float) else "-" if c is None else c for c in cell] for cell in cells],
         provenance=weights,
     )
+
+
+@cache
+def vega() -> str:
+    """What draws the charts, to stand inside a script element. It takes seconds to put together."""
+    return vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;").replace("</script", "<\\/script")
 
 
 def lead(view: View) -> str:

@@ -100,7 +100,7 @@ def load(
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         _config_is_readable(config, where)
         _shape_is_as_declared(config, entry, where)
-        tokenizer = tokenizer or AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True) if tokenizer is None else tokenizer
         untrained = entry.untrained
         dtype = dtype_of(precision, entry)
         whole = _untrained(config, dtype, seed) if untrained else _trained(folder, precision, dtype, device, where, writes)
