@@ -189,7 +189,11 @@ def _untrained(config: Any, dtype: torch.dtype, seed: int | None) -> PreTrainedM
 
 
 def _bos_is_as_declared(tokenizer: PreTrainedTokenizerBase, entry: ModelEntry, where: Path) -> None:
-    ids = tokenizer("a").input_ids
+    ids, own = tokenizer("a").input_ids, tokenizer("a", add_special_tokens=False).input_ids
+    begins: list[int] = next((ids[:i] for i in range(len(ids)) if ids[i : i + len(own)] == own), [])
+    if other := [token for token in begins if token != tokenizer.bos_token_id]:
+        named = ", ".join(tokenizer.convert_ids_to_tokens(other))
+        raise InputError(f"{where}: its tokenizer begins every text with {named}, which is no BOS; this model is not read")
     habit = tokenizer.bos_token_id is not None and ids[:1] == [tokenizer.bos_token_id]
     if habit != entry.bos:
         raise InputError(f"{where}: bos: {str(entry.bos).lower()}, but its tokenizer {'adds' if habit else 'does not add'} BOS")

@@ -1,10 +1,11 @@
-"""Whether a GGUF file holds the whole of a model, by its header: transformers would fill what lacks with random numbers."""
+"""Whether a GGUF file is the whole of a model that transformers reads as it is, by its header: what lacks it would fill with
+random numbers, and what it has no name for it would leave out."""
 
 from __future__ import annotations
 
 import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, cast
@@ -19,6 +20,8 @@ from pipeline.models.entries import Gguf
 from pipeline.plan.weights import said_of
 
 SPLIT, KIND = "split.count", "general.file_type"
+SCALING = {"rope.scaling.type": ("none",), "rope.scaling.factor": (0.0, 1.0), "rope.scale_linear": (0.0, 1.0)}
+"""How positions are scaled, of which transformers reads nothing (5.23), and what says that they are not."""
 
 
 class _Header(GGUFReader):
@@ -50,8 +53,8 @@ def check(gguf_: Gguf, where: Path) -> None:
 
 
 def is_whole(path: Path) -> None:
-    """Raise InputError for a file that is one of several, that lacks a tensor of its architecture, and that does not say what
-    its weights are kept in."""
+    """Raise InputError for a file that is one of several, that lacks a tensor of its architecture or has one that would not be
+    read, whose positions are scaled, and that does not say what its weights are kept in."""
     from transformers import AutoConfig
 
     try:
@@ -72,15 +75,28 @@ def is_whole(path: Path) -> None:
         raise InputError(f"{path}: its config cannot be read: {one_line(error)}") from None
     if not config.vocab_size and config.hidden_size:  # it would have been counted in the vocabulary
         config.vocab_size = sizes.get("token_embd.weight", 0) // config.hidden_size
-    if lacking := _lacking(config, sizes):
+    lacking, unread = _unlike(config, sizes)
+    if lacking:
         raise InputError(
             f"{path}: lacks {some(lacking, 3)}, which would be random numbers; take the whole file, or convert the model anew"
         )
+    unread += [f"{key} {value}" for key, value in _scaled(header)]
+    if unread:
+        raise InputError(f"{path}: holds {some(unread, 3)}, which would not be read; take this model's safetensors")
 
 
-def _lacking(config: Any, sizes: Mapping[str, int]) -> list[str]:
-    """Names, as in a GGUF file, of weights of a config's model that tensors of these sizes do not fill, by transformers' own
-    map of names; [] where it has none for this architecture."""
+def _scaled(header: GGUFReader) -> Iterator[tuple[str, Any]]:
+    """What a header says of positions that are scaled."""
+    for key, field in header.fields.items():
+        plain = SCALING.get(key.partition(".")[2])
+        if plain is not None and field.contents() not in plain:
+            yield key, field.contents()
+
+
+def _unlike(config: Any, sizes: Mapping[str, int]) -> tuple[list[str], list[str]]:
+    """Names, as in a GGUF file, of weights of a config's model that tensors of these sizes do not fill, and of tensors that are
+    none of its weights (rope_freqs scales the positions of Llama 3), by transformers' own map of names; none of either where it
+    has no map for this architecture."""
     import torch
     from transformers import AutoModelForCausalLM, modeling_gguf_pytorch_utils
 
@@ -92,14 +108,15 @@ def _lacking(config: Any, sizes: Mapping[str, int]) -> list[str]:
         with gguf.parsed_once():  # or the map would be made anew for every module
             named = names.get_gguf_hf_weights_map(model, kind(config=config.to_dict()))
     except NotImplementedError:
-        return []
+        return [], []
     tied = set(model.all_tied_weights_keys)
     filled = dict.fromkeys(named.values(), 0)
     for name, size in sizes.items():
         if name in named:
             filled[named[name]] += size  # experts of several tensors are one weight of the model
-    return [
+    lacking = [
         next((g for g, own in named.items() if own == weight), weight)
         for weight, tensor in model.state_dict().items()
         if weight not in tied and filled.get(weight, 0) != tensor.numel()
     ]
+    return lacking, sorted(sizes.keys() - named.keys())

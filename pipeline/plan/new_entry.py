@@ -101,8 +101,8 @@ def text_of(name: str, found: Found, source: str) -> str:
     own = getattr(found.config, "text_config", None) or found.config
     tuning = "instruct" if found.template or re.search("instruct|chat|-it", name.lower()) else "base"
     family = re.sub(r"[-_.](\d+(\.\d+)?[mb]|instruct|chat|it|base|pt).*$", "", name.lower()) or name
-    tied = str(bool(found.config.tie_word_embeddings)).lower()
     try:
+        tied = str(bool(found.config.tie_word_embeddings)).lower()
         shape = f"layers: {own.num_hidden_layers}, hidden: {own.hidden_size}, vocabulary: {own.vocab_size}, tied: {tied}"
     except AttributeError as error:
         raise InputError(f"NAME={name}: its config is not that of a language model: {one_line(error)}") from None

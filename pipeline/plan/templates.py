@@ -29,6 +29,14 @@ def rendered(turns: Sequence[str], tokenizer: Any) -> list[int]:
         raise InputError(f"this model's chat template fails on a user's turn ({one_line(error)}){OTHERWISE}") from None
 
 
+def keeps_every_turn(turns: Sequence[str], tokenizer: Any) -> None:
+    """Raise InputError for a template by which a turn of a conversation, the user's or the model's, could say anything."""
+    whole = rendered(turns, tokenizer)
+    for n, turn in enumerate(turns):
+        if rendered([*turns[:n], f"{turn} Indeed.", *turns[n + 1 :]], tokenizer) == whole:
+            raise InputError(f"this model's chat template leaves out turn {n + 1} of a conversation{OTHERWISE}")
+
+
 def tells_no_time(turns: Sequence[str], tokenizer: Any) -> None:
     """Raise InputError for a template that writes another conversation at another time."""
     said = []

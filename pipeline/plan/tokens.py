@@ -96,6 +96,8 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Mapping[str,
 
 def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     loading._bos_is_as_declared(of.tokenizer, of.entry, of.where)
+    if getattr(getattr(getattr(of.tokenizer, "backend_tokenizer", None), "model", None), "dropout", None):
+        raise InputError(f"{of.where}: its tokenizer drops merges at random (dropout): a text has other tokens each time")
     unknown = dict[Path, float]()
     for precision in params.precisions_of(of.name):
         for name in params.readings_of(of.name, precision):
@@ -185,6 +187,9 @@ def _conversations_can_be_held(of: Asked, params: Params) -> None:
     """Raise InputError for questions whose conversation, with as long replies as there may be, is not one that a model can
     read."""
     asked = params.behaviour
+    first = next(iter(questionnaire.questions(asked.questions)), None)
+    if first is not None:
+        templates.keeps_every_turn([text for turn in first.turns for text in (turn, "Yes.")][:-1], of.tokenizer)
     for question in questionnaire.questions(asked.questions):
         for turns in (question.turns, (question.question, *question.mentioned(asked.mentions))):
             said = [text for turn in turns for text in (turn, "Yes.")][:-1]

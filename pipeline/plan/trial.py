@@ -70,7 +70,7 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bo
             raise InputError(
                 f"{folder.name}: its weights are {how}: every precision would be of those; take the original weights"
             )
-    if why := tried.reads(folder) or (tried.writes(folder) if writes else None):
+    if why := tried.reads(folder, "int8" in precisions) or (tried.writes(folder) if writes else None):
         raise InputError(f"{where}: {why}")
     config = _config_as_meant(folder, entry, where)
     if entry.untrained:
@@ -104,8 +104,9 @@ def _config_as_meant(folder: Path, entry: ModelEntry, where: Path) -> Any:
     return config
 
 
-def why_not(folder: Path) -> str | None:
-    """Why a model of this config cannot be read; None where it can, or where a pass without numbers does not tell."""
+def why_not(folder: Path, int8: bool = False) -> str | None:
+    """Why a model of this config cannot be read, or not at `int8`; None where it can, or where a pass without numbers does not
+    tell."""
     import torch
     from torch._subclasses.fake_tensor import FakeTensorMode
     from transformers import AutoConfig, AutoModel
@@ -116,6 +117,7 @@ def why_not(folder: Path) -> str | None:
     quiet()
     logging.getLogger("torch._subclasses.fake_tensor").setLevel(logging.CRITICAL)
     shapes: list[tuple[int, ...]] = []
+    dimensions: list[int] = []
 
     def see(_layer: int, states: Any) -> None:
         shapes.append(tuple(states.shape))
@@ -127,6 +129,8 @@ def why_not(folder: Path) -> str | None:
             whole = model.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
             body = whole if getattr(config, "text_config", None) is None else whole.get_decoder()
             blocks = residual.blocks(body)
+            for linear in (m for m in blocks.modules() if isinstance(m, torch.nn.Linear)):
+                linear.register_forward_pre_hook(lambda _linear, inputs: dimensions.append(inputs[0].dim()))
             with torch.inference_mode(), residual.hooked([body.get_input_embeddings(), *blocks], see):
                 try:
                     body(input_ids=torch.zeros(1, 3, dtype=torch.long), use_cache=False)
@@ -138,8 +142,19 @@ def why_not(folder: Path) -> str | None:
         return None
     except Exception as error:  # the library meets a broken config with errors of every kind (TypeError, its own validation's)
         return f"this architecture cannot be read: {one_line(error, 160)}"
+    if int8 and set(dimensions) - {3}:
+        return (
+            f"{kind}: its linear maps take the tokens of all texts in one row, so that int8 cannot go text by text; take bf16"
+        )
+    return _odd(kind, shapes)
+
+
+def _odd(kind: str, shapes: Sequence[tuple[int, ...]]) -> str | None:
+    """Why states of these shapes, of the embeddings and then of every block, are no residual stream."""
     if bad := [shape for shape in shapes if len(shape) != 3]:
         return f"{kind}: its blocks put out states of {len(bad[0])} dimensions {bad[0]}; this architecture is not known"
+    if len(widths := dict.fromkeys(shape[-1] for shape in shapes)) > 1:
+        return f"{kind}: its embeddings and blocks have {' and '.join(map(str, widths))} dimensions, and are no one stream"
     return None
 
 

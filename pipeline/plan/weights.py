@@ -15,8 +15,11 @@ from pipeline.models import inspection
 
 SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 POINTER = b"version https://git-lfs"
-PLAIN = {"F64", "F32", "F16", "BF16", "I64", "BOOL"}
-"""Dtypes of numbers that stand for themselves; the last two are of positions and masks."""
+PLAIN = {"F64", "F32", "F16", "BF16"}
+"""Dtypes of numbers that stand for themselves."""
+COUNTED = {"I64", "BOOL"}
+"""Dtypes of positions and masks."""
+HEAD = r"(^|\.)(lm_head|embed_out)\."
 
 
 @contextmanager
@@ -91,7 +94,11 @@ def quantised(folder: Path, config: Mapping[str, Any]) -> str | None:
     if (folder / "quantize_config.json").exists() or any(name.endswith(".qweight") for name in header):
         return "quantised (GPTQ or AWQ, in their old form)"
     own = {name: str(header[name]["dtype"]) for name in inspection.unexpected(header)}
-    odd = [f"{name}: {dtype}" for name, dtype in own.items() if dtype not in PLAIN]
+    odd = [
+        f"{name}: {dtype}"
+        for name, dtype in own.items()
+        if dtype not in PLAIN and not (dtype in COUNTED and not name.endswith((".weight", ".bias")))
+    ]
     return f"quantised, and nothing says how ({odd[0]})" if odd else None
 
 
@@ -105,6 +112,10 @@ def are_whole(folder: Path, config: Any, writes: bool) -> None:
             begin = 8 + int.from_bytes(file.read(8), "little")
         if (length := begin + max((t["data_offsets"][1] for t in own.values()), default=0)) != path.stat().st_size:
             raise InputError(f"{path}: {path.stat().st_size} bytes, its header says {length}: cut off, or damaged")
+        if twice := sorted(header.keys() & own.keys()):
+            raise InputError(
+                f"{path}: {some(twice, 1)} stands in another file, too, and nothing says which is meant; remove one"
+            )
         header |= own
     found = {int(m[1]) for name in header if (m := re.search(r"(?:^|\.)(?:layers|h|blocks)\.(\d+)\.", name))}
     n = (getattr(config, "text_config", None) or config).num_hidden_layers
@@ -141,7 +152,8 @@ def unlike(config: Any, shapes: Mapping[str, Collection[int]], writes: bool) -> 
         return (
             f"has {name} of the shape {list(here)}, but its config asks for {list(asked)}; put the config of this model there"
         )
-    if extra := inspection.unexpected(info["unexpected_keys"]):
+    heads = [name for name in info["unexpected_keys"] if writes and re.search(HEAD, name)]
+    if extra := [*inspection.unexpected(info["unexpected_keys"]), *heads]:
         return f"holds weights that its config has no place for: {some(extra, 1)}; put the config of this model there"
     return None
 

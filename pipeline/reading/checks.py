@@ -36,10 +36,11 @@ def texts_long_enough(
 def texts_are_text(ids: list[list[int]], frame: pl.DataFrame, model: loading.Model, path: Path) -> None:
     """Raise InputError for a text that holds what the model's tokenizer takes for a control token."""
     tokenizer: Any = model.tokenizer
+    unknown = tokenizer.unk_token_id if _meets_unknown(tokenizer) else None
     control = {
         i: token.content
         for i, token in tokenizer.added_tokens_decoder.items()
-        if (token.special or re.fullmatch(CONTROL, token.content)) and i != tokenizer.unk_token_id
+        if (token.special or re.fullmatch(CONTROL, token.content)) and i != unknown
     }
     for row, text in enumerate(ids):
         if found := control.keys() & set(text):
@@ -47,3 +48,10 @@ def texts_are_text(ids: list[list[int]], frame: pl.DataFrame, model: loading.Mod
                 f"{path}: text {frame['id'][row]} ({frame['emotion'][row] or 'no label'}) holds"
                 f" '{control[min(found)]}', which {model.name} takes for a control token; write it otherwise"
             )
+
+
+def _meets_unknown(tokenizer: Any) -> bool:
+    """Whether anything is unknown to a tokenizer. Nothing is to one of bytes, whose "unknown" token stands in a text only where
+    somebody wrote it: SmolLM2's is <|endoftext|>."""
+    of_words = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+    return getattr(of_words, "unk_token", tokenizer.unk_token) is not None

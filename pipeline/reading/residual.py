@@ -24,12 +24,18 @@ LAYER_IN_WORDS = "layer l = residual stream after block l, counted from 0, befor
 
 
 def blocks(body: nn.Module) -> nn.ModuleList:
-    """The transformer blocks of a model, in order."""
+    """The transformer blocks of a model, in order. Raises InputError where they are not found, and where they are not causal,
+    which some architectures say in their code and not in their config."""
     n: int = body.config.num_hidden_layers  # type: ignore[union-attr, assignment]
     found = [m for m in body.modules() if isinstance(m, nn.ModuleList) and len(m) == n and hasattr(m[0], "self_attn")]
     if len(found) != 1:
         raise InputError(
             f"{type(body).__name__}: {len(found)} lists of {n} attention blocks found; this architecture is not known"
+        )
+    if any(getattr(block.self_attn, "is_causal", True) is False for block in found[0]):
+        raise InputError(
+            f"{type(body).__name__}: its attention looks to the right, too: a text's states would depend on padding; only"
+            " causal models are read"
         )
     return found[0]
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from tokenizers.processors import TemplateProcessing
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline.errors import InputError
 from pipeline.models import hub as hub_module
@@ -203,6 +204,23 @@ def test_a_bos_habit_other_than_declared_is_refused(model_folders):
     wrong = entry(folder={"path": model_folders["llama-3.2"]}).model_copy(update={"bos": False})
     with pytest.raises(InputError, match="bos: false, but its tokenizer adds BOS"):
         loading.load("m", wrong, "fp32", CPU)
+
+
+@pytest.mark.parametrize(
+    ("single", "named"), [("[GM] <sop> $A", r"\[GM\], <sop>"), ("<s> [GM] $A", r"\[GM\]"), ("<s> <s> $A", None)]
+)
+def test_what_begins_every_text_and_is_no_bos_is_refused(model_folders, single, named):
+    """As GLM-4's; a BOS that comes twice is made one."""
+    own = entry(folder={"path": model_folders["llama-3.2"]})
+    tokenizer = AutoTokenizer.from_pretrained(model_folders["llama-3.2"])
+    tokenizer.add_special_tokens({"additional_special_tokens": ["[GM]", "<sop>"]})
+    known = [(t, tokenizer.convert_tokens_to_ids(t)) for t in ("[GM]", "<sop>", "<s>")]
+    tokenizer.backend_tokenizer.post_processor = TemplateProcessing(single=single, special_tokens=known)
+    if named is None:
+        loading._bos_is_as_declared(tokenizer, own, "m.yaml")
+        return
+    with pytest.raises(InputError, match=rf"m.yaml: its tokenizer begins every text with {named}, which is no BOS"):
+        loading._bos_is_as_declared(tokenizer, own, "m.yaml")
 
 
 def test_missing_sources_are_named(tmp_path):

@@ -142,6 +142,15 @@ def begins_twice(own):
 def without_beginning_and_end(own):
     known = json.loads((own / "tokenizer_config.json").read_text())
     (own / "tokenizer_config.json").write_text(json.dumps(known | {"bos_token": None, "eos_token": None}))
+    tokenizer = json.loads((own / "tokenizer.json").read_text())
+    (own / "tokenizer.json").write_text(json.dumps(tokenizer | {"post_processor": None}))
+
+
+def without_stops(own):
+    """A tokenizer that takes a text's full stops away before it reads it."""
+    tokenizer = json.loads((own / "tokenizer.json").read_text())
+    taken = {"type": "Replace", "pattern": {"String": "."}, "content": ""}
+    (own / "tokenizer.json").write_text(json.dumps(tokenizer | {"normalizer": taken}))
 
 
 WEIGHTS, TEMPLATE, STORIES, TOPICS = (
@@ -281,6 +290,7 @@ MET = {
         both(folder(without_beginning_and_end, bos=False), params(lambda p: p["varied"][0].update(bos="always"))),
         "neither a BOS nor an end token",
     ),
+    "pipeline/reading/words.py:_ends": (both(folder(without_stops), word(1)), "no token holds the end of the word"),
     "pipeline/reading/words.py:word_ends": (both(folder(of_bytes, bos=False), word(1)), "has no offsets"),
     "pipeline/reading/checks.py:texts_are_text": (
         both(ALONE, stories(text="word " * 60 + "</s> b")),

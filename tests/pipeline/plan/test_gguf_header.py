@@ -21,7 +21,7 @@ TENSORS = {"token_embd.weight": (len(WORDS), HIDDEN), "output_norm.weight": (HID
 TENSORS |= {f"blk.{n}.{name}.weight": shape for n in range(2) for name, shape in BLOCK.items()}
 
 
-def written(path, tensors=None, split=None, kind=LlamaFileType.ALL_F32, merges=("a b",)):
+def written(path, tensors=None, split=None, kind=LlamaFileType.ALL_F32, merges=("a b",), scaling=()):
     """A tiny Llama as a GGUF file."""
     writer = GGUFWriter(path, "llama")
     writer.add_block_count(2)
@@ -39,6 +39,8 @@ def written(path, tensors=None, split=None, kind=LlamaFileType.ALL_F32, merges=(
     writer.add_eos_token_id(1)
     if kind is not None:
         writer.add_file_type(kind)
+    for key, value in scaling:
+        (writer.add_string if isinstance(value, str) else writer.add_float32)(f"llama.rope.scaling.{key}", value)
     if split is not None:
         writer.add_uint16("split.count", split)
     for name, shape in (TENSORS if tensors is None else tensors).items():
@@ -61,6 +63,13 @@ BROKEN = {
     "norm": ({"tensors": without("output_norm")}, r"lacks output_norm.weight"),
     "shape": ({"tensors": TENSORS | {"blk.1.ffn_up.weight": (48, HIDDEN)}}, "lacks blk.1.ffn_up.weight"),
     "split": ({"split": 3}, "one of 3 parts; merge it with llama-gguf-split --merge"),
+    "rope_freqs": ({"tensors": TENSORS | {"rope_freqs.weight": (8,)}}, "holds rope_freqs.weight, which would not be read"),
+    "bias": ({"tensors": TENSORS | {"blk.0.attn_q.bias": (HIDDEN,)}}, "holds blk.0.attn_q.bias, which would not be read"),
+    "yarn": ({"scaling": [("type", "yarn")]}, "holds llama.rope.scaling.type yarn, which would not be read"),
+    "factor": (
+        {"scaling": [("type", "none"), ("factor", 4.0)]},
+        "holds llama.rope.scaling.factor 4.0, which would not be read",
+    ),
     "kind": ({"kind": None}, "no general.file_type that is known"),
 }
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.models.entries import ModelEntry
-from pipeline.plan import plan, tokens
+from pipeline.plan import plan, templates, tokens
 from tests.pipeline.plan.refusals import MODEL, TEMPLATE, asked, both, folder, writes
 
 SAYS = "{% for m in messages %}{{ m.content }}{% endfor %}"
@@ -46,6 +46,26 @@ REFUSED = {
     "ValueError": (template("{{ [1].index(2) }}"), "fails on a user's turn"),
     "syntax": (template("{% if %}"), "fails on a user's turn"),
 }
+
+
+@pytest.mark.parametrize(
+    ("text", "turn"),
+    [
+        ("{{ messages[-1].content }}", 1),
+        ("{% for m in messages if m.role == 'user' %}{{ m.content }}{% endfor %}", 2),
+        ("{% for m in messages[-3:] %}{{ m.content }}{% endfor %}", 1),
+        (SAYS, None),
+    ],
+)
+def test_a_template_that_forgets_a_turn_is_named(model_folders, tmp_path, text, turn):
+    own = Path(shutil.copytree(model_folders["llama-3.2"], tmp_path / "own"))
+    template(text)(own)
+    turns, tokenizer = ["Which?", "Rome.", "No, Milan.", "Rome.", "Milan!"], tokens.Files(own).tokenizer
+    if turn is None:
+        templates.keeps_every_turn(turns, tokenizer)
+        return
+    with pytest.raises(InputError, match=f"leaves out turn {turn} of a conversation"):
+        templates.keeps_every_turn(turns, tokenizer)
 
 
 def told(model_folders, tmp_path, change):

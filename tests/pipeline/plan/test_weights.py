@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, EuroBertConfig, LlamaConfig, OPTConfig
 
 from pipeline.errors import InputError
 from pipeline.models.entries import MODELS, ModelEntry
@@ -66,6 +66,16 @@ def sharded(folder):
     (folder / SINGLE).unlink()
 
 
+def twice_of(name):
+    """The second shard holds another tensor of this name beside its own; the index names the first."""
+
+    def made(folder):
+        second = load_file(folder / PART.format(2))
+        save_file(second | {name: torch.ones(64, 64)}, folder / PART.format(2), {"format": "pt"})
+
+    return made
+
+
 def then(*changes):
     def made(folder):
         for change in changes:
@@ -106,6 +116,10 @@ BROKEN = {
     ),
     "consolidated": (twice("consolidated.safetensors"), "two sets of weights: model.safetensors, and consolidated"),
     "no weights": (gone(SINGLE), r"own has no \*.safetensors, and weights of another form are not read"),
+    "one tensor in two shards": (
+        then(sharded, twice_of("model.layers.0.self_attn.q_proj.weight")),
+        "model-00002-of-00002.safetensors: model.layers.0.self_attn.q_proj.weight stands in another file, too",
+    ),
     "no index": (then(sharded, gone(INDEX)), "has model-00001.*, but neither model.safetensors nor model.safetensors.index"),
     "one shard": (then(sharded, gone(PART.format(2))), "own has no model-00002-of-00002.safetensors; put its weights there"),
     "broken index": (then(sharded, content(INDEX, b"[]")), "not readable as an index of weights"),
@@ -119,6 +133,7 @@ BROKEN = {
     "words": (configured(vocab_size=500), r"embed_tokens.weight of the shape \[600, 64\]"),
     "extra": (with_one(UP.replace("weight", "bias"), torch.ones(128)), "holds weights that its config has no place for"),
     "int8": (with_one(UP, torch.ones(128, 64, dtype=torch.int8)), rf"quantised, and nothing says how \({UP}: I8\)"),
+    "int64": (with_one(UP, torch.ones(128, 64, dtype=torch.int64)), rf"nothing says how \({UP}: I64\)"),
     "fp8": (with_one(UP, torch.ones(128, 64).to(torch.float8_e4m3fn)), r"nothing says how .*: F8_E4M3\)"),
     "mlx": (configured(quantization={"bits": 4}), r"its weights are quantised \(MLX\)"),
     "gptq": (content("quantize_config.json", b"{}"), r"its weights are quantised \(GPTQ or AWQ, in their old form\)"),
@@ -144,6 +159,13 @@ def test_a_head_is_asked_for_by_those_that_write_alone(folder):
     less("lm_head.weight")(folder)
     trial.check({"m": own}, {"m": ["fp32"]})
     refused(folder, "lacks weights of the model: lm_head.weight", {"m"})
+
+
+def test_a_heads_bias_that_its_config_has_no_place_for_is_refused_for_those_that_write(folder):
+    own = ModelEntry(family="f", lineage="l", tuning="base", bos=True, parameters=1e5, folder={"path": folder})
+    with_one("lm_head.bias", torch.ones(600))(folder)
+    trial.check({"m": own}, {"m": ["fp32"]})
+    refused(folder, "holds weights that its config has no place for: lm_head.bias", {"m"})
 
 
 @pytest.mark.parametrize("family", ["qwen2.5", "gemma-3", "mistral"])
@@ -183,3 +205,29 @@ def test_make_model_refuses_it_too(case, folder):
     with pytest.raises(InputError, match=said):
         new_entry.main(["mine", f"FOLDER={folder}"])
     assert not MODELS.exists()
+
+
+SMALL = {"vocab_size": 600, "hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2}
+SMALL |= {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 1, "mask_token_id": 2}
+
+
+@pytest.mark.parametrize(
+    ("config", "precision", "said"),
+    [
+        (EuroBertConfig(**SMALL), "fp32", "its attention looks to the right, too"),
+        (
+            OPTConfig(**SMALL, ffn_dim=128, word_embed_proj_dim=32),
+            "fp32",
+            "its embeddings and blocks have 32 and 64 dimensions",
+        ),
+        (OPTConfig(**SMALL, ffn_dim=128, word_embed_proj_dim=64), "int8", "so that int8 cannot go text by text; take bf16"),
+        (OPTConfig(**SMALL, ffn_dim=128, word_embed_proj_dim=64), "fp16", None),
+        (LlamaConfig(**SMALL), "int8", None),
+    ],
+)
+def test_what_a_pass_without_numbers_tells_of_an_architecture(config, precision, said, tmp_path):
+    """The first says in its code and not in its config that it is not causal."""
+    config.save_pretrained(tmp_path)
+    why = trial.why_not(tmp_path, precision == "int8")
+    assert (why is None) == (said is None)
+    assert said is None or said in why

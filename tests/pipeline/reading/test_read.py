@@ -309,7 +309,7 @@ def test_a_story_that_holds_a_control_token_is_named_and_nothing_is_read(project
 
 def test_what_looks_like_a_control_token_and_is_added_as_a_plain_one_is_one_too():
     class Tokenizer:
-        unk_token_id = 0
+        unk_token, unk_token_id = "<unk>", 0
         added_tokens_decoder = {  # noqa: RUF012
             n: type("Added", (), {"content": c, "special": c == "<unk>"})
             for n, c in enumerate(["<unk>", "<think>", "<|im_end|>", "[INST]", "   ", "\n\n", "word"])
@@ -322,3 +322,7 @@ def test_what_looks_like_a_control_token_and_is_added_as_a_plain_one_is_one_too(
     for bad in (1, 2, 3):
         with pytest.raises(InputError, match="which m takes for a control token"):
             read.texts_are_text([[good, bad]], frame, model, "f")
+    # nothing is unknown to a tokenizer of bytes: its "unknown" token stands where somebody wrote it
+    Tokenizer.backend_tokenizer = type("Backend", (), {"model": type("Bytes", (), {"unk_token": None})})
+    with pytest.raises(InputError, match="holds '<unk>', which m takes for a control token"):
+        read.texts_are_text([[0]], frame, model, "f")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tokenizers import normalizers
 from transformers import AutoModel, AutoTokenizer
 
 from pipeline.errors import InputError
@@ -70,3 +71,10 @@ def test_a_tokenizer_without_offsets_is_refused():
 
     with pytest.raises(InputError, match="Slow has no offsets: positions that count words cannot be read; take them out"):
         words.word_ends(["A text."], Slow())
+
+
+def test_a_tokenizer_that_leaves_a_words_end_out_is_named(model_folders):
+    tokenizer = AutoTokenizer.from_pretrained(model_folders["qwen2.5"])
+    tokenizer.backend_tokenizer.normalizer = normalizers.Replace(".", "")
+    with pytest.raises(InputError, match=r"no token holds the end of the word 'rain\.': this tokenizer leaves characters out"):
+        words.word_ends(["A day of rain."], tokenizer)
