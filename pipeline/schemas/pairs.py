@@ -93,7 +93,9 @@ BEYOND = Table(
     described={
         **PAIR_OF_READERS,
         "control": Column(pl.String, "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained."),
-        "n_readers": Column(pl.Int64, "Readers that stand for the control; the numbers are means over them."),
+        "n_readers": Column(
+            pl.Int64, "Readers that stand for the control: those whose geometry can be told from noise; means are over them."
+        ),
         "left": Column(
             pl.Float64,
             "d = rho_dis less the product of both sides' rho_dis with the control: what the control does not give. Null where"
@@ -128,9 +130,11 @@ LINEAGES = Table(
         "new_lineage_low": Column(pl.Float64, "Lower end of the 95% prediction interval of a new lineage with one of these."),
         "new_lineage_high": Column(pl.Float64, "Its upper end."),
         "ceiling_low": Column(
-            pl.Float64, "rho_cross: noise ceiling, lower bound: mean rho of a lineage with the mean of the others."
+            pl.Float64,
+            "Noise ceiling, lower bound. rho_cross: mean rho of a lineage with the mean of the others, from three lineages on;"
+            " rho_same: of a model with the mean of the other models, from two on.",
         ),
-        "ceiling_high": Column(pl.Float64, "rho_cross: the same with the lineage itself in the mean."),
+        "ceiling_high": Column(pl.Float64, "The same with the lineage, or the model, itself in the mean."),
         "reason": REASON,
     },
     keys=["precision", "estimator"],
