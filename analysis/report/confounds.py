@@ -78,7 +78,8 @@ def _beside_theirs(view: View, found: pl.DataFrame) -> Any:
     theirs = pl.read_csv(REFERENCE).select(
         pl.col("layer").alias("comparison"), (pl.col("model") + ", published").alias("source"), "spearman"
     )
-    ours = found.select("comparison", pl.col("model").alias("source"), "spearman", "ceiling")
+    ceiling = pl.when(pl.col("reason").is_null()).then("ceiling").alias("ceiling")  # where both sides are reliable
+    ours = found.select("comparison", pl.col("model").alias("source"), "spearman", ceiling)
     order = found["comparison"].unique(maintain_order=True).to_list()
     rows = pl.concat([theirs, ours.drop("ceiling")]).filter(pl.col("comparison").is_in(order)).drop_nulls()
     order = [name.replace("_", " ") for name in order]
@@ -195,10 +196,9 @@ def writings(view: View) -> Section:
         + pl.lit(", ")
         + pl.col("context")
     )
-    every = view.writings.filter(texts="all").drop_nulls("reliability").with_columns(who.alias("way"))
-    rows = every.filter("as_set")
-    words = ["Cannot be said: no model's own texts were read."] if every.is_empty() else []
-    for (model, context), own in every.group_by("model", "context", maintain_order=True):
+    rows = view.writings.filter("as_set", texts="all").drop_nulls("reliability").with_columns(who.alias("way"))
+    words = ["Cannot be said: no model's own texts were read."] if rows.is_empty() else []
+    for (model, context), own in rows.group_by("model", "context", maintain_order=True):
         top = own.sort("reliability").row(-1, named=True)
         words.append(
             f"{model}, texts read {READ[context]}: at most {number(top['reliability'])} ({top['setting']},"

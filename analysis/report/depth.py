@@ -103,7 +103,7 @@ def positions(view: View) -> Section:
     ]
     if words:
         words.append(_longest(best))
-    caption = "Reliability of the RDM over depth at every position that was read, on one scale; bands as above."
+    caption = "Reliability of the RDM over depth at each position of geometry.positions, on one scale; bands as above."
     panels = []
     for name in names:
         chart = curves(view, found.filter(position=name), alt.X("depth:Q", **X), "reliability", [-0.2, 1])

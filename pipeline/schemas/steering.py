@@ -12,10 +12,10 @@ _SHARES = {
     "unchanged": "are the unsteered text",
     "repetitive": "repeat a three-word run as often as the published limit",
     "short": "have fewer words than the published limit",
-    "toward": "score higher on the target than the unsteered text",
-    "away": "do not",
+    "toward": "are fluent, and score higher on the target than the unsteered text",
+    "away": "are fluent, and do not",
     "collapsed": "repeat themselves so, and are not the unsteered text",
-    "broken": "are too short or too improbable",
+    "broken": "are too short or too improbable, and not collapsed; all others that are not the unsteered text are fluent",
 }
 
 STEERING = Table(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import LAYER_RULE, READOUT, REASON
+from pipeline.schemas.keys import READOUT, REASON
 from pipeline.schemas.table import Column, Table
 
 _CELL = {
@@ -17,7 +17,8 @@ _CELL = {
 _SHUFFLED = Column(
     pl.Float64, "97.5% quantile of the reliability under labels shuffled within prompts; null where it is too low as it stands."
 )
-_READ = {"position": READOUT["position"], "layer_rule": LAYER_RULE}
+_RULE = Column(pl.String, "How the layer is chosen: best_layer_cv, best_layer_paper, or middle, half way down, as published.")
+_READ = {"position": READOUT["position"], "layer_rule": _RULE}
 
 WRITINGS = Table(
     "writings",
