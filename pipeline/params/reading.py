@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Literal, Self, get_args
 
@@ -116,6 +117,14 @@ class ReadUntrained(Strict):
     draws: int | None = Field(default=None, ge=1, description="of each twin, its first seeds; null: all that its entry names")
 
 
+def _differing(one: Varied | Second, other: Varied | Second) -> str:
+    """In which keys two readings differ that may differ in precision and positions alone; "" where in none."""
+    if type(one) is not type(other):
+        return "their section, varied and second"
+    keys = type(one).model_fields.keys() - {"name", "precision", "positions"}
+    return ", ".join(sorted(key for key in keys if getattr(one, key) != getattr(other, key)))
+
+
 class ReadingSections(Sections):
     """Who reads what, where and at which precision."""
 
@@ -158,6 +167,14 @@ class ReadingSections(Sections):
                     "'{name}': {precision} is not among read.precisions, where the stories are read that it is compared with;"
                     " add it there, or take '{name}' out",
                     {"name": name, "precision": precision},
+                )
+        for one, other in combinations(self.more, 2):
+            if one.name == other.name and (differing := _differing(one, other)):
+                raise PydanticCustomError(
+                    "reading",
+                    "'{name}' at {precision} and at {other} differ in {differing}, and tables know them by their name alone;"
+                    " give one another name",
+                    {"name": one.name, "precision": one.precision, "other": other.precision, "differing": differing},
                 )
         return self
 

@@ -17,7 +17,7 @@ class Rsa(Strict):
     permutations: int = Field(default=9999, ge=1)
     triples: int = Field(default=20, ge=1, description="of topics, on which one passage stands against the two others")
     shuffles: int = Field(default=199, ge=1, description="of labels within topics, for p_shuffle")
-    equivalence: float = Field(default=0.1, gt=0, description="margin within which two numbers count as one")
+    equivalence: float = Field(default=0.1, gt=0, lt=1, description="margin within which two numbers count as one")
 
 
 class RsaSections(Sections):

@@ -37,6 +37,22 @@ def test_params_yaml_is_the_default_profile():
     assert committed == (ROOT / "profiles/default.yaml").read_text()
 
 
+def seconds(precision, **changes):
+    """A second source, at fp16 and at another precision."""
+    one = {"name": "s", "precision": "fp16", "path": "second.csv", "positions": ["last"]}
+    return [one, one | {"precision": precision} | changes]
+
+
+def varied(precision, **changes):
+    one = {"name": "v", "precision": "fp16", "positions": ["last"]}
+    return [one, one | {"precision": precision} | changes]
+
+
+def test_what_differs_in_precision_and_positions_alone_may_have_one_name(tmp_path):
+    params = changed(tmp_path, second=seconds("fp32", positions=["mean50"]), varied=varied("fp32", positions=["mean50"]))
+    assert [(r.name, r.precision) for r in params.more] == [("v", "fp16"), ("v", "fp32"), ("s", "fp16"), ("s", "fp32")]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -86,6 +102,17 @@ def test_params_yaml_is_the_default_profile():
         ({"steering__precisions": ["nf4"]}, "steering.precisions: 'nf4' is not among read.precisions"),
         ({"steering__ours__position": "mean0"}, "steering.ours.position: 'mean0' is not among geometry.positions"),
         ({"steering__ours__strengths": [0.2, 0.1]}, "each strength stands once, from the weakest to the strongest"),
+        ({"second": seconds("fp32", path="other.csv")}, "'s' at fp16 and at fp32 differ in path, and tables know them by"),
+        ({"second": seconds("fp32", bos="never", emotions=["calm"])}, "'s' at fp16 and at fp32 differ in bos, emotions"),
+        ({"second": seconds("fp32", columns={"topic": None})}, "'s' at fp16 and at fp32 differ in columns"),
+        ({"second": seconds("fp16", path="other.csv")}, "'s' at fp16 is read twice"),
+        ({"varied": varied("fp32", bos="never")}, "'v' at fp16 and at fp32 differ in bos"),
+        ({"varied": varied("fp32", batch_texts=4)}, "'v' at fp16 and at fp32 differ in batch_texts"),
+        (
+            {"varied": varied("fp32")[:1], "second": [s | {"name": "v"} for s in seconds("fp32")[1:]]},
+            "'v' at fp16 and at fp32 differ in their section, varied and second",
+        ),
+        ({"rsa__equivalence": 1.0}, "rsa.equivalence: Input should be less than 1"),
         ({"rsa__depths": [1.5]}, "rsa.depths.0: Input should be less than or equal to 1"),
     ],
 )
