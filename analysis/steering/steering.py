@@ -13,14 +13,12 @@ from scipy import stats
 
 from analysis.steering import regimes
 from pipeline.errors import run_stage
-from pipeline.params.steering import Steering, SteeringSections, Thresholds
+from pipeline.params.steering import EMOTIONS, RANDOM, Steering, SteeringSections, Thresholds
 from pipeline.schemas.steered import STEERED
 from pipeline.schemas.steering import STEERING
 from pipeline.store import layout, tables
 
 Row = dict[str, Any]
-EMOTIONS, RANDOM = "emotions", "random"
-"""Targets of a kind, together; one random direction is `random#<n>`."""
 FEWEST_STRENGTHS = 3
 FELL_APART = (None, regimes.COLLAPSE, regimes.BROKEN)
 

@@ -12,6 +12,8 @@ from pydantic_core import PydanticCustomError
 from pipeline.params.base import Name, Names, Sections, Strict, without_repeats
 
 Rule = Literal["paper", "ours"]
+EMOTIONS, RANDOM = "emotions", "random"
+"""Targets of a kind, together; one random direction is `random#<n>`."""
 
 
 def _in_order(values: list[float]) -> list[float]:

@@ -12,8 +12,9 @@ import xarray as xr
 
 from pipeline.errors import InputError, nearest
 from pipeline.params.base import PARAMS
-from pipeline.params.reading import NEUTRAL, STORIES
-from pipeline.params.steering import Rule
+from pipeline.params.geometry import INPUT_EMBEDDINGS
+from pipeline.params.reading import NEUTRAL, STORIES, Second
+from pipeline.params.steering import EMOTIONS, RANDOM, Rule
 from pipeline.params.whole import Params
 from pipeline.plan import spelling
 from pipeline.steering import directions
@@ -22,6 +23,10 @@ from pipeline.texts.stimuli import alike
 
 LOST = ("size", "nfiles")
 """Excluded from the hash of DVC's run cache, at any depth (dvc 10296)."""
+METHOD_NAMES = frozenset({*METHODS, *METHODS.values(), INPUT_EMBEDDINGS})
+"""What readers and tables take for a way of reading, whatever is read under it."""
+LAST = "last"
+"""The position of the published protocol, and its rule."""
 GRAMS = 4
 """Arrays of stories x stories, float64, that an analysis holds at once."""
 
@@ -36,6 +41,7 @@ def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
     params.vectors.are_there(labels, params.readings[STORIES].path)
     found = [
         *_keys(params),
+        *_readings(params),
         *_settings(params),
         *_positions(params),
         *_experiments(params, labels),
@@ -78,19 +84,34 @@ def _keys(params: Params) -> Iterator[str]:
 
 
 def _positions(params: Params) -> Iterator[str]:
-    """The published protocol reads the last token of everything."""
+    """The published protocol reads the last token of everything, and claims find it by its name."""
+    for name, position in params.positions.items():
+        if name == LAST and position.rule != LAST:
+            yield f"positions.{name}: the rule '{position.rule}': this name means the last token; take another"
+        elif position.rule == LAST and name != LAST:
+            yield f"positions.{name}: the rule '{LAST}': claims know this position by its name; call it {LAST}"
     places = {f"readings.{STORIES}": params.readings[STORIES].positions}
     places |= {f"second.{second.name}": second.positions for second in params.second}
     for place, names in places.items():
-        if not any(params.positions[n].rule == "last" and n in params.readings[NEUTRAL].positions for n in names):
+        if not any(params.positions[n].rule == LAST and n in params.readings[NEUTRAL].positions for n in names):
             yield (
                 f"{place}.positions: the published protocol reads the last token; list a position of the rule 'last' here and"
                 " under readings.neutral.positions"
             )
 
 
+def _readings(params: Params) -> Iterator[str]:
+    """A reading is known by its name alone, as are the methods and the settings of writing."""
+    for name in params.readings:
+        if name not in (STORIES, NEUTRAL):
+            yield f"readings.{name}: nobody reads it; stories of another source belong under second"
+    for name, section in {r.name: "second" if isinstance(r, Second) else "varied" for r in params.more}.items():
+        if name in METHOD_NAMES or name in params.write.settings:
+            yield f"{section}.{name}: this name means a method or a setting of writing already; take another"
+
+
 def _settings(params: Params) -> Iterator[str]:
-    taken = {*METHODS, *METHODS.values(), *params.readings, *(r.name for r in params.more)} - {"reliable"}
+    taken = {*METHOD_NAMES, *params.readings} - {"reliable"}
     for name in params.write.settings:
         if name in taken:
             yield f"write.settings.{name}: this name means a reading or a method already; take another"
@@ -143,11 +164,7 @@ def _steering(params: Params, labels: list[str], stories: pl.DataFrame) -> Itera
     steering = params.steering
     if not steering.models:
         return
-    for key, wanted in (("ours.emotions", steering.ours.emotions), ("paper.scenarios", [*steering.paper.scenarios.values()])):
-        for label in wanted:
-            if label not in labels:
-                hint = spelling.hint(label, labels, f"there are {', '.join(labels)}")
-                yield f"steering.{key}: '{label}' has no stories; {hint}"
+    yield from _targets(params, labels)
     sets = directions.load_prompts(steering.prompts)
     for name in sets:
         if name not in get_args(Rule):
@@ -165,6 +182,20 @@ def _steering(params: Params, labels: list[str], stories: pl.DataFrame) -> Itera
         directions.first_half(xr.Dataset(coords=told), steering.ours.seed)
     except InputError as error:
         yield str(error).removeprefix(f"{PARAMS}: ")
+
+
+def _targets(params: Params, labels: list[str]) -> Iterator[str]:
+    """Labels that are steered to: they have stories, and mean no other targets."""
+    ours, paper = params.steering.ours.emotions, params.steering.paper.scenarios.values()
+    for key, label in [*(("ours.emotions", x) for x in ours), *(("paper.scenarios", x) for x in paper)]:
+        if label not in labels:
+            hint = spelling.hint(label, labels, f"there are {', '.join(labels)}")
+            yield f"steering.{key}: '{label}' has no stories; {hint}"
+        elif label in (EMOTIONS, RANDOM):
+            yield f"steering.{key}: '{label}' means all targets of a kind in table steering; give the label another name"
+    for label in labels:
+        if label.startswith(directions.RANDOM):
+            yield f"readings.stories: the label '{label}' means a random direction where texts are steered; give it another name"
 
 
 def _texts(texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.plan import names
 from pipeline.texts import stimuli
-from tests.conftest import ROOT
+from tests.conftest import ROOT, stories
 
 
 def checked(project):
@@ -34,6 +34,20 @@ def steered(**changes):
     return lambda p: (p["steering"].update(models=["tiny-llama-3.2"]), p["steering"]["ours"].update(changes))
 
 
+def second(name):
+    reading = {"name": name, "precision": "fp32", "path": "data/stimuli/second.csv", "positions": ["last"]}
+    return lambda p: p["second"].append(reading)
+
+
+def varied(name):
+    return lambda p: p["varied"][0].update(name=name)
+
+
+def position(name, **rule):
+    """A position that nobody asks for, or another rule of one that all do."""
+    return lambda p: p["positions"].update({name: rule})
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -46,7 +60,19 @@ def steered(**changes):
         (lambda p: p["write"]["settings"].pop("loose"), "experiments.loose.source: no setting 'loose'; "),
         (setting("comprehension"), "write.settings.comprehension: this name means a reading or a method already"),
         (setting("stories"), "write.settings.stories: this name means"),
-        (setting("stories_bos"), "write.settings.stories_bos: this name means"),
+        (setting("input_embeddings"), "write.settings.input_embeddings: this name means"),
+        (setting("stories_bos"), "varied.stories_bos: this name means a method or a setting of writing already"),
+        *[
+            (change(name), f"{section}.{name}: this name means a method or a setting of writing already; take another")
+            for section, change in (("second", second), ("varied", varied))
+            for name in ("input_embeddings", "comprehension", "generation", "reliable", "matched")
+        ],
+        (
+            lambda p: p["readings"].update(third=p["readings"]["stories"]),
+            "readings.third: nobody reads it; stories of another source belong under second",
+        ),
+        (position("last", rule="middle"), "positions.last: the rule 'middle': this name means the last token; take another"),
+        (position("end", rule="last"), "positions.end: the rule 'last': claims know this position by its name; call it last"),
         (lambda p: p["vectors"].update(neutral_label="Neutral"), "neutral_label: 'Neutral' has no stories, but 'neutral' has"),
         (
             lambda p: p["vectors"].update(neutral_label="nuetral"),
@@ -73,6 +99,27 @@ def test_a_name_that_leads_nowhere_is_named(project, change, said):
         checked(project)
     assert any(said in line for line in str(caught.value).splitlines())
     assert all(line.startswith("params.yaml: ") for line in str(caught.value).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("label", "said"),
+    [
+        ("emotions", "steering.ours.emotions: 'emotions' means all targets of a kind in table steering"),
+        ("random", "steering.ours.emotions: 'random' means all targets of a kind in table steering"),
+        (
+            "random#0",
+            "readings.stories: the label 'random#0' means a random direction where texts are steered; give it another name",
+        ),
+    ],
+)
+def test_a_label_that_means_other_targets_of_steering_is_named(project, label, said):
+    project.write_csv("stories.csv", [s | {"emotion": label if s["emotion"] == "sad" else s["emotion"]} for s in stories()])
+    checked(project)  # where nobody is steered, it is a label like any other
+    steered(emotions=["calm", label])(project.params)
+    project.params["steering"]["paper"]["scenarios"] = {"aggressive": "calm", "weather": "calm"}
+    with pytest.raises(InputError) as caught:
+        checked(project)
+    assert [line for line in str(caught.value).splitlines() if said in line] == str(caught.value).splitlines()
 
 
 def test_what_writers_would_write_and_nobody_read_is_named(project):
