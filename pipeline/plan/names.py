@@ -195,7 +195,7 @@ def _targets(params: Params, labels: list[str]) -> Iterator[str]:
             yield f"steering.{key}: '{label}' means all targets of a kind in table steering; give the label another name"
     for label in labels:
         if label.startswith(directions.RANDOM):
-            yield f"readings.stories: the label '{label}' means a random direction where texts are steered; give it another name"
+            yield f"readings.stories: the label '{label}' means a random direction of steering; give it another name"
 
 
 def _texts(texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:

@@ -108,7 +108,7 @@ def test_a_name_that_leads_nowhere_is_named(project, change, said):
         ("random", "steering.ours.emotions: 'random' means all targets of a kind in table steering"),
         (
             "random#0",
-            "readings.stories: the label 'random#0' means a random direction where texts are steered; give it another name",
+            "readings.stories: the label 'random#0' means a random direction of steering; give it another name",
         ),
     ],
 )
