@@ -13,6 +13,8 @@ import snowballstemmer
 from pipeline.errors import InputError, note_file, one_line
 
 NORMS = ("valence", "arousal", "dominance")
+RATINGS = (1, 9)
+"""The ends of the scale that people rated on."""
 SIGNS = ("positive", "negative", "neutral")
 PERSONS = ("I", "she", "he", "they", "you")
 
@@ -22,7 +24,7 @@ EMOTIONS = pl.Schema(
         "family": pl.String,
         "sign": pl.String,  # of its valence: positive, negative, neutral
         "rated_word": pl.String,  # the word that people rated; null where none was
-        **dict.fromkeys(NORMS, pl.Float64),  # means of the ratings, 1 to 9
+        **dict.fromkeys(NORMS, pl.Float64),  # means of the ratings
     }
 )
 TOPICS = pl.Schema({"topic": pl.String, "person": pl.String, "setting": pl.String})
@@ -70,11 +72,18 @@ def emotions(path: Path, wanted: list[str] | None = None) -> pl.DataFrame:
     """Family, sign of valence and human norms of each label; with `wanted`, of these labels in this order, null where the
     file has no row.
 
-    Raises InputError for an unreadable file, a missing column, a label that stands twice, a sign that is none.
+    Raises InputError for an unreadable file, a missing column, a label that stands twice, a sign that is none, a norm that no
+    mean of ratings can be.
     """
     frame = _read(path, EMOTIONS)
     _once(frame, "emotion", path)
     _among(frame, "sign", SIGNS, path)
+    for name in NORMS:
+        for label, value in frame.filter(~pl.col(name).is_between(*RATINGS)).select("emotion", name).iter_rows():
+            raise InputError(
+                f"{path}: {name} of '{label}' is {value:g}; norms are means of ratings from {RATINGS[0]} to {RATINGS[1]}; bring"
+                " yours to this scale, or leave the cell empty"
+            )
     if wanted is None:
         return frame
     asked = pl.DataFrame({"emotion": wanted}, schema={"emotion": pl.String})
@@ -90,8 +99,15 @@ def topics(path: Path) -> pl.DataFrame:
 
 
 def label_words(path: Path) -> pl.DataFrame:
-    """Words that name a label or come close to it. Raises InputError for an unreadable file or a missing column."""
+    """Words that name a label or come close to it. Raises InputError for an unreadable file, a missing column, a word that no
+    text could hold."""
     frame = _read(path, LABEL_WORDS)
+    for label, word in frame.select("emotion", "word").iter_rows():
+        if word is None or words_of(word) != [word]:
+            raise InputError(
+                f"{path}: a word of '{label or ''}' is '{word or ''}', and texts are searched for single words in small"
+                " letters; write one, or delete the row"
+            )
     _among(frame.select("word", "match"), "match", MATCHES, path)
     return frame
 

@@ -2,6 +2,7 @@ import pytest
 
 from pipeline.errors import InputError
 from pipeline.texts import labels
+from tests.conftest import ROOT
 
 HEAD = "emotion,family,sign,rated_word,valence,arousal,dominance\n"
 
@@ -24,6 +25,17 @@ def test_labels_come_in_the_order_asked_for_and_unknown_ones_have_nothing(tmp_pa
     ("text", "message"),
     [
         (HEAD + "sad,s,negative,,x,,\n", "valence of 'sad' is 'x', which is no number"),
+        *[
+            (HEAD + f"sad,s,negative,,2.5,{value},\n", f"arousal of 'sad' is {said}; norms are means of ratings from 1 to 9")
+            for value, said in (
+                ("500", "500"),
+                ("-3", "-3"),
+                ("nan", "nan"),
+                ("inf", "inf"),
+                ("22.5", "22.5"),
+                ("0.99", "0.99"),
+            )
+        ],
         (HEAD + "sad,s,bad,,,,\n", "sign of 'sad' is 'bad'; it may be positive, negative, neutral"),
         (HEAD + "sad,s,negative,,,,\nsad,s,negative,,,,\n", "emotion 'sad' is empty or stands twice"),
         ("emotion,family\nsad,s\n", "no column sign, rated_word, valence, arousal, dominance; it has emotion, family"),
@@ -47,6 +59,26 @@ def test_persons_and_matches_are_checked(tmp_path):
         labels.topics(written(tmp_path, "topic,person,setting\nbus,it,a bus\n"))
     with pytest.raises(InputError, match="match of 'sadly' is 'all'"):
         labels.label_words(written(tmp_path, "emotion,word,match\nsad,sadly,all\n"))
+
+
+@pytest.mark.parametrize("word", ["", "very scared", "self-pity", "Scared", "scared!", "7"])
+def test_a_word_that_no_text_could_hold_is_named_with_its_label(tmp_path, word):
+    path = written(tmp_path, f"emotion,word,match\nsad,sorrow,stem\nafraid,{word},word\n")
+    with pytest.raises(InputError) as error:
+        labels.label_words(path)
+    said = f"{path}: a word of 'afraid' is '{word}', and texts are searched for single words in small letters; write one, or"
+    assert str(error.value).startswith(said)
+
+
+def test_the_ends_of_the_scale_are_norms(tmp_path):
+    found = labels.emotions(written(tmp_path, HEAD + "sad,s,negative,,1,9,5.5\n"))
+    assert found.select(labels.NORMS).rows() == [(1.0, 9.0, 5.5)]
+
+
+@pytest.mark.parametrize("folder", ["stimuli", "own"])
+def test_the_files_of_the_repository_are_read(folder):
+    assert labels.emotions(ROOT / f"data/{folder}/emotions.csv").width == len(labels.EMOTIONS)
+    assert labels.label_words(ROOT / f"data/{folder}/label_words.csv").width == len(labels.LABEL_WORDS)
 
 
 def test_label_words_are_found_by_themselves_or_by_their_stem(tmp_path):
