@@ -68,17 +68,13 @@ def _of(key: str, reading: Reading) -> pl.DataFrame:
 
 def _on_two_sides(params: Params, texts: Texts) -> Iterator[str]:
     """Texts that would be compared with themselves, or taken out of themselves."""
-    own = {_words(text) for text in texts[STORIES]["text"]}
+    own = {stimuli.in_words(text) for text in texts[STORIES]["text"]}
     for key, name in {f"readings.{NEUTRAL}": NEUTRAL, **{f"second.{s.name}": s.name for s in params.second}}.items():
-        if shared := [id_ for id_, text in texts[name].select("id", "text").iter_rows() if _words(text) in own]:
+        if shared := [id_ for id_, text in texts[name].select("id", "text").iter_rows() if stimuli.in_words(text) in own]:
             yield (
                 f"{key}: {len(shared)} of its texts are among readings.{STORIES}, too (id '{shared[0]}'): they would be held"
                 " against themselves; take them out of one file"
             )
-
-
-def _words(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _in_two_spellings(params: Params, texts: Texts) -> Iterator[str]:

@@ -5,18 +5,17 @@ from __future__ import annotations
 
 import csv
 import io
-import json
-from collections.abc import Iterator, Mapping, Sequence
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
 
 from pipeline.errors import InputError
 from pipeline.params.reading import Columns, Reading
 from pipeline.params.whole import Params
+from pipeline.texts import stimuli
 
+csv.field_size_limit(sys.maxsize)  # a text may be longer than the 128 KiB that Python lets a cell have
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
-KINDS = {str: "text", bool: "true or false", int: "a number", float: "a number", list: "a list", dict: "an object"}
-"""Values of JSON in words."""
 
 
 def check(params: Params, readings: Sequence[Reading]) -> None:
@@ -52,10 +51,9 @@ def of_csv(path: Path, comments: bool = False) -> None:
         raise InputError(f"{path}: its lines end in CR alone, which makes one line of them; save it with line ends LF or CR LF")
     if comments:
         content = "".join(line for line in content.splitlines(keepends=True) if not line.startswith("#"))
-    try:
-        header, *rows = csv.reader(io.StringIO(content, newline=""))
-    except (csv.Error, ValueError):  # a cell that is too long for this reader; no line at all, which the stage's reader says
+    if not content:  # which the stage's reader says
         return
+    header, *rows = _rows(path, content)
     _is_header(path, header)
     for number, row in enumerate(rows, start=1):
         if len(row) > len(header):
@@ -66,6 +64,22 @@ def of_csv(path: Path, comments: bool = False) -> None:
     filled = max((n for n, row in enumerate(rows, start=1) if row), default=0)
     if rows and filled < len(rows):
         raise InputError(f"{path}: {len(rows) - filled} blank lines at its end count as rows; delete them")
+
+
+def _rows(path: Path, content: str) -> list[list[str]]:
+    """The cells of every row, the header first. Raises InputError for quotes that do not pair, of which each reader makes
+    another text."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(content, newline=""), strict=True):
+            rows.append(row)
+    except csv.Error:
+        where = f"row {len(rows)}" if rows else "its first line"
+        raise InputError(
+            f"{path}: {where}: its double quotes do not pair: quoted text ends in one, and a quote within it is written twice,"
+            ' as in "She said ""no"", and left."'
+        ) from None
+    return rows
 
 
 def _is_header(path: Path, header: list[str]) -> None:
@@ -88,11 +102,11 @@ def of_json_lines(path: Path, columns: Columns) -> None:
     if (content := _content(path)) is None:
         return
     kinds: dict[str, tuple[int, str]] = {}  # of a column: the first row that has a value, and what it is
-    for number, row in _objects(content, path):
+    for number, row in stimuli.objects(content, path):
         for key in filter(None, (columns.text, columns.emotion, columns.topic, columns.id)):
             if (value := row.get(key)) is None:
                 continue
-            kind = KINDS[type(value)]
+            kind = stimuli.KINDS[type(value)]
             if isinstance(value, list | dict) or (key == columns.text and kind != "text"):
                 raise InputError(f"{path}: row {number}: '{key}' is {kind}, not text; write it in double quotes")
             first, other = kinds.setdefault(key, (number, kind))
@@ -100,31 +114,6 @@ def of_json_lines(path: Path, columns: Columns) -> None:
                 raise InputError(
                     f"{path}: row {number}: '{key}' is {kind}, and {other} in row {first}; write both in double quotes"
                 )
-
-
-def _objects(content: str, path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The object of each row, counted from 1 without blank lines."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found := dict(pairs)) < len(pairs):
-            keys = [key for key, _ in pairs]
-            raise InputError(f"'{next(k for k in keys if keys.count(k) > 1)}' stands twice; keep one")
-        return found
-
-    def is_none(name: str) -> NoReturn:
-        raise InputError(f"{name} is no value of JSON; write null, or leave the key out")
-
-    lines = [line for line in content.split("\n") if line.strip()]
-    for number, line in enumerate(lines, start=1):
-        try:
-            row = json.loads(line, object_pairs_hook=once, parse_constant=is_none)
-        except InputError as error:
-            raise InputError(f"{path}: row {number}: {error}") from None
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise InputError(f"{path}: row {number}: no JSON object; write each row as one object {{...}} on a line of its own")
-        yield number, row
 
 
 def _content(path: Path) -> str | None:

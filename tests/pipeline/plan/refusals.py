@@ -40,6 +40,11 @@ def stories(**changes):
     return made
 
 
+def json_lines(content):
+    """Stories in a file of JSON lines."""
+    return both(a_file("mine.jsonl", content), params(lambda p: p["readings"]["stories"].update(path="mine.jsonl")))
+
+
 def edited(name, old, new):
     """A file in which the first `old` is `new`."""
 
@@ -153,11 +158,12 @@ def without_stops(own):
     (own / "tokenizer.json").write_text(json.dumps(tokenizer | {"normalizer": taken}))
 
 
-WEIGHTS, TEMPLATE, STORIES, TOPICS = (
+WEIGHTS, TEMPLATE, STORIES, TOPICS, LABEL_WORDS = (
     "model.safetensors",
     "chat_template.jinja",
     "data/stimuli/stories.csv",
     "data/stimuli/topics.csv",
+    "data/stimuli/label_words.csv",
 )
 VECTORS = {"layer_0__sad": np.ones(4, np.float32)}
 A_FILE = {"sha256": hashlib.sha256(b"GGUF").hexdigest()}
@@ -202,6 +208,12 @@ MET = {
     # texts
     "pipeline/texts/stimuli.py:_read": (a_file(STORIES, ""), "not readable as CSV"),
     "pipeline/texts/stimuli.py:load": (a_file(STORIES, "id,emotion,topic,text\n"), "no rows"),
+    "pipeline/texts/stimuli.py:objects": (json_lines("[1]\n"), "mine.jsonl: row 1: no JSON object"),
+    "pipeline/texts/stimuli.py:_of_objects": (json_lines("\n"), "mine.jsonl: no rows"),
+    "pipeline/texts/stimuli.py:_cell": (
+        json_lines('{"text": "a\\ud800", "emotion": "sad", "topic": "t"}'),
+        r"row 1: 'text' holds U\+D800",
+    ),
     "pipeline/texts/stimuli.py:_require_columns": (edited(STORIES, "emotion", "emotoin"), "nearest: 'emotoin'"),
     "pipeline/texts/stimuli.py:_no_empty_cells": (stories(text=""), "'text' is empty in row 1"),
     "pipeline/texts/stimuli.py:_can_be_read": (stories(emotion="ca\u200blm"), r"U\+200B"),
@@ -213,6 +225,11 @@ MET = {
     ),
     "pipeline/texts/stimuli.py:have_words": (word(999), "needs 999 words"),
     "pipeline/texts/labels.py:_read": (params(lambda p: p["corpus"].update(emotions="none.csv")), "none.csv: no such file"),
+    "pipeline/texts/labels.py:emotions": (
+        edited("data/stimuli/emotions.csv", ",2.25,", ",22.5,"),
+        "valence of 'afraid' is 22.5",
+    ),
+    "pipeline/texts/labels.py:label_words": (edited(LABEL_WORDS, "afraid,fear,", "afraid,much fear,"), "is 'much fear', and"),
     "pipeline/texts/labels.py:_once": (a_file(TOPICS, "topic,person,setting\na,I,x\na,I,x\n"), "stands twice"),
     "pipeline/texts/labels.py:_among": (a_file(TOPICS, "topic,person,setting\na,we,x\n"), "person of 'a'"),
     # what is asked
@@ -316,6 +333,8 @@ MET = {
 """What a stage would meet, and the plan meets in the same function."""
 
 SAID = {
+    "pipeline/texts/stimuli.py:objects.once": (json_lines('{"text": "a", "text": "b"}'), "row 1: 'text' stands twice"),
+    "pipeline/texts/stimuli.py:objects.is_none": (json_lines('{"text": NaN}'), "row 1: NaN is no value of JSON"),
     "pipeline/models/loading.py:locate": (
         lambda p: p.entry(MODEL, "llama-3.2", folder={"path": "none"}),
         "folder.path: none is not a folder",

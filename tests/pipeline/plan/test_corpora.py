@@ -69,6 +69,14 @@ def test_texts_that_are_stories_too_are_counted(project):
     assert line.startswith("params.yaml: readings.neutral: 1 of its texts are among readings.stories, too (id 'a')")
 
 
+def test_a_text_in_another_unicode_form_is_a_story_too(project):
+    first, *others = rows(project)
+    project.write_csv("stories.csv", [first | {"text": normalize("NFC", f"Très bien: {first['text']}")}, *others])
+    second(project, text=lambda text: normalize("NFD", text) if text.startswith("Très") else f"Then: {text}")
+    [line] = refused(project)
+    assert line.startswith("params.yaml: second.other: 1 of its texts are among readings.stories, too (id 'other0')")
+
+
 def test_labels_of_another_source_in_another_spelling_are_named(project):
     second(project, label=str.title)
     lines = refused(project)

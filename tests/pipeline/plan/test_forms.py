@@ -8,6 +8,7 @@ from pipeline.errors import InputError
 from pipeline.params.reading import Columns, Reading
 from pipeline.plan import corpora, forms, sections
 from pipeline.texts import stimuli
+from tests.conftest import ROOT
 
 HEAD = "id,emotion,topic,text\n"
 
@@ -48,6 +49,10 @@ def test_a_name_that_is_a_pattern_reads_no_other_file(tmp_path, monkeypatch, nam
         (f"{HEAD}a,sad,t,x\n".replace("\n", "\r"), "its lines end in CR alone"),
         (f"{HEAD}a,sad,t,x\n\n\n", "2 blank lines at its end count as rows; delete them"),
         ("id,emotion,topic,text,text\na,sad,t,x,y\n", "its header has the column 'text' twice"),
+        (f'{HEAD}a,sad,t,x\nb,calm,t,""Hi""\n', "row 2: its double quotes do not pair: quoted text ends in one, and a quote"),
+        (f'{HEAD}a,calm,t,"She said "No""\n', "row 1: its double quotes do not pair"),
+        (f'{HEAD}a,sad,t,x\nb,calm,t,"Never closed.\nc,sad,t,y\n', "row 2: its double quotes do not pair"),
+        ('id,"emotion" ,topic,text\na,sad,t,x\n', "its first line: its double quotes do not pair"),
     ],
 )
 def test_a_csv_file_of_another_form_is_named(said, content, what):
@@ -59,6 +64,22 @@ def test_an_ending_in_capitals_and_a_folder_are_named(said, tmp_path):
     (tmp_path / "d.csv").mkdir()
     with pytest.raises(InputError, match=r"^d.csv: a folder, and a file is needed$"):
         forms.of_csv((tmp_path / "d.csv").relative_to(tmp_path))
+
+
+def test_quotes_that_pair_and_a_cell_of_any_length_are_let_through(tmp_path, monkeypatch):
+    """As polars reads them: a quote within unquoted text is one."""
+    monkeypatch.chdir(tmp_path)
+    texts = ['She said "no", and left.', '"', "a" * 200_000, "one\r\ntwo"]
+    quoted = [f'{n},sad,t,"{text.replace(chr(34), chr(34) * 2)}"\n' for n, text in enumerate(texts)]
+    (tmp_path / "mine.csv").write_text("".join([HEAD, *quoted, '9,sad,t,She said "no" and left.\n']), newline="")
+    reading = Reading(path="mine.csv", positions=["last"])
+    forms.of_reading(reading)
+    assert stimuli.load(reading)["text"].to_list() == [*texts, 'She said "no" and left.']
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "data").rglob("*.csv")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_every_csv_file_of_the_repository_has_its_form(path):
+    forms.of_csv(path, comments=path.name in ("emotions.csv", "label_words.csv", "topics.csv"))
 
 
 def row(**changes):

@@ -1,6 +1,7 @@
 import hashlib
 import json
 from pathlib import Path
+from unicodedata import normalize
 
 import polars as pl
 import pytest
@@ -20,6 +21,7 @@ def write(tmp_path, text, name="own.csv"):
     return path
 
 
+CAFE = "Un café, s'il vous plaît."
 GOOD = 'id,emotion,topic,text\na,calm,bus,"One, two."\nb,sad,bus,Three.\nc,calm,tram,"Four\nfive."\n'
 
 
@@ -79,6 +81,57 @@ def test_emotions_can_be_chosen(tmp_path):
 def test_bad_input_is_named_by_file_and_row(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
         load(write(tmp_path, text))
+
+
+@pytest.mark.parametrize("other", ["Un café,  s'il vous plaît.", "Un café,\ns'il vous\u00a0plaît.", normalize("NFD", CAFE)])
+def test_a_text_in_other_white_space_or_unicode_form_is_the_same_text(tmp_path, other):
+    path = write(tmp_path, f'emotion,topic,text\ncalm,bus,"{CAFE}"\nsad,bus,Two.\nsad,bus,"{other}"\n')
+    with pytest.raises(InputError, match=f'own.csv: the same text stands in rows 1, 3: "{CAFE}"; keep one'):
+        load(path)
+
+
+def test_the_id_is_of_the_text_as_it_stands(tmp_path):
+    text = normalize("NFD", "Un  café.")
+    frame = load(write(tmp_path, f"emotion,topic,text\ncalm,bus,{text}\n"))
+    assert frame.row(0)[::3] == (hashlib.sha256(text.encode()).hexdigest()[:12], text)
+
+
+def test_of_json_lines_the_keys_that_are_asked_for_are_read_as_they_stand(tmp_path):
+    """Another type in another row changes none, and what nobody asks for may be anything."""
+    rows = [
+        {"text": "One.", "emotion": 1, "topic": True, "note": [1]},
+        {"text": "Two.", "emotion": 2.5, "topic": False, "note": True},
+        {"text": "007", "emotion": "2.50", "topic": "x", "note": {"a": 2}, "more": 1},
+    ]
+    frame = load(write(tmp_path, "\n\n".join(map(json.dumps, rows)), "own.jsonl"))
+    assert frame.drop("id").rows() == [("1", "true", "One."), ("2.5", "false", "Two."), ("2.50", "x", "007")]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"text": "Two.", "emotion": ["sad"]}', "row 2: 'emotion' is a list, not text; write it in double quotes"),
+        ('{"text": {"en": "Two."}}', "row 2: 'text' is an object, not text"),
+        ('{"text": "\\ud800 Two.", "emotion": "sad"}', r"row 2: 'text' holds U\+D800, which cannot be seen; take it out"),
+        ('{"text": "Two."', "row 2: no JSON object; write each row as one object"),
+        ("[1]", "row 2: no JSON object"),
+        ('{"text": "Two.", "text": "2"}', "row 2: 'text' stands twice; keep one"),
+        ('{"text": "Two.", "emotion": NaN}', "row 2: NaN is no value of JSON"),
+        ('{"text": "Two."}', "'emotion' is empty in row 2"),
+    ],
+)
+def test_a_row_of_json_lines_that_is_none_is_named(tmp_path, line, said):
+    path = write(tmp_path, f'{{"text": "One.", "emotion": "calm"}}\n\n{line}\n', "own.jsonl")
+    with pytest.raises(InputError, match=rf"^\S*own.jsonl: {said}") as caught:
+        load(path, topic=None)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_json_lines_without_a_row_or_a_column_are_named(tmp_path):
+    with pytest.raises(InputError, match=r"own.jsonl: no rows"):
+        load(write(tmp_path, "\n", "own.jsonl"))
+    with pytest.raises(InputError, match=r"no column 'emotion' \(nearest: 'emotoin'\); columns are text, emotoin"):
+        load(write(tmp_path, '{"text": "One."}\n{"text": "Two.", "emotoin": "sad"}', "own.jsonl"), topic=None)
 
 
 def test_an_emotion_without_stories_names_the_nearest(tmp_path):
@@ -149,6 +202,20 @@ def test_labels_that_look_the_same_are_refused(tmp_path, one, other):
         load(write(tmp_path, f"text,emotion,topic\nOne.,{one},bus\nTwo.,{other},bus\n"))
     with pytest.raises(InputError, match="topic .* look the same"):
         load(write(tmp_path, f"text,emotion,topic\nOne.,calm,{one}\nTwo.,calm,{other}\n"))
+
+
+@pytest.mark.parametrize(
+    "unseen", [*"\u034f\u115f\u1160\u2800\u3164\uffa0\u180b\ufe00\ufe0f\U000e0100\U000e01ef", "\ufe0f\u2800"]
+)
+def test_what_cannot_be_seen_makes_no_other_label(tmp_path, unseen):
+    for one, other in (("joy", f"jo{unseen}y"), ("é", f"e{unseen}\u0301"), ("☺", f"☺{unseen}")):
+        with pytest.raises(InputError, match=f"emotion '{other}' and '{one}' look the same; write them alike"):
+            load(write(tmp_path, f"text,emotion,topic\nOne.,{one},bus\nTwo.,{other},bus\n"))
+
+
+def test_an_emoji_is_a_label(tmp_path):
+    frame = load(write(tmp_path, "text,emotion,topic\nOne.,☺\ufe0f,bus\nTwo.,☹\ufe0f,bus\n"))
+    assert frame["emotion"].to_list() == ["☺\ufe0f", "☹\ufe0f"]
 
 
 def test_labels_of_two_words_and_other_scripts_are_labels(tmp_path):
