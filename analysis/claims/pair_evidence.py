@@ -180,19 +180,16 @@ def base_instruct(known: Known, claim: Claim) -> list[Judged]:
 
 def new_lineage(known: Known, claim: Claim) -> list[Judged]:
     """The pair of a lineage that nobody has read with one of those at hand."""
-    assert claim.other is not None
-    side = claim.other
 
     def judged(wanted: Wanted) -> list[Judged]:
         number = rules.of_new_lineage(*lineages.predicted(at_reference(known, wanted), known.entries))
-        return [Judged(OTHER, number, rules.judge(number, side))]
+        return [Judged(OTHER, number, rules.judge(number, claim.asserted(OTHER)))]
 
     return settled(known, across(known, known.lineage), judged)
 
 
 def valence(known: Known, claim: Claim) -> list[Judged]:
     """What two lineages share within one sign of valence, and with valence taken out: the lower of both must be above 0."""
-    assert claim.other is not None
     rows = at_reference(known, across(known, known.lineage, mature=False))
     if not rows:
         return [lacking(OTHER, NO_PAIR)]
@@ -203,12 +200,11 @@ def valence(known: Known, claim: Claim) -> list[Judged]:
         return [lacking(OTHER, f"{name}: {number.reason or 'no interval'}")]
     name, number = min(judged, key=lambda item: (item[1].interval or (0.0, 0.0))[0])
     number = replace(number, about=f"{number.about}, {name.replace('_', ' ')}")
-    return [Judged(OTHER, number, rules.judge(number, claim.other))]
+    return [Judged(OTHER, number, rules.judge(number, claim.asserted(OTHER)))]
 
 
 def beyond_words(known: Known, claim: Claim) -> list[Judged]:
     """The pair of two lineages of which the words that explain most leave least."""
-    assert claim.other is not None
     rows = at_reference(known, across(known, known.lineage, mature=False))
     if not rows:
         return [lacking(OTHER, NO_PAIR)]
@@ -217,7 +213,7 @@ def beyond_words(known: Known, claim: Claim) -> list[Judged]:
     if not there:
         return [lacking(OTHER, "no reader of words has a geometry that could be told from noise")]
     number = lowest_number(known, [r for r in left if r["control"] in there], "left")
-    return [Judged(OTHER, number, rules.judge(number, claim.other))]
+    return [Judged(OTHER, number, rules.judge(number, claim.asserted(OTHER)))]
 
 
 def restructured(known: Known, claim: Claim) -> list[Judged]:

@@ -7,20 +7,22 @@ from pathlib import Path
 
 import polars as pl
 
-POWER = Path("data/reference/power.csv")
+from pipeline.schemas import reference
+from pipeline.schemas.reference import POWER, VERDICTS
+
 SIMULATED = {
     **dict.fromkeys(("pairs", "pairs_without_llama", "any_pair"), "falsifier"),
     **dict.fromkeys(("method_loose", "subparameters"), "method_clean"),
     "beyond_words": "beyond words",
 }
 """The claims that were simulated under another's name: the same statement of the same numbers."""
-VERDICTS = ("holds", "does_not_hold", "undecided", "explained")
 
 
 def simulated(path: Path = POWER) -> pl.DataFrame:
-    """The simulated chances: `claim`, the `world` that was planted, `reliability` (null where it plays no part), verdicts."""
+    """The simulated chances: `claim`, the `world` that was planted, `reliability` (null where it plays no part), verdicts.
+    Raises InputError as `pipeline.schemas.reference.chances`."""
     named = pl.col("claim").str.split_exact(": ", 1).struct
-    return pl.read_csv(path).with_columns(named[0].alias("claim"), named[1].alias("world"))
+    return reference.chances(path).with_columns(named[0].alias("claim"), named[1].alias("world"))
 
 
 def chances(power: pl.DataFrame, claim: str, reliability: float | None) -> str | None:

@@ -4,21 +4,16 @@ the margin of equivalence in params."""
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from math import inf, nextafter
 from pathlib import Path
 
-import polars as pl
-
 from analysis.claims import rules
+from analysis.claims.protocols import OTHER, PAPER
 from analysis.claims.rules import Side, as_rounded
 from pipeline.errors import InputError
-
-REFERENCE = Path("data/reference/claims.csv")
-SIDE = re.compile(r"(>=|<=|=|>|<) (exactly )?(1 - margin|margin|-?\d+(?:\.\d+)?)")
-KINDS = ("paper", "test", "method")
-"""Claims of the paper; what they imply and it did not test; what its method takes for granted."""
+from pipeline.schemas import reference
+from pipeline.schemas.reference import AS_PUBLISHED, ON_OTHERS, REFERENCE, SIDE
 
 
 @dataclass(frozen=True)
@@ -34,6 +29,13 @@ class Claim:
     side: Side | None
     other: Side | None
 
+    def asserted(self, protocol: str = PAPER) -> Side:
+        """The side that the claim's evidence judges under a protocol. Raises InputError where the reference leaves it empty."""
+        side, column = (self.other, ON_OTHERS) if protocol == OTHER else (self.side, AS_PUBLISHED)
+        if side is None:
+            raise InputError(f"{REFERENCE}: the claim '{self.name}': {column} is empty, and its evidence judges it; fill it")
+        return side
+
 
 def parse(text: str | None, margin: float, scale: str) -> Side | None:
     """A side from its words. Raises InputError for what is none."""
@@ -41,10 +43,7 @@ def parse(text: str | None, margin: float, scale: str) -> Side | None:
         return None
     found = SIDE.fullmatch(text)
     if found is None:
-        raise InputError(
-            f"{REFERENCE}: '{text}' is no side; write >=, <=, =, > or < and a figure, `exactly` and a figure, `margin` or"
-            " `1 - margin`"
-        )
+        raise InputError(f"{REFERENCE}: {reference.no_side(text)}")
     sign, exactly, figure = found.groups()
     if sign == "=" and "." not in figure:  # a count or a yes, which no table rounds
         return Side(float(figure), float(figure), scale)
@@ -61,11 +60,9 @@ def parse(text: str | None, margin: float, scale: str) -> Side | None:
 
 
 def load(margin: float, path: Path = REFERENCE) -> list[Claim]:
-    """The claims, in the reference's order."""
+    """The claims, in the reference's order. Raises InputError as `pipeline.schemas.reference.claims`."""
     made = []
-    for row in pl.read_csv(path, infer_schema=False).iter_rows(named=True):
-        if row["kind"] not in KINDS:
-            raise InputError(f"{path}: {row['claim']}: kind '{row['kind']}' is none of {', '.join(KINDS)}")
-        sides = parse(row["side"], margin, rules.OTHER), parse(row["side_on_other_stories"], margin, rules.DISATTENUATED)
+    for row in reference.claims(path).iter_rows(named=True):
+        sides = parse(row[AS_PUBLISHED], margin, rules.OTHER), parse(row[ON_OTHERS], margin, rules.DISATTENUATED)
         made.append(Claim(row["claim"], row["kind"], row["text"], row["source"], row["published"], *sides))
     return made

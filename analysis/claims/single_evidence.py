@@ -76,18 +76,18 @@ def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple
 
 def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     """A figure of Gemma-3 base at fp16, as published, less the highest of the models of other families."""
-    assert claim.side is not None
+    side = claim.asserted()
     found = beside_others(known, column, ("fp16",), ("fp16",))
     if isinstance(found, str):
         return [lacking(PAPER, found)]
     about = f"{in_name(found.row['model'], GEMMA[0])}, at fp16 {found.in_words()}"
-    return [fact(PAPER, about, found.value - found.highest, claim.side, found.n)]
+    return [fact(PAPER, about, found.value - found.highest, side, found.n)]
 
 
 def overflow(known: Known, claim: Claim) -> list[Judged]:
     """1 where fp16 loses Gemma-3's states and a wide format holds all, by which the published rule takes a later layer and
     finds a narrower RDM; else 0."""
-    assert claim.side is not None
+    side = claim.asserted()
     model = gemma(known, "base")
     rows = {p: published_row(known, model, at) for p, at in (("fp16", ("fp16",)), ("wide", WIDE))} if model else {}
     narrow, wide = rows.get("fp16"), rows.get("wide")
@@ -100,12 +100,12 @@ def overflow(known: Known, claim: Claim) -> list[Judged]:
         f"{in_name(model, GEMMA[0])}: fp16 loses {lost} of {narrow['n_layers']} layers; layer {narrow['layer']}, RDM sd"
         f" {narrow['rdm_std']:.3f}; at {wide['precision']} layer {wide['layer']}, {wide['rdm_std']:.3f}"
     )
-    return [fact(PAPER, about, float(met), claim.side)]
+    return [fact(PAPER, about, float(met), side)]
 
 
 def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states."""
-    assert claim.side is not None
+    side = claim.asserted()
     figures = {name: beside_others(known, column, WIDE, ()) for name, column in FIGURES.items()}
     found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
     if len(found) < len(figures):
@@ -113,12 +113,12 @@ def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     first = next(iter(found.values()))
     said = "; ".join(f"{name} {figure.in_words()}" for name, figure in found.items())
     about = f"{in_name(first.row['model'], GEMMA[0])}, {first.row['precision']}: {said}"
-    return [fact(PAPER, about, float(sum(figure.value > figure.highest for figure in found.values())), claim.side, first.n)]
+    return [fact(PAPER, about, float(sum(figure.value > figure.highest for figure in found.values())), side, first.n)]
 
 
 def int8_layer(known: Known, claim: Claim) -> list[Judged]:
     """By how many layers int8 moves the published rule's choice, of the model and number of texts where it moves most."""
-    assert claim.side is not None
+    side = claim.asserted()
     rows = known.tables["paper"].filter(pl.col("seed").is_null(), pl.col("layer").is_not_null(), setting=STORIES)
     pairs = known.tables["paper_pairs"].filter(pl.col("seed_a").is_null(), pl.col("seed_b").is_null(), setting_a=STORIES)
     made = []
@@ -136,12 +136,12 @@ def int8_layer(known: Known, claim: Claim) -> list[Judged]:
     if not made:
         return [lacking(PAPER, "no model was read at int8 and at another precision")]
     most, about = max(made)
-    return [fact(PAPER, about, float(most), claim.side, len(made))]
+    return [fact(PAPER, about, float(most), side, len(made))]
 
 
 def layer_shift(known: Known, claim: Claim) -> list[Judged]:
     """By how many layers the published rule's choice is deeper in the tuned model, at fp16 and at a precision that holds."""
-    assert claim.side is not None
+    side = claim.asserted()
     models = [gemma(known, tuning) for tuning in ("base", "instruct")]
     if None in models:
         return [lacking(PAPER, "Gemma-3 was not read as base and instruct")]
@@ -151,25 +151,25 @@ def layer_shift(known: Known, claim: Claim) -> list[Judged]:
         if all(r is not None and r["layer"] is not None for r in rows):
             one, other = (r for r in rows if r is not None)
             about = f"{one['model']} layer {one['layer']}, {other['model']} layer {other['layer']}, {one['precision']}"
-            made.append(fact(PAPER if precisions != WIDE else OTHER, about, other["layer"] - one["layer"], claim.side))
+            made.append(fact(PAPER if precisions != WIDE else OTHER, about, other["layer"] - one["layer"], side))
     return made or [lacking(PAPER, "no layer could be chosen")]
 
 
 def regime(known: Known, claim: Claim) -> list[Judged]:
     """1 where the base model explodes under the published steering and the tuned one is surgical, else 0."""
-    assert claim.side is not None
+    side = claim.asserted()
     models = [gemma(known, tuning) for tuning in ("base", "instruct")]
     rows = known.tables["steering"].filter(pl.col("strength").is_null(), rule="paper", target="emotions")
     labels = [rows.filter(model=m)["regime"].to_list() for m in models if m is not None]
     if len(labels) < len(models) or not all(labels):
         return [lacking(PAPER, "Gemma-3 was not steered as base and instruct")]
     about = "; ".join(f"{m}: {own[0]}" for m, own in zip(models, labels, strict=True))
-    return [fact(PAPER, about, float([own[0] for own in labels] == ["explosive", "surgical"]), claim.side)]
+    return [fact(PAPER, about, float([own[0] for own in labels] == ["explosive", "surgical"]), side)]
 
 
 def size(known: Known, claim: Claim, column: str) -> list[Judged]:
     """Spearman of a figure with the number of parameters over trained models; the interval leaves out lineages."""
-    assert claim.side is not None
+    side = claim.asserted()
     rows = [published_row(known, m, (known.references[m],)) for m in known.trained]
     there = [r for r in rows if r is not None and r[column] is not None]
     models, values = [r["model"] for r in there], np.array([r[column] for r in there], dtype=np.float64)
@@ -186,7 +186,7 @@ def size(known: Known, claim: Claim, column: str) -> list[Judged]:
     if half == 0 and (abs(estimate) < 1 - 1e-9 or 1 / factorial(len(own)) > rules.ONE_END):
         # a rank correlation that no lineage moves says how few there are, not how sure it is
         number = Number(about, estimate, n=len(models), reason=f"{len(own)} lineages in this order may be chance: no interval")
-    return [Judged(PAPER, number, rules.judge(number, claim.side))]
+    return [Judged(PAPER, number, rules.judge(number, side))]
 
 
 # --- what the method takes for granted -----------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def size(known: Known, claim: Claim, column: str) -> list[Judged]:
 
 def best_layer(known: Known, claim: Claim) -> list[Judged]:
     """The model of which the published rule's choice lies furthest from the layers that are as good as the best, in layers."""
-    assert claim.side is not None
+    side = claim.asserted()
     chosen = known.tables["layers"].filter(
         pl.col("halving").is_null(), pl.col("seed").is_null(), variant="centred", setting=STORIES
     )
@@ -210,12 +210,12 @@ def best_layer(known: Known, claim: Claim) -> list[Judged]:
     if not found:
         return [lacking(PAPER, "no layer at the last token")]
     outside, about = max(found)
-    return [fact(PAPER, about, float(outside), claim.side, len(found))]
+    return [fact(PAPER, about, float(outside), side, len(found))]
 
 
 def three_passages(known: Known, claim: Claim) -> list[Judged]:
     """The lowest reliability of two disjoint threes of texts, of trained models under the published protocol."""
-    assert claim.side is not None
+    side = claim.asserted()
     rows = known.tables["paper"].filter(pl.col("n_units") > 3, pl.col("seed").is_null(), setting=STORIES)
     own = [
         r for r in rows.iter_rows(named=True) if r["model"] in known.trained and r["precision"] == known.references[r["model"]]
@@ -225,7 +225,7 @@ def three_passages(known: Known, claim: Claim) -> list[Judged]:
         return [lacking(PAPER, next((r["reason"] for r in own if r["reason"]), "the last token was not read"))]
     low = min(there, key=lambda r: r["reliability_three"])
     about = f"{low['model']}: three texts of each label against three others; all against all {low['reliability'] or 0:.2f}"
-    return [fact(PAPER, about, low["reliability_three"], claim.side, len(there))]
+    return [fact(PAPER, about, low["reliability_three"], side, len(there))]
 
 
 def elsewhere(known: Known, claim: Claim, command: str) -> list[Judged]:

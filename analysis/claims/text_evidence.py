@@ -26,12 +26,11 @@ NO_WRITING = "no model was asked to write in both ways"
 
 def confound(known: Known, claim: Claim) -> list[Judged]:
     """A published comparison under its own definition, and the same two experiments by rho_dis."""
-    assert claim.side is not None
-    assert claim.other is not None
+    side, other = claim.asserted(), claim.asserted(OTHER)
     rows = known.tables["confounds"].filter(comparison=claim.name, factor=TOTAL).to_dicts()
-    judged = [as_published(rows, claim.side), of_experiments(known, claim.name, claim.other)]
+    judged = [as_published(rows, side), of_experiments(known, claim.name, other)]
     if claim.name == "precision":
-        judged.insert(1, highest_same(on_identical_tokens(known), claim.side, NO_INT8))
+        judged.insert(1, highest_same(on_identical_tokens(known), side, NO_INT8))
     return judged
 
 
@@ -119,7 +118,7 @@ def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
 
 def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
     """Difference of two flip rates over the questions that both models know, as paired questions, at the first precision."""
-    assert claim.side is not None
+    side = claim.asserted()
     asked = known.tables["transcripts"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
     of = [flipped(asked.filter(model=m)) for m in (more, fewer)]
     if lost := [m for m, found in zip((more, fewer), of, strict=True) if not found]:
@@ -128,7 +127,7 @@ def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
     one, other = (pl.Series([found[i] for i in both], dtype=pl.Boolean).to_numpy() for found in of)
     about = f"{more} {one.mean():.2f}, {fewer} {other.mean():.2f} of {len(both)} questions that both know"
     number = comparisons.paired_difference(one, other, about)
-    return [Judged(SAME, number, rules.judge(number, claim.side))]
+    return [Judged(SAME, number, rules.judge(number, side))]
 
 
 def flipped(rows: pl.DataFrame) -> dict[str, bool]:

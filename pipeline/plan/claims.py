@@ -1,30 +1,30 @@
-"""Every claim of the reference has the line of code that its numbers come from."""
+"""The claims that a run is held against can be judged: their files are well-formed, and every claim has the line of code that
+its numbers come from."""
 
 from __future__ import annotations
 
 import ast
-import csv
 from pathlib import Path
 
 from pipeline.errors import InputError, nearest
 from pipeline.plan import forms
+from pipeline.schemas import reference
+from pipeline.schemas.reference import POWER, REFERENCE
 
-REFERENCE = Path("data/reference/claims.csv")
 CODE = Path("analysis/claims/claims.py")
 EVIDENCE = "EVIDENCE"
 
 
 def check() -> None:
-    """Raise InputError, naming its row, for a claim without evidence."""
-    forms.of_csv(REFERENCE)
-    if not REFERENCE.is_file():
-        raise InputError(f"{REFERENCE}: no such file; the claims that a run is held against stand there")
+    """Raise InputError, naming file and row, for what stage `claims` would refuse, and for a claim without evidence."""
+    for path in (REFERENCE, POWER):
+        forms.of_csv(path)
     known = evidence()
-    with REFERENCE.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.DictReader(file), start=1):
-            if (claim := row.get("claim") or "") not in known:
-                hint = nearest(claim, known, "add one that says where its numbers come from")
-                raise InputError(f"{REFERENCE}: row {number}: the claim '{claim}' has no line in {EVIDENCE} of {CODE}; {hint}")
+    for number, claim in enumerate(reference.claims()["claim"], start=1):
+        if claim not in known:
+            hint = nearest(claim, known, "add one that says where its numbers come from")
+            raise InputError(f"{REFERENCE}: row {number}: the claim '{claim}' has no line in {EVIDENCE} of {CODE}; {hint}")
+    reference.chances()
 
 
 def evidence() -> list[str]:

@@ -1,6 +1,7 @@
 """Claims on the finished small project, on planted tables, and the reference against the published tables it rests on."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,7 @@ from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGE
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
+from pipeline.schemas.reference import KINDS
 from pipeline.store import provenance
 from tests.conftest import ROOT, copy_sources
 
@@ -103,6 +105,19 @@ def test_a_side_that_is_none_is_named():
         reference.parse("about 0.7", 0.1, rules.OTHER)
 
 
+def test_a_side_that_the_evidence_judges_and_that_is_empty_is_named_with_its_column(known):
+    for name, other, column in (("gemma_regime", None, "side"), ("new_lineage", claim("pairs").side, "side_on_other_stories")):
+        own = replace(claim(name), side=other, other=None)
+        with pytest.raises(InputError, match=rf"claims.csv: the claim '{name}': {column} is empty, and its evidence judges it"):
+            claims.EVIDENCE[name](known, own)
+
+
+def test_a_reference_that_is_none_is_named_where_nobody_planned(tmp_path):
+    (tmp_path / "claims.csv").write_text("claim,kind\npairs,paper\n")
+    with pytest.raises(InputError, match=r"claims.csv: no column text, source, published, side, side_on_other_stories; it has"):
+        reference.load(0.1, tmp_path / "claims.csv")
+
+
 # --- the small project ---------------------------------------------------------------------------------------------------
 
 
@@ -118,7 +133,7 @@ def test_every_claim_has_a_verdict_and_a_reason_where_it_has_no_number(known):
     judged = table.height - lost.height
     assert NOT_TESTABLE not in order[:judged]
     assert judged > 5  # two immature models, which were asked nothing
-    assert set(table["kind"]) == set(reference.KINDS)
+    assert set(table["kind"]) == set(KINDS)
 
 
 def test_another_rule_or_side_gives_another_digest_and_other_words_do_not(known, monkeypatch):

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.claims import claims, power
+from pipeline.errors import InputError
 from tests.conftest import ROOT
 
 TABLE = pl.DataFrame(
@@ -31,6 +32,14 @@ TABLE = pl.DataFrame(
 )
 def test_the_row_of_the_nearest_reliability_is_said(claim, reliability, said):
     assert power.chances(TABLE, claim, reliability) == said
+
+
+def test_a_file_of_other_columns_is_named(tmp_path):
+    (tmp_path / "power.csv").write_text("claim\npairs\n")
+    with pytest.raises(
+        InputError, match=r"power.csv: no column reliability, holds, does_not_hold, undecided, explained; it has"
+    ):
+        power.simulated(tmp_path / "power.csv")
 
 
 def test_the_reference_has_the_claims_that_are_simulated():

@@ -165,6 +165,7 @@ WEIGHTS, TEMPLATE, STORIES, TOPICS, LABEL_WORDS = (
     "data/stimuli/topics.csv",
     "data/stimuli/label_words.csv",
 )
+CLAIMS, POWER = "data/reference/claims.csv", "data/reference/power.csv"
 VECTORS = {"layer_0__sad": np.ones(4, np.float32)}
 A_FILE = {"sha256": hashlib.sha256(b"GGUF").hexdigest()}
 
@@ -232,6 +233,10 @@ MET = {
     "pipeline/texts/labels.py:label_words": (edited(LABEL_WORDS, "afraid,fear,", "afraid,much fear,"), "is 'much fear', and"),
     "pipeline/texts/labels.py:_once": (a_file(TOPICS, "topic,person,setting\na,I,x\na,I,x\n"), "stands twice"),
     "pipeline/texts/labels.py:_among": (a_file(TOPICS, "topic,person,setting\na,we,x\n"), "person of 'a'"),
+    # what claims are judged by
+    "pipeline/schemas/reference.py:claims": (edited(CLAIMS, ">= 0.74", "at least 0.74"), "'at least 0.74' is no side"),
+    "pipeline/schemas/reference.py:chances": (edited(POWER, ",0.117,", ",few,"), "holds is 'few'"),
+    "pipeline/schemas/reference.py:_read": (edited(POWER, "holds", "hold"), "no column holds"),
     # what is asked
     "pipeline/behaviour/questionnaire.py:only_instruct": (asked, "only instruct models"),
     "pipeline/behaviour/questionnaire.py:questions": (question("no"), "right and wrong are both"),
@@ -333,6 +338,7 @@ MET = {
 """What a stage would meet, and the plan meets in the same function."""
 
 SAID = {
+    "analysis/claims/reference.py:parse": (edited(CLAIMS, ">= 0.74", "about"), "side: 'about' is no side"),
     "pipeline/texts/stimuli.py:objects.once": (json_lines('{"text": "a", "text": "b"}'), "row 1: 'text' stands twice"),
     "pipeline/texts/stimuli.py:objects.is_none": (json_lines('{"text": NaN}'), "row 1: NaN is no value of JSON"),
     "pipeline/models/loading.py:locate": (

@@ -73,8 +73,7 @@ NOT = {
     "analysis/grid/grams.py:reader_grams": A_STORE,
     "analysis/grid/pairs.py:of_group": A_STORE,
     "analysis/report/page.py:provenance": A_STORE,
-    "analysis/claims/reference.py:load": "`pipeline` may not import `analysis`; its stage takes seconds, no model runs again",
-    "analysis/claims/reference.py:parse": "the same",
+    "analysis/claims/reference.py:Claim.asserted": "`pipeline` may not import `analysis`; no model runs again for it",
     **dict.fromkeys([f"analysis/report/picture.py:{f}" for f in ("main", "specification")], "no stage: a command of its own"),
     **dict.fromkeys(
         [f"analysis/to_rsatoolbox.py:{f}" for f in ("_is_there", "_module", "to_rsatoolbox")], "no stage: for users' own code"
