@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -33,9 +34,15 @@ MATCHES = ("stem", "word")
 _stemmer = snowballstemmer.stemmer("english")
 
 
+MARKS = "".join(chr(c) for c in range(0x300, 0x1E950) if unicodedata.category(chr(c)).startswith("M"))
+"""Vowel signs, accents and the like, which are parts of words and no letters to `re`."""
+_RUN = rf"[^\W\d_]+(?:[{MARKS}]+[^\W\d_]*)*"
+_WORD = re.compile(rf"{_RUN}(?:'{_RUN})*")
+
+
 def words_of(text: str) -> list[str]:
     """The words of a text in any script, lower case, with apostrophes. Where words are not parted, a run of letters is one."""
-    return re.findall(r"[^\W\d_]+(?:'[^\W\d_]+)*", text.lower())
+    return _WORD.findall(text.lower())
 
 
 def stems(words: list[str]) -> list[str]:

@@ -88,3 +88,18 @@ def test_label_words_are_found_by_themselves_or_by_their_stem(tmp_path):
         *("sorrowful", "blue", "sadness", "sorrows"),
     ]
     assert known.found_in("A saddle, a bluebell.") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Don't go, it is 3rd a_b.", ["don't", "go", "it", "is", "rd", "a", "b"]),
+        (
+            "\u0917\u0930\u094d\u0935 \u0914\u0930",
+            ["\u0917\u0930\u094d\u0935", "\u0914\u0930"],
+        ),  # vowel signs are no letters to re
+        ("cafe\u0301 l'e\u0301te\u0301", ["cafe\u0301", "l'e\u0301te\u0301"]),
+    ],
+)
+def test_a_word_of_any_script_holds_its_marks(text, words):
+    assert labels.words_of(text) == words
