@@ -11,7 +11,9 @@ import difflib
 import errno
 import gc
 import hashlib
+import os
 import re
+import select
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
@@ -145,7 +147,8 @@ def _arguments_are_as_asked(arguments: list[str], asked: str | None) -> None:
 
 def run_stage(main: Callable[[list[str]], None]) -> None:
     """Run a stage's `main(arguments)`: a user's mistake, a place that cannot be written, and a memory that is short end in a
-    message and exit status 2, never in a traceback. Code and inputs that change while it runs are such a mistake."""
+    message and exit status 2, never in a traceback. Code and inputs that change while it runs are such a mistake. Where nobody
+    reads what it prints any more (`| head`), it ends with status 1 and without a word."""
     gc.freeze()  # what has been imported stays
     gc.enable()
     before = _noted.set({})
@@ -156,6 +159,10 @@ def run_stage(main: Callable[[list[str]], None]) -> None:
                 note_file(Path(file))
         main(sys.argv[1:])
         check_noted()
+    except BrokenPipeError:
+        if not _nobody_reads():
+            raise
+        sys.exit(1)  # not 0: what was to follow was not done
     except (InputError, ValidationError, OSError) as error:
         print(f"error: {_in_words(error)}", file=sys.stderr)
         sys.exit(MISTAKE)
@@ -168,6 +175,23 @@ def run_stage(main: Callable[[list[str]], None]) -> None:
         sys.exit("stopped; what was finished is kept and the next run goes on from there")
     finally:
         _noted.reset(before)
+        _say_the_rest()
+
+
+def _nobody_reads() -> bool:
+    """Whether the other end of stdout, a pipe, is closed."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)  # errors alone
+    return bool(poll.poll(0))
+
+
+def _say_the_rest() -> None:
+    """Print what waits to be printed, or drop it where nobody reads: when it exits the interpreter would complain of it
+    (https://docs.python.org/3/library/signal.html#note-on-sigpipe)."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _in_words(error: InputError | ValidationError | OSError) -> str:

@@ -1,6 +1,7 @@
 """How a stage ends: right, or in one line and exit status 2; and never with inputs that changed meanwhile."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,7 +135,9 @@ def test_a_memory_that_is_short_is_one_line(main, capsys):
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("fault", [OSError(errno.EBADF, "a fault"), RuntimeError("a fault")])
+@pytest.mark.parametrize(
+    "fault", [OSError(errno.EBADF, "a fault"), RuntimeError("a fault"), BrokenPipeError(errno.EPIPE, "a fault")]
+)
 def test_a_fault_of_ours_keeps_its_traceback(fault):
     def main(_):
         raise fault
@@ -186,6 +189,47 @@ def test_a_module_that_is_called_wrongly_says_how(module, arguments, said):
     done = subprocess.run([sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True)
     assert (done.returncode, "Traceback" in done.stderr) == (2, False)
     assert said in done.stderr
+
+
+def to_nobody(*command, unbuffered=""):
+    """Exit status and stderr of a command whose stdout is a pipe that nobody reads."""
+    reads, writes = os.pipe()
+    os.close(reads)
+    environment, said = os.environ | {"PYTHONUNBUFFERED": unbuffered}, subprocess.PIPE
+    try:
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, stdout=writes, stderr=said, text=True)
+    finally:
+        os.close(writes)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("main", "status"),
+    [
+        ("print('a line')", 0),  # all was done before it was printed
+        ("print('x' * 100_000); print('not reached', file=sys.stderr)", 1),
+        ("print('a line', flush=True)", 1),
+        ("print('a line'); sys.exit(3)", 3),
+    ],
+)
+def test_a_closed_pipe_is_a_quiet_end(main, status):
+    code = f"import sys; from pipeline.errors import run_stage\ndef main(_): {main}\nrun_stage(main)"
+    assert to_nobody("-c", code) == (status, "")
+
+
+def test_a_mistake_and_a_fault_of_ours_are_said_though_nobody_reads_the_rest():
+    code = "from pipeline.errors import InputError, run_stage\ndef main(_):\n print('a line')\n raise {}\nrun_stage(main)"
+    assert to_nobody("-c", code.format("InputError('a.csv: row 3')")) == (2, "error: a.csv: row 3\n")
+    status, said = to_nobody("-c", code.format("RuntimeError('a fault')"))
+    assert (status, said.splitlines()[-1]) == (1, "RuntimeError: a fault")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("module", [["pipeline.plan.lint"], ["pipeline.plan.plan", "profiles/quick.yaml"]])
+def test_what_prints_much_ends_quietly_where_nobody_reads(module, unbuffered):
+    status, said = to_nobody("-m", *module, unbuffered=unbuffered)
+    assert said == ""
+    assert status in (0, 1)
 
 
 def test_a_line_can_be_read_whatever_a_user_hands_over(tmp_path):
