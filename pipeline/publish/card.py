@@ -209,8 +209,9 @@ def _records(table: Table) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     root = home()
-    text = json.dumps(croissant(root), indent=2, ensure_ascii=False)
-    (root / CROISSANT).write_text(text + "\n", encoding="utf-8")
+    found, path = croissant(root), root / CROISSANT
+    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{path}: {len(found['recordSet'])} tables, in Croissant 1.0")
 
 
 if __name__ == "__main__":

@@ -97,6 +97,13 @@ def test_croissant_describes_every_table_and_column(in_finished):
     assert found["citeAs"]
 
 
+def test_the_card_says_what_it_wrote(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(card, "home", lambda: tmp_path)
+    card.main([])
+    assert capsys.readouterr().out == f"{tmp_path / 'croissant.json'}: 0 tables, in Croissant 1.0\n"
+    assert json.loads((tmp_path / "croissant.json").read_text()) == card.croissant(tmp_path)
+
+
 def refused(arguments, said):
     with pytest.raises(InputError, match=said) as caught:
         export.main(arguments)
