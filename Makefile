@@ -71,9 +71,8 @@ gpu-check: .venv/ready
 plan: .venv/ready
 	@python -m pipeline.plan.plan $(if $(P),profiles/$(P).yaml)
 
-profile:
-	@test -n "$(P)" -a -f "profiles/$(P).yaml" || { echo "error: make profile P=<name>; there are: $$(ls profiles | sed 's/.yaml//' | tr '\n' ' ')" >&2; exit 1; }
-	@cp profiles/$(P).yaml params.yaml; echo "params.yaml is now profiles/$(P).yaml"
+profile: .venv/ready
+	@python -m pipeline.publish.profiles $(P)
 	@test ! -f locks/$(firstword $(subst _, ,$(P))).txt || $(MAKE) --no-print-directory .venv/with-$(firstword $(subst _, ,$(P)))
 
 # The packages with the models of a profile, where the default lock has not all of them

@@ -33,6 +33,8 @@ PLACE = {
     errno.EPERM: "no permission: see who owns it",
 }
 """What is wrong with the place of a file, and what to do."""
+NO_GIT = "not a git clone, and DVC needs its history; clone the repository (a ZIP has none)"
+"""What is wrong with a checkout in which DVC finds no git, and what to do."""
 
 LONGEST = 1200
 """Characters of one line that somebody may be asked to read."""

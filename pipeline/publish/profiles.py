@@ -1,5 +1,7 @@
 """Profiles whose data are published. The default is what the commit has as params.yaml and dvc.lock; of every other profile
 `profiles/<name>.lock` is the dvc.lock of its run.
+
+python -m pipeline.publish.profiles [NAME]     writes a profile to params.yaml
 """
 
 from __future__ import annotations
@@ -7,7 +9,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from pipeline.errors import InputError
+from pipeline.door.home import home, is_known
+from pipeline.errors import NO_GIT, InputError, run_stage
 
 PROFILES = Path("profiles")
 DEFAULT = "default"
@@ -25,18 +28,32 @@ def published(root: Path) -> list[str]:
     return sorted(path.stem for path in (root / PROFILES).glob("*.lock") if path.with_suffix(".yaml").is_file())
 
 
+def names(root: Path) -> list[str]:
+    """All profiles of a checkout, published or not."""
+    return sorted(path.stem for path in (root / PROFILES).glob("*.yaml"))
+
+
 def chosen(root: Path) -> str | None:
     """The profile that params.yaml of a checkout is, byte for byte; None for the default and for params of one's own."""
     params = (root / "params.yaml").read_bytes()
-    names = [path.stem for path in sorted((root / PROFILES).glob("*.yaml")) if path.read_bytes() == params]
-    return names[0] if names and DEFAULT not in names else None
+    same = [name for name in names(root) if (root / PROFILES / f"{name}.yaml").read_bytes() == params]
+    return same[0] if same and DEFAULT not in same else None
 
 
 def recorded(root: Path) -> str | None:
     """The profile whose published data dvc.lock of a checkout records; None for a run of one's own."""
     lock = (root / "dvc.lock").read_bytes()
-    names = [name for name in published(root) if (root / lock_of(name)).read_bytes() == lock]
-    return DEFAULT if lock == committed(root, "dvc.lock") else names[0] if names else None
+    same = [name for name in published(root) if (root / lock_of(name)).read_bytes() == lock]
+    return DEFAULT if lock == committed(root, "dvc.lock") else same[0] if same else None
+
+
+def write(root: Path, name: str) -> None:
+    """Make params.yaml of a checkout a profile of `profiles/`, published or not. Raises InputError for a name that is none, and
+    where params.yaml holds what is kept nowhere else."""
+    is_known(name, names(root), "profile")
+    if lost := _lost(root, "params.yaml"):
+        raise InputError(lost)
+    (root / "params.yaml").write_bytes((root / PROFILES / f"{name}.yaml").read_bytes())
 
 
 def choose(root: Path, name: str) -> None:
@@ -45,26 +62,60 @@ def choose(root: Path, name: str) -> None:
     Raises InputError for a profile of which nothing is published, and where either file holds what is kept nowhere else.
     """
     known = [DEFAULT, *published(root)]
-    if name not in known:
+    if name not in known and name in names(root):
         raise InputError(
             f"no data of a profile '{name}' are published here, but of {', '.join(known)};"
             f" `make profile P={name}` and `make repro` make it"
         )
+    is_known(name, known, "published profile")
     found: dict[Path, bytes] = {}
     for file, ending in MADE_OF.items():
-        here, last = root / file, committed(root, file)
-        kept = {path.stem: path.read_bytes() for path in (root / PROFILES).glob(f"*{ending}")}
-        if here.is_file() and here.read_bytes() not in [*kept.values(), last]:
-            raise InputError(f"{here}: changed and kept nowhere else; commit it, or `git checkout {file}`, then pull again")
-        content = last if name == DEFAULT else kept[name]
-        if content is None:
-            raise InputError(f"{root}: no {file} is committed here: nothing of the default is published at this commit")
-        found[here] = content
+        lost, content = (
+            _lost(root, file),
+            committed(root, file) if name == DEFAULT else (root / PROFILES / f"{name}{ending}").read_bytes(),
+        )
+        if lost or content is None:
+            none = f"{root}: no {file} is committed here: nothing of the default is published at this commit"
+            raise InputError((lost or none) if _in_git(root) else f"{root}: {NO_GIT}")
+        found[root / file] = content
     for here, content in found.items():
         here.write_bytes(content)
 
 
+def _lost(root: Path, file: str) -> str | None:
+    """What to do with a file of MADE_OF before another takes its place; None where the last commit or `profiles/` has it."""
+    here, last, ending = root / file, committed(root, file), MADE_OF[file]
+    if not here.is_file() or here.read_bytes() in [last, *(p.read_bytes() for p in (root / PROFILES).glob(f"*{ending}"))]:
+        return None
+    ways = ["commit it"] if _in_git(root) else []
+    if file == "params.yaml":  # a lock is of no use without the objects that it names
+        ways.append(f"keep it as {PROFILES}/<name>.yaml")
+    if last is not None:
+        ways.append(f"`git checkout {file}`")
+    return f"{here}: changed and kept nowhere else, so that it would be lost; {', or '.join(ways)}, then do this again"
+
+
+def _in_git(root: Path) -> bool:
+    """Whether a checkout lies in a clone, as a ZIP of it does not."""
+    return any((folder / ".git").exists() for folder in (root, *root.parents))
+
+
 def committed(root: Path, file: str) -> bytes | None:
-    """A file of a checkout as its last commit has it; None where that has none."""
-    done = subprocess.run(["git", "show", f"HEAD:./{file}"], cwd=root, capture_output=True, check=False)
+    """A file of a checkout as its last commit has it; None where that has none, and where there is no git."""
+    try:
+        done = subprocess.run(["git", "show", f"HEAD:./{file}"], cwd=root, capture_output=True, check=False)
+    except FileNotFoundError:
+        return None
     return done.stdout if done.returncode == 0 else None
+
+
+def main(arguments: list[str]) -> None:
+    root = home()
+    if not arguments:
+        raise InputError(f"which profile? make profile P=<name>; there are {', '.join(names(root))}")
+    write(root, arguments[0])
+    print(f"params.yaml is now {PROFILES}/{arguments[0]}.yaml")
+
+
+if __name__ == "__main__":
+    run_stage(main)

@@ -1,5 +1,6 @@
 """The published data of a profile are chosen with its params, and nothing that is kept nowhere else is lost."""
 
+import shutil
 import subprocess
 
 import pytest
@@ -44,9 +45,20 @@ def test_params_of_ones_own_are_no_profile(root):
     assert profiles.chosen(root) is None
 
 
-@pytest.mark.parametrize("name", ["mine", "othr", "../other"])
-def test_a_profile_without_data_is_named_with_those_that_have_them(root, name):
-    with pytest.raises(InputError, match=rf"no data of a profile '{name}' are published here, but of default, other;"):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        (
+            "mine",
+            "no data of a profile 'mine' are published here, but of default, other; `make profile P=mine` and `make repro`",
+        ),
+        ("othr", r"no published profile 'othr'; did you mean 'other'\? there are default, other$"),
+        ("nope", "no published profile 'nope'; there are default, other$"),
+        ("../other", "no published profile '../other'; .*there are default, other$"),
+    ],
+)
+def test_a_profile_without_data_is_named_with_those_that_have_them(root, name, said):
+    with pytest.raises(InputError, match=said):
         profiles.choose(root, name)
 
 
@@ -55,7 +67,64 @@ def test_a_profile_without_data_is_named_with_those_that_have_them(root, name):
 def test_what_is_kept_nowhere_else_stays(root, file, name):
     (root / file).write_text("mine alone\n")
     before = now(root)
-    with pytest.raises(InputError, match=rf"{file}: changed and kept nowhere else; commit it, or `git checkout {file}`"):
+    with pytest.raises(InputError, match=rf"{file}: changed and kept nowhere else, .*commit it, or .*`git checkout {file}`"):
+        profiles.choose(root, name)
+    assert now(root) == before
+
+
+def test_a_profile_is_written_to_params_and_only_there(root):
+    for name in ("mine", "other", "other", "default"):
+        profiles.write(root, name)
+        assert now(root) == (f"profile: {name}\n", "default\n")
+    (root / "params.yaml").unlink()
+    profiles.write(root, "mine")
+    assert now(root) == ("profile: mine\n", "default\n")
+
+
+@pytest.mark.parametrize("tree", ["git", "a ZIP", "no git on this machine"])
+def test_params_that_are_kept_nowhere_else_are_not_written_over(root, monkeypatch, tree):
+    if tree == "a ZIP":
+        shutil.rmtree(root / ".git")
+    elif tree == "no git on this machine":
+        monkeypatch.setenv("PATH", "")
+    own = root / "params.yaml"
+    profiles.write(root, "other")
+    own.write_text("profile: other\n# mine\n")
+    with pytest.raises(
+        InputError, match="params.yaml: changed and kept nowhere else, .*keep it as profiles/<name>.yaml"
+    ) as said:
+        profiles.write(root, "default")
+    assert ("commit it" in str(said.value)) == (tree != "a ZIP")
+    assert ("git checkout" in str(said.value)) == (tree == "git")
+    assert own.read_text() == "profile: other\n# mine\n"
+    (root / "profiles/kept.yaml").write_bytes(own.read_bytes())
+    profiles.write(root, "default")
+    assert own.read_text() == "profile: default\n"
+
+
+def test_params_that_were_committed_are_kept(root):
+    own = root / "params.yaml"
+    own.write_text("profile: own\n")
+    git(root, "commit", "-qam", "own")
+    profiles.write(root, "mine")
+    assert own.read_text() == "profile: mine\n"
+
+
+def test_a_profile_that_is_none_is_named_with_those_that_there_are(root, monkeypatch, capsys):
+    monkeypatch.setattr(profiles, "home", lambda: root)
+    with pytest.raises(InputError, match="^no profile 'nope'; there are default, mine, other$"):
+        profiles.main(["nope"])
+    with pytest.raises(InputError, match="^which profile. make profile P=<name>; there are default, mine, other$"):
+        profiles.main([])
+    profiles.main(["mine"])
+    assert capsys.readouterr().out == "params.yaml is now profiles/mine.yaml\n"
+
+
+@pytest.mark.parametrize("name", ["other", "default"])
+def test_without_git_no_published_data_are_chosen(root, name):
+    shutil.rmtree(root / ".git")
+    before = now(root)
+    with pytest.raises(InputError, match="not a git clone, and DVC needs its history; clone the repository"):
         profiles.choose(root, name)
     assert now(root) == before
 
