@@ -47,6 +47,23 @@ def recorded(root: Path) -> str | None:
     return DEFAULT if lock == committed(root, "dvc.lock") else same[0] if same else None
 
 
+def unlike(root: Path) -> str | None:
+    """The profile that params.yaml of a checkout is, where dvc.lock is that of another; None where they go together, and where
+    either is of one's own."""
+    params, lock = (_profiles_of(root, file) for file in MADE_OF)
+    return min(params, key=lambda name: (name != DEFAULT, name)) if params and lock and not params & lock else None
+
+
+def _profiles_of(root: Path, file: str) -> set[str]:
+    """All profiles that a file of MADE_OF may be of: some share their params, and a commit may have made one the default."""
+    ending, here = MADE_OF[file], root / file
+    if not here.is_file():
+        return set()
+    content, known = here.read_bytes(), names(root) if ending == ".yaml" else published(root)
+    same = {name for name in known if (root / PROFILES / f"{name}{ending}").read_bytes() == content}
+    return same | ({DEFAULT} if content == committed(root, file) else set())
+
+
 def write(root: Path, name: str) -> None:
     """Make params.yaml of a checkout a profile of `profiles/`, published or not. Raises InputError for a name that is none, and
     where params.yaml holds what is kept nowhere else."""

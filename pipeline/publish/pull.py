@@ -9,7 +9,9 @@ verifies what it gives), too. So what came is counted.
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.door.home import home, published, remove_empty
-from pipeline.errors import InputError, one_line, run_stage, some
+from pipeline.errors import NO_GIT, InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
 from pipeline.store import layout, roots
@@ -45,10 +47,17 @@ def pull(root: Path) -> str:
         (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:
-        raise InputError(f"{root}: not everything came ({some(lost, 3)}): {_why(root, lost, done.stderr)}")
+        what = f"not everything came ({some(lost, 3)})" if lost else "everything is here, but DVC ended in an error"
+        raise InputError(f"{root}: {what}: {_why(root, lost, done.stderr)}")
     profile, size = profiles.recorded(root), sum(out["size"] for out in wanted) / 1e6
     of = f"profile {profile}" if profile else "dvc.lock"
-    return f"{len(wanted)} outs of {of}, {size:,.0f} MB, are in {root / 'data'}: docs/data.md opens them"
+    came = f"{len(wanted)} outs of {of}, {size:,.0f} MB, are in {root / 'data'}: docs/data.md opens them"
+    if (other := profiles.unlike(root)) is None:
+        return came
+    if other in (profiles.DEFAULT, *profiles.published(root)):
+        return f"{came}\nparams.yaml is another profile, {other}: `make pull P={other}` brings its data instead"
+    back = f"`make pull P={profile}` writes the one that these data are of"
+    return f"{came}\nparams.yaml is another profile, {other}, of which nothing is published: {back}"
 
 
 def pull_profile(root: Path, name: str) -> str:
@@ -62,10 +71,8 @@ def pull_profile(root: Path, name: str) -> str:
 
 def _why(root: Path, lost: list[str], said: str) -> str:
     """What is wrong, by what is there, and what to do; by the words of DVC where that does not tell."""
-    if "Unable to acquire lock" in said:
-        return "another DVC process works here; wait for it, or stop it, then pull again"
-    if "unsaved files" in said and (own := [path for path in lost if (root / path).exists()]):
-        return f"{some(own, 3)} is not what was published, and nowhere else: move it away, then pull again"
+    if here := _wrong_here(root, lost, said):
+        return here
     remote = _remote(root)
     if remote is None:
         return ".dvc/config names no remote; `git checkout .dvc/config`, or make it with `dvc repro`"
@@ -77,6 +84,20 @@ def _why(root: Path, lost: list[str], said: str) -> str:
     errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR")]
     words = f" ({one_line(errors[0], 150)})" if errors else ""
     return f"its remote {remote} lacks it or cannot be reached{words}; {again}, then pull again, or make it with `dvc repro`"
+
+
+def _wrong_here(root: Path, lost: list[str], said: str) -> str | None:
+    """What is wrong with the checkout, and what to do; None where it is as DVC needs it."""
+    if "is not a git repository" in said:
+        return NO_GIT
+    if "Unable to acquire lock" in said:
+        return "another DVC process works here; wait for it, or stop it, then pull again"
+    for number, path in re.findall(r"\[Errno (\d+)\] [^:']*: '([^']+)'", said):
+        if int(number) in (errno.EACCES, errno.EPERM, errno.EROFS):
+            return f"{path}: {os.strerror(int(number))}, and DVC needs it; see who owns it, or pull in a clone of your own"
+    if "unsaved files" in said and (own := [path for path in lost if (root / path).exists()]):
+        return f"{some(own, 3)} is not what was published, and nowhere else: move it away, then pull again"
+    return None
 
 
 def _remote(root: Path) -> str | None:

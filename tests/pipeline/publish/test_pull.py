@@ -2,6 +2,7 @@
 one line, with nothing half there, and the remedy that the line names works."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -126,6 +127,62 @@ def test_a_pull_says_what_came_and_of_which_profile(clone, monkeypatch, capsys):
         (clone / "profiles").mkdir(exist_ok=True)
         (clone / f"profiles/other{ending}").write_bytes(lock.read_bytes())
     assert pull(clone).startswith("2 outs of profile other, ")
+
+
+def test_a_pull_says_where_params_are_of_another_profile_than_what_it_brings(clone):
+    lock = (clone / "dvc.lock").read_bytes()
+    (clone / "profiles").mkdir()
+    for name in ("default", "other", "mine"):
+        (clone / f"profiles/{name}.yaml").write_text(f"profile: {name}\n")
+    params = clone / "params.yaml"
+    params.write_text("profile: default\n")
+    run(clone, "git", "add", "-A")
+    run(clone, "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qm", "of the default")
+    (clone / "profiles/other.lock").write_bytes(b"# other\n" + lock)
+    of, ending = {"default": lock, "other": b"# other\n" + lock}, "docs/data.md opens them"
+    for of_lock, of_params, said in (
+        ("default", "default", ""),
+        ("other", "other", ""),
+        ("other", "default", "\nparams.yaml is another profile, default: `make pull P=default` brings its data instead"),
+        ("default", "other", "\nparams.yaml is another profile, other: `make pull P=other` brings its data instead"),
+        (
+            "other",
+            "mine",
+            "\nparams.yaml is another profile, mine, of which nothing is published: `make pull P=other` writes the",
+        ),
+        ("other", "an edit", ""),
+    ):
+        (clone / "dvc.lock").write_bytes(of[of_lock])
+        params.write_text(f"profile: {of_params}\n")
+        found = pull(clone)
+        assert found.startswith(f"2 outs of profile {of_lock}, ")
+        assert found.partition(ending)[2].startswith(said)
+        assert found.endswith(ending) == (said == "")
+
+
+def test_a_tree_without_git_is_said_to_be_none(clone):
+    pull(clone)
+    (clone / ".git").rename(clone.parent / "history")
+    with pytest.raises(
+        InputError, match="everything is here, but DVC ended in an error: not a git clone, .* clone the repository"
+    ):
+        pull(clone)
+    shutil.rmtree(clone / "data")
+    refused(clone, "not a git clone, and DVC needs its history; clone the repository")
+
+
+def test_a_clone_that_cannot_be_written_is_said_with_the_file(clone):
+    pull(clone)
+    plain = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []  # root writes anywhere
+    if plain and shutil.which(plain[0]) is None:
+        pytest.skip("no setpriv, by which root is like others")
+    run(clone, "chmod", "-R", "a-w", ".dvc")
+    code = "from pathlib import Path; from pipeline.publish.pull import pull; pull(Path.cwd())"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run([*plain, sys.executable, "-c", code], cwd=clone, env=environment, capture_output=True, text=True)
+    run(clone, "chmod", "-R", "u+w", ".dvc")
+    said = f"everything is here, but DVC ended in an error: {clone / '.dvc/tmp'}/.*: Permission denied, and DVC needs it"
+    assert re.search(said, done.stderr.splitlines()[-1])
 
 
 def test_what_stands_in_the_way_is_named_and_stays(clone):
