@@ -36,16 +36,17 @@ def not_installed(ggufs: Iterable[Gguf]) -> list[str]:
     return [pin for pin in pins(ggufs) if _version(pin.split("==")[0]) != pin.split("==")[1]]
 
 
-def check(named: Mapping[Path, Gguf]) -> None:
+def check(named: Mapping[Path, Gguf], command: str | None = None) -> None:
     """Raise InputError, before anything is read, for packages that lack (one line with the command for all of them), are of
-    another version, or hold another file than the entry means. `named`: by the path of the entry. What has been dequantised
-    needs its package no more."""
+    another version, or hold another file than the entry means. `named`: by the path of the entry; `command`: what installs
+    them, where that is not pip alone. What has been dequantised needs its package no more."""
     wanted = {where: gguf for where, gguf in named.items() if not copy_of(gguf).is_dir()}
     for where, gguf in wanted.items():
         _versions_are_right(gguf, where)
     if lacking := not_installed(wanted.values()):
         names = ", ".join(str(where) for where, gguf in wanted.items() if not_installed([gguf]))
-        raise InputError(f"{names}: {len(lacking)} packages with weights are not installed; install them: {install(lacking)}")
+        how = command or install(lacking)
+        raise InputError(f"{names}: {len(lacking)} packages with weights are not installed; install them: {how}")
     checked: set[tuple[str, ...]] = set()
     for where, gguf in wanted.items():
         key = (gguf.sha256, *(part.sha256 for part in gguf.carried))  # a twin's are its model's

@@ -15,7 +15,7 @@ import polars as pl
 
 from pipeline.errors import run_stage
 from pipeline.models import packages
-from pipeline.models.entries import MODELS, ModelEntry, load_entries
+from pipeline.models.entries import MODELS, Gguf, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
@@ -29,12 +29,21 @@ SAID = "Nothing that a stage would refuse.\n"
 @dataclass(frozen=True)
 class Inputs:
     """What a params file names, none of it refused: its sections, the entries of its models, and the texts of each reading by
-    its name. `lacking`: packages with weights that are not installed, in pip's words."""
+    its name."""
 
     params: Params
     entries: dict[str, ModelEntry]
     texts: dict[str, pl.DataFrame]
-    lacking: list[str]
+
+    @property
+    def carried(self) -> dict[Path, Gguf]:
+        """The GGUF files of models, by the path of the entry."""
+        return {MODELS / f"{model}.yaml": entry.gguf for model, entry in self.entries.items() if entry.gguf is not None}
+
+    @property
+    def lacking(self) -> dict[Path, Gguf]:
+        """Those of `carried` whose packages are not installed, or are of another version."""
+        return {where: gguf for where, gguf in self.carried.items() if packages.not_installed([gguf])}
 
     @property
     def labels(self) -> list[str]:
@@ -64,16 +73,16 @@ class Inputs:
         tokens.check(params, self.entries, self.texts)
 
 
-def inputs(path: Path, *, chosen: bool = True, installed: bool = True) -> Inputs:
-    """What a params file names. Raises InputError for what a stage would refuse of it. `chosen`: it is not only looked at, so
-    that files of banks are here; `installed`: packages with weights must be."""
+def inputs(path: Path, *, chosen: bool = True) -> Inputs:
+    """What a params file names. Raises InputError for what a stage would refuse of it, but for packages with weights that lack,
+    which only what loads a model needs (`Inputs.lacking`). `chosen`: it is not only looked at, so that files of banks are
+    here."""
     params = sections.load(path)
     entries = load_entries(params)
     twice.check(entries)
-    carried = {MODELS / f"{model}.yaml": entry.gguf for model, entry in entries.items() if entry.gguf is not None}
-    lacking = [] if installed else packages.not_installed(carried.values())
-    packages.check({where: gguf for where, gguf in carried.items() if installed or not packages.not_installed([gguf])})
-    found = Inputs(params, entries, corpora.load(params), lacking)
+    found = Inputs(params, entries, corpora.load(params))
+    lacking = found.lacking
+    packages.check({where: gguf for where, gguf in found.carried.items() if where not in lacking})
     names.check(params, found.texts)
     claims.check()
     files.check(params, entries, found.labels, chosen=chosen)
@@ -82,7 +91,7 @@ def inputs(path: Path, *, chosen: bool = True, installed: bool = True) -> Inputs
 
 def main(arguments: list[str]) -> None:
     # a model whose package is not installed is refused by the stage that reads it: what is pulled can be concluded from without
-    inputs(PARAMS, installed=False).check_models()
+    inputs(PARAMS).check_models()
     with layout.whole_or_nothing(OUT) as out:
         out.write_text(SAID, encoding="utf-8")
 

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Iterable
 from math import comb, factorial, sqrt
 from pathlib import Path
 from typing import cast
@@ -21,7 +22,7 @@ import polars as pl
 from rich.console import Console
 from rich.table import Table
 
-from pipeline.errors import InputError, one_line, run_stage, some
+from pipeline.errors import NO_GIT, InputError, one_line, run_stage, some
 from pipeline.models import hub, packages
 from pipeline.models.entries import Hub, ModelEntry
 from pipeline.params.base import PARAMS
@@ -64,7 +65,8 @@ def changed_stages() -> list[str]:
     """Names of the stages that DVC finds changed; [] when all is up to date."""
     asked = subprocess.run([sys.executable, "-m", "dvc", "status", "--json"], capture_output=True, text=True, check=False)
     if asked.returncode != 0:
-        raise InputError(f"dvc status: {one_line(asked.stderr.strip().removeprefix('ERROR: '))}")
+        said = one_line(asked.stderr.strip().removeprefix("ERROR: "))
+        raise InputError(f"dvc status: {NO_GIT if 'is not a git repository' in said else said}")
     return list(json.loads(asked.stdout or "{}"))
 
 
@@ -78,10 +80,12 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     name, of others by the name before the `@`; empty where all is up to date. `changed`: the stages to run, where known.
     Raises InputError for what a stage would refuse."""
     chosen = path == PARAMS  # a profile is looked at before it is chosen, perhaps for another machine
-    found = check.inputs(path, chosen=chosen, installed=chosen)
+    found = check.inputs(path, chosen=chosen)
     params, entries, texts = found.params, found.entries, found.texts
     if changed is None:
         changed = changed_stages() if chosen else stages.stage_names(stages.DAG, path)
+    if chosen and loads_models(changed, params):
+        packages.check(found.lacking, own_command(path))
     if changed:
         from pipeline.models import loading  # takes seconds, which only a plan with something to do need spend
 
@@ -120,12 +124,26 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
         out.print(f"No model runs: about {in_time(seconds)}")
     wanted = hub.missing(entry.hub for entry in entries.values() if entry.hub is not None)
     show_downloads(out, entries, wanted)
-    if found.lacking:
-        lock = Path("locks") / f"{path.stem.split('_')[0]}.txt"  # lineages_fp32 has the models of lineages
-        command = f"make profile P={path.stem}" if lock.is_file() else packages.install(found.lacking)
-        out.print(f"{len(found.lacking)} packages with weights are not installed; this installs them: {command}")
+    if not chosen and (lacking := packages.not_installed(found.carried.values())):
+        command = own_command(path) or packages.install(lacking)
+        out.print(f"{len(lacking)} packages with weights are not installed; this installs them: {command}")
     hub.check_access(wanted)
     return {**conclusions(params, entries), **{w.stage: seconds for w, seconds in zip(work, times, strict=True)}}
+
+
+def loads_models(changed: Iterable[str], params: Params) -> bool:
+    """Whether a model is loaded by stages that changed, or by what follows from them."""
+    kinds = set(map(stages.kind, changed))
+    # what DVC finds changed is not yet what follows: texts that are fetched are read, and chosen layers are steered at
+    return not kinds <= costs.CONCLUSIONS.keys() or ("geometry" in kinds and bool(params.steering.models))
+
+
+def own_command(path: Path) -> str | None:
+    """What installs the packages with weights of a profile that has a lock of its own; None for other params."""
+    same = [profile.stem for profile in sorted(Path("profiles").glob("*.yaml")) if profile.read_bytes() == path.read_bytes()]
+    # lineages_fp32 has the models of lineages
+    with_lock = [name for name in same if (Path("locks") / f"{name.split('_')[0]}.txt").is_file()]
+    return f"make profile P={with_lock[0]}" if with_lock else None
 
 
 def conclusions(params: Params, entries: dict[str, ModelEntry]) -> dict[str, float]:

