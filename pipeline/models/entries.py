@@ -15,10 +15,22 @@ from pipeline.params.reading import QUANTISED, ReadingSections
 MODELS = Path("data/models")
 
 
+def is_an_id(id_: str) -> str:
+    """The id of a model of the hub. Raises PydanticCustomError for what is none to the library of the hub, as an address."""
+    from huggingface_hub.errors import HFValidationError  # of a stage that asks no hub the import would be its longest
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    try:
+        validate_repo_id(id_)
+    except HFValidationError:
+        raise PydanticCustomError("id", "'{id}' is no id of a model of the hub; write org/model", {"id": id_}) from None
+    return id_
+
+
 class Hub(Strict):
     """A model of the hub at a pinned commit. `gated`: its page asks for consent, and its files for a token."""
 
-    id: str
+    id: Annotated[str, AfterValidator(is_an_id)]
     revision: Annotated[str, Field(pattern="^[0-9a-f]{40}$")]
     gated: bool = False
 

@@ -8,14 +8,15 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import HfApi, get_token, hf_hub_url, snapshot_download, try_to_load_from_cache
-from huggingface_hub.errors import (
+from huggingface_hub.errors import (  # type: ignore[attr-defined]
     GatedRepoError,
-    HfHubHTTPError,
+    HFValidationError,
+    HTTPError,  # of the library that this one asks the hub with: a hub out of reach raises it as it is
     LocalEntryNotFoundError,
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.utils import build_hf_headers, get_session  # type: ignore[attr-defined]
+from huggingface_hub.utils import build_hf_headers, get_session, validate_repo_id  # type: ignore[attr-defined]
 
 from pipeline.errors import InputError, one_line
 from pipeline.models.entries import Hub
@@ -42,7 +43,7 @@ def snapshot(hub: Hub, where: Path) -> Path:
         raise InputError(f"{where}: the hub has no model {hub.id} that this HF_TOKEN may see") from None
     except LocalEntryNotFoundError:
         raise InputError(f"{where}: {hub.id} is not in the local cache and the hub cannot be reached") from None
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError, RuntimeError) as error:  # the last from Xet, which brings the weights
         raise InputError(f"{where}: {hub.id} could not be fetched: {one_line(error)}") from None
 
 
@@ -67,11 +68,14 @@ def config_folder(hub: Hub) -> Path | None:
 def revision_of(id_: str, wanted: str | None) -> str:
     """The commit (40 digits) that a branch or tag of a model is at now; `wanted` None: its main branch. A whole commit is
     itself, without asking. Raises InputError."""
-    if wanted is not None and re.fullmatch("[0-9a-f]{40}", wanted):
-        return wanted
     try:
+        validate_repo_id(id_)
+        if wanted is not None and re.fullmatch("[0-9a-f]{40}", wanted):
+            return wanted
         return str(HfApi().model_info(id_, revision=wanted).sha)
-    except (HfHubHTTPError, OSError) as error:
+    except HFValidationError:
+        raise InputError(f"HUB={id_}: no id of a model of the hub; write HUB=org/model, not its address") from None
+    except (HTTPError, OSError) as error:
         raise InputError(f"HUB={id_}: the hub does not say its revision: {one_line(error)}") from None
 
 
@@ -109,7 +113,7 @@ def refused(wanted: Iterable[Hub]) -> list[str]:
             HfApi().auth_check(hub.id)
         except (GatedRepoError, RepositoryNotFoundError):
             found.append(hub.id)
-        except (HfHubHTTPError, OSError):
+        except (HTTPError, OSError):
             break
     return found
 

@@ -1,9 +1,12 @@
 import json
+import socket
 from fnmatch import fnmatch
+from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi, constants
 from huggingface_hub.errors import GatedRepoError, HfHubHTTPError
+from pydantic import ValidationError
 
 from pipeline.errors import InputError
 from pipeline.models import hub, inspection
@@ -65,6 +68,52 @@ def test_a_token_that_may_not_read_is_found_out_and_a_silent_hub_says_nothing(mo
     if refused:
         with pytest.raises(InputError, match="this HF_TOKEN may not read 2 of the models"):
             hub.check_access([A, B])
+
+
+@pytest.fixture
+def unreachable(monkeypatch):
+    """The hub at a port of this machine that nobody listens at: what its library raises without a network."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{taken.getsockname()[1]}")
+        yield
+
+
+def test_a_hub_out_of_reach_is_said_in_one_line(unreachable):
+    with pytest.raises(InputError, match=r"^HUB=org/model: the hub does not say its revision: .+"):
+        hub.revision_of("org/model", None)
+    assert hub.revision_of("org/model", "a" * 40) == "a" * 40
+
+
+def test_with_a_token_a_hub_out_of_reach_refuses_nothing(unreachable, monkeypatch):
+    monkeypatch.setattr(hub, "get_token", lambda: "a token")
+    assert hub.refused([A, B]) == []
+    hub.check_access([A, B])
+
+
+def without_xet():
+    HfApi().model_info("org/a")
+
+
+def with_xet():
+    """What hf_xet 1.8 raises, after minutes of trying."""
+    raise RuntimeError("Task error: File reconstruction error: CAS Client Error: Request middleware error")
+
+
+@pytest.mark.parametrize("download", [without_xet, with_xet])
+def test_a_download_that_breaks_off_is_said_in_one_line(unreachable, download, monkeypatch):
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: download())
+    with pytest.raises(InputError, match=r"^m.yaml: org/a could not be fetched: .+"):
+        hub.snapshot(A, Path("m.yaml"))
+
+
+@pytest.mark.parametrize("wanted", [None, "a" * 40])
+@pytest.mark.parametrize("id_", ["https://huggingface.co/org/model", "huggingface.co/org/model", "org/model/", "a..b", ""])
+def test_the_address_of_a_model_is_not_its_id(id_, wanted):
+    with pytest.raises(InputError, match=rf"^HUB={id_}: no id of a model of the hub; write HUB=org/model"):
+        hub.revision_of(id_, wanted)
+    with pytest.raises(ValidationError, match=f"'{id_}' is no id of a model of the hub; write org/model"):
+        Hub(id=id_, revision="a" * 40)
 
 
 def test_the_hub_and_a_folder_give_the_same_files():
