@@ -15,9 +15,10 @@ import polars as pl
 import xarray as xr
 
 from pipeline.door import pair as pairs
-from pipeline.door.home import home, is_known, is_recorded, missing
+from pipeline.door.home import home, is_known, is_recorded, missing, outs_made, profile
 from pipeline.door.vectors import open_vectors, validate
 from pipeline.errors import InputError
+from pipeline.params.writing import CONTEXTS
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.geometry import LAYERS
 from pipeline.schemas.pairs import PAIRS
@@ -47,6 +48,14 @@ Root = str | os.PathLike[str] | None
 NAMED = ("stimulus", "position")
 DIMENSIONS = ("seed", *layout.ACTIVATION_DIMS)
 """Of activations; those of NAMED have names, the others whole numbers."""
+LEVELS = {
+    layout.ACTIVATIONS: ("activations of", "precision", "reading", "context"),
+    layout.WRITINGS: ("writings of", "precision", "setting"),
+    layout.STEERED: ("steered texts of", "precision"),
+    layout.TRANSCRIPTS: ("transcripts of", "precision"),
+    layout.CHOSEN_LAYERS: ("layers of",),
+}
+"""What the names below a folder of data are, level by level; the first is of a model."""
 
 
 def table(name: str, root: Root = None) -> pl.DataFrame:
@@ -141,18 +150,30 @@ def _listed(dim: str, given: Any) -> list[Any]:
 
 
 def _there(path: Path, root: Root) -> Path:
-    """The path in the repository at hand; what is not there is answered with the names that are, or with what to do."""
+    """The path in the repository at hand. What is not there is answered with the names that are, or, where a run of this
+    profile makes it, with what brings it: a name that is mistyped must not cost a run."""
     where = home(root)
     if (where / path).exists():
         return where / path
-    folder = where / Path(*path.parts[:2])
-    for kind, part in zip(("model", "precision", "reading"), path.parts[2:] if path.parts[1] != "tables" else (), strict=False):
-        made = [_stem(p.name) for p in folder.iterdir()] if folder.is_dir() else []
-        name = _stem(part)
-        if made and name not in made and not (where / "data/models" / f"{name}.yaml").is_file():
-            is_known(name, made, kind)
+    folder = Path(*path.parts[:2])
+    levels = LEVELS.get(folder, ())
+    outs = outs_made(where) if levels else []
+    for kind, part in zip(levels, path.parts[2:], strict=False):
+        is_recorded(where / folder, where)
+        here = [p.name for p in (where / folder).iterdir()] if (where / folder).is_dir() else []
+        if folder.as_posix() in outs and not here:
+            break  # an out itself: what is in it nobody knows
+        below = [Path(out).relative_to(folder).parts for out in outs if Path(out).is_relative_to(folder)]
+        known = {name for name in [*here, *(parts[0] for parts in below if parts)] if not name.startswith(".")}
+        if part not in known and (outs or (known and not (where / f"data/models/{_stem(part)}.yaml").is_file())):
+            is_known(_stem(part), [_shown(name, kind) for name in known], kind, f"{profile(where)} has " if outs else "")
         folder /= part
     raise missing(where / path, where)
+
+
+def _shown(name: str, kind: str) -> str:
+    """A file's or folder's name as a caller writes it; the readings of what a model wrote lie one deeper."""
+    return f"{name}/{'|'.join(CONTEXTS)}" if kind == "reading" and not name.endswith(".zarr") else _stem(name)
 
 
 def _stem(name: str) -> str:

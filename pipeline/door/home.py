@@ -38,7 +38,7 @@ def missing(path: Path, root: Path) -> InputError:
     out = path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()
     if not (root / "dvc.yaml").is_file():
         return InputError(f"{path}: not there; {root} is no checkout of this project: start Python in one, or give root=...")
-    is_published = any(known == out or out.startswith(f"{known}/") for known in pushed(root))
+    is_published = any(f"{known}/".startswith(f"{out}/") or out.startswith(f"{known}/") for known in pushed(root))
     return InputError(f"{path}: not there; run `{'make pull' if is_published else 'dvc repro'}` in {root}")
 
 
@@ -58,6 +58,21 @@ def _stages(lock: Path, _changed: int) -> dict[str, Any]:
     known = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))  # thousands of lines: by the C library, as DVC reads it
     found: dict[str, Any] = (known or {}).get("stages", {})
     return found
+
+
+def outs_made(root: Path) -> list[str]:
+    """Paths of the outs that `dvc repro` makes in a repository, by its dvc.yaml and params.yaml; where DVC cannot say, of those
+    that dvc.lock records. A run of another profile may have left others there."""
+    if not (root / "dvc.yaml").is_file():
+        return []
+    from dvc.repo import Repo  # takes a second, which only the answer to a mistake need spend
+
+    try:
+        with Repo(str(root)) as repo:
+            found = [Path(out.fs_path) for out in repo.index.outs]
+    except Exception:  # DVC meets a broken project with errors of every kind
+        found = []
+    return [p.relative_to(root).as_posix() for p in found if p.is_relative_to(root)] or [out["path"] for out in outs_of(root)]
 
 
 def published(root: Path) -> list[dict[str, Any]]:
@@ -101,20 +116,32 @@ def remove_empty(folder: Path) -> None:
         folder.rmdir()
 
 
+def _params(root: Path) -> Any:
+    return YAML(typ="safe", pure=True).load((root / "params.yaml").read_text(encoding="utf-8"))
+
+
+def profile(root: Path) -> str:
+    """What params.yaml of a repository calls itself, in words."""
+    try:
+        return f"profile {_params(root)['profile']}"
+    except (OSError, YAMLError, KeyError, TypeError):
+        return str(root)
+
+
 def recorded(root: Path) -> set[str]:
     """The models that params.yaml of a repository reads and whose vectors its dvc.lock records."""
     try:
-        params = YAML(typ="safe", pure=True).load((root / "params.yaml").read_text(encoding="utf-8"))
+        params = _params(root)
         read = {*params["read"]["models"], *params["read_untrained"]["models"]}
     except (OSError, YAMLError, KeyError, TypeError):
         return set()
     return {m for m in read if f"data/vectors.zarr/{m}" in pushed(root)}
 
 
-def is_known(name: str, known: Iterable[str], kind: str) -> str:
-    """`name`, where it is among the known; raises InputError with the nearest of them, and all."""
+def is_known(name: str, known: Iterable[str], kind: str, whose: str = "") -> str:
+    """`name`, where it is among the known; raises InputError with the nearest of them, and all. `whose` they are: `x has `."""
     names = sorted(set(known))
     if name not in names:
         hint = nearest(str(name), names, "")
-        raise InputError(f"no {kind} '{name}'; {hint}{' ' if hint else ''}there are {', '.join(names) or 'none'}")
+        raise InputError(f"{whose}no {kind} '{name}'; {hint}{' ' if hint else ''}there are {', '.join(names) or 'none'}")
     return name

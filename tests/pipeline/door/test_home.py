@@ -1,6 +1,7 @@
 """A table is the one that dvc.lock records: complete against the params of that run, and of no other."""
 
 import hashlib
+import re
 import shutil
 
 import polars as pl
@@ -79,6 +80,90 @@ def test_a_folder_that_has_lost_a_file_is_not_the_one_that_the_lock_records(fold
     (folder / "tiny-qwen2.5.parquet").unlink()
     with pytest.raises(InputError, match="data/layers: not what dvc.lock of this repository records: .*`make pull`"):
         opened()
+
+
+@pytest.fixture
+def fresh(tmp_path, monkeypatch):
+    """A checkout of a profile in which nothing was made, and whose dvc.lock records what is published of it."""
+    outs = [
+        f"data/{out}" for out in ("writings/one/fp32/matched.parquet", "steered/one/fp32.parquet", "layers", "vectors.zarr/one")
+    ]
+    readings = [
+        f"data/activations/{out}" for out in ("one/fp32/stories.zarr", "one/fp32/matched-fp32", "two/fp16/stories.zarr")
+    ]
+    made = {"cmd": "true", "outs": [*outs, *({out: {"push": False}} for out in readings), "data/steered/new/fp32.parquet"]}
+    write_yaml(tmp_path / "dvc.yaml", {"stages": {"all": made}})
+    held = [{"path": out, "md5": "0" * 32} for out in [*outs, *readings]]
+    write_yaml(tmp_path / "dvc.lock", {"schema": "2.0", "stages": {"all": {"cmd": "true", "outs": held}}})
+    write_yaml(tmp_path / "params.yaml", {"profile": "small"})
+    for name in ("one", "two", "other"):
+        write_yaml(tmp_path / f"data/models/{name}.yaml", {})
+    monkeypatch.chdir(tmp_path)
+    Repo.init(no_scm=True).close()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("opened", "said"),
+    [
+        (
+            lambda: opening.activations("ones", "fp32", "stories"),
+            "no activations of 'ones'; did you mean 'one'? there are one, two",
+        ),
+        (lambda: opening.activations("other", "fp32", "stories"), "no activations of 'other'; there are one, two"),
+        (lambda: opening.finite("two", "fp32", "stories"), "no precision 'fp32'; there are fp16"),
+        (
+            lambda: opening.activations("one", "fp32", "storys"),
+            "no reading 'storys'; did you mean 'stories'? there are matched-fp32/alone|prompted, stories",
+        ),
+        (
+            lambda: opening.activations("one", "fp32", "matched-fp32"),
+            "no reading 'matched-fp32'; did you mean 'matched-fp32/alone",
+        ),
+        (lambda: opening.writing("two", "fp32", "matched"), "no writings of 'two'; there are one"),
+        (lambda: opening.writing("one", "fp32", "matchd"), "no setting 'matchd'; did you mean 'matched'? there are matched"),
+        (lambda: opening.steered("two", "fp32"), "no steered texts of 'two'; there are new, one"),
+        (lambda: opening.transcripts("one", "fp32"), "no transcripts of 'one'; there are none"),
+    ],
+)
+def test_what_no_run_of_this_profile_makes_is_not_to_be_run_for(fresh, opened, said):
+    """After a pull there are no readings: a name that is mistyped looked like one that is not made yet, and cost a run."""
+    with pytest.raises(InputError, match=f"^profile small has {re.escape(said)}"):
+        opened()
+
+
+@pytest.mark.parametrize(
+    ("opened", "command"),
+    [
+        (lambda: opening.activations("one", "fp32", "stories"), "dvc repro"),
+        (lambda: opening.activations("one", "fp32", "matched-fp32/alone"), "dvc repro"),
+        (lambda: opening.steered("new", "fp32"), "dvc repro"),
+        (lambda: opening.writing("one", "fp32", "matched"), "make pull"),
+        (lambda: opening.layers("one"), "make pull"),
+        (opening.vectors, "make pull"),
+    ],
+)
+def test_what_a_run_makes_is_to_be_pulled_where_the_lock_records_it_published(fresh, opened, command):
+    with pytest.raises(InputError, match=f": not there; run `{command}` in "):
+        opened()
+
+
+def test_where_dvc_cannot_say_what_a_run_makes_the_lock_does(fresh):
+    (fresh / "dvc.yaml").write_text("stages: {")
+    with pytest.raises(InputError, match="^profile small has no writings of 'two'; there are one$"):
+        opening.writing("two", "fp32", "matched")
+    with pytest.raises(InputError, match="run `make pull`"):
+        opening.writing("one", "fp32", "matched")
+    (fresh / "dvc.lock").unlink()
+    with pytest.raises(InputError, match="run `dvc repro`"):
+        opening.writing("two", "fp32", "matched")
+
+
+def test_of_a_folder_that_was_pulled_the_names_are_those_in_it(folder):
+    """`make pull`, which has just been done, would not bring another."""
+    (folder.parents[1] / "data/models/other.yaml").write_text("{}")
+    with pytest.raises(InputError, match="no layers of 'other'; there are char_ngrams, tfidf, tiny-llama-3.2"):
+        opening.layers("other")
 
 
 def test_of_a_stage_the_lock_holds_the_params_that_its_tables_are_complete_against():

@@ -70,7 +70,7 @@ def test_what_is_not_there_is_answered_with_what_to_do(finished, project, tmp_pa
         opening.table("pairs", root=tmp_path / "nowhere")
     with pytest.raises(InputError, match="no table 'pair'; did you mean 'pairs'"):
         opening.table("pair", root=finished.folder)
-    with pytest.raises(InputError, match="no model 'tiny-lama'; did you mean 'tiny-llama-3.2'"):
+    with pytest.raises(InputError, match="no activations of 'tiny-lama'; did you mean 'tiny-llama-3.2'"):
         opening.activations("tiny-lama", "fp32", "stories", root=finished.folder)
     with pytest.raises(InputError, match="no precision 'fp64'; did you mean"):
         opening.activations(A, "fp64", "stories", root=finished.folder)
