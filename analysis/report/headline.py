@@ -75,18 +75,19 @@ def figure(view: View) -> Any:
     points = base.mark_point(filled=True, size=95, opacity=0.95).encode(x=x, color=colour, tooltip=tips)
     titles = pl.DataFrame({"row": [row for row in order if "|# " in row]}, schema={"row": pl.String})
     titles = titles.with_columns(pl.col("row").str.split("|# ").list.last().alias("title"), value=pl.lit(_domain(shown)[0]))
-    heads = alt.Chart(titles).mark_text(align="left", dx=4, fontSize=12, fontWeight="bold", color=INK)
+    heads = alt.Chart(titles).mark_text(align="left", dx=-90, fontSize=12, fontWeight="bold", color=INK)
     layers: list[Any] = [
         heads.encode(x=x, y=y, text="title:N"),
         *_band(view, [r for r in order if r.startswith("0|")], order),
         bars,
         points,
     ]
-    best = base.transform_filter(f"datum.kind == '{MODELS}'").mark_text(
-        align="right", dx=-7, fontSize=11, fontWeight="bold", color=INK
-    )
-    if shown.filter(kind=MODELS).height <= len(MEASURES):  # one pair: its numbers stand at its points
-        layers.append(best.encode(x=alt.X("start:Q"), text=alt.Text("value:Q", format=".2f")))
+    if shown.filter(kind=MODELS).height <= len(MEASURES):  # one pair: its numbers stand beside its bars, on the side with room
+        middle = sum(_domain(shown)) / 2
+        for sign, align, end, where in ((-1, "right", "start", ">="), (1, "left", "high", "<")):
+            own: Any = base.transform_filter(f"datum.kind == '{MODELS}' && datum.value {where} {middle}")
+            text = own.mark_text(align=align, dx=7 * sign, fontSize=11, fontWeight="bold", color=INK)
+            layers.append(text.encode(x=alt.X(f"{end}:Q"), text=alt.Text("value:Q", format=".2f")))
     chart: Any = alt.layer(*layers).properties(width="container", height=23 * max(len(order), 1))
     return chart
 
