@@ -183,11 +183,13 @@ def _unfinished(place: Path) -> Iterator[Path]:
 
 @contextmanager
 def taken(folder: Path) -> Iterator[Path]:
-    """A folder of scratch that no other process uses meanwhile; raises InputError where one does. What is in it stays."""
+    """A folder of scratch that no other process uses meanwhile; raises InputError where one does. The files in it stay."""
     _make(folder.parent)
     try:
         with _locked(folder):
-            folder.mkdir(exist_ok=True)
+            _make(folder)
+            for other in (p for p in folder.iterdir() if p.is_dir() and not p.is_symlink()):
+                shutil.rmtree(other)  # what is kept is files, in whose place it may stand
             yield folder
     except BlockingIOError:
         raise InputError(f"{folder}: another process does the same work now; wait for it, or stop it") from None

@@ -146,6 +146,21 @@ def test_what_a_kill_left_is_removed_and_what_another_process_builds_is_not():
         process.stdout.close()
 
 
+def test_scratch_keeps_files_and_nothing_that_stands_in_their_place():
+    folder = layout.SCRATCH / "read/abc"
+    (folder / "00002.crc/below").mkdir(parents=True)
+    (folder / "batch").write_text("kept")
+    with layout.taken(folder):
+        assert [p.name for p in folder.iterdir()] == ["batch"]
+    shutil.rmtree(folder)
+    folder.write_text("no folder")
+    with (
+        pytest.raises(InputError, match=r"read/abc: no folder, as it should be; remove it and run `dvc repro`"),
+        layout.taken(folder),
+    ):
+        pass
+
+
 def test_scratch_that_another_process_uses_is_refused_and_not_removed():
     folder = layout.SCRATCH / "read/abc"
     process = killed(
