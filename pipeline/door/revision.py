@@ -64,9 +64,11 @@ class Revision(AbstractFileSystem):
                 fs = DVCFileSystem(repo, rev=rev, remote_config={"url": inside})
             self.fs, self.index = fs, fs.repo.index.data["repo"]
         except RevError:
-            raise InputError(f"{repo}: no revision '{rev}'; `git ls-remote --tags {repo}` lists the releases") from None
-        except (DvcException, CloneError, SCMError, OSError, KeyError) as error:
-            raise InputError(f"{repo}: cannot be read as a DVC repository: {one_line(error)}") from error
+            why = f"no revision '{rev}'" if rev else "its HEAD is on no branch: give rev=, a tag or a commit"
+            raise InputError(f"{repo}: {why}; `git ls-remote --tags {repo}` lists the releases") from None
+        except (DvcException, SCMError, OSError, KeyError) as error:
+            said = _last_cause(error) if isinstance(error, CloneError) else error
+            raise InputError(f"{repo}: cannot be read as a DVC repository: {one_line(said)}") from error
         prefix = tuple(self.out.split("/"))
         try:
             found = {
@@ -219,6 +221,13 @@ class Revision(AbstractFileSystem):
     def store(self) -> FsspecStore:
         """The out as a Zarr store."""
         return FsspecStore(AsyncFileSystemWrapper(self, asynchronous=True), path=self.out, read_only=True)
+
+
+def _last_cause(error: BaseException) -> BaseException:
+    """What an error comes of in the end: of a clone that fails DVC says `SCM error`, and no more."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
 
 
 def _remote_inside(repo: Any) -> str | None:
