@@ -7,6 +7,7 @@ this code; `root` names another.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import polars as pl
 import xarray as xr
 
 from pipeline.door import pair as pairs
-from pipeline.door.home import home, is_known, is_recorded, missing, outs_made, profile
+from pipeline.door.home import home, is_a, is_known, is_recorded, missing, outs_made, profile
 from pipeline.door.vectors import open_vectors, validate
 from pipeline.errors import InputError
 from pipeline.params.writing import CONTEXTS
@@ -72,7 +73,7 @@ def table(name: str, root: Root = None) -> pl.DataFrame:
 def layers(model: str, root: Root = None) -> pl.DataFrame:
     """The layer that each rule chooses of a model or a reader of words, on all topics and on halves of them: columns of
     `pipeline.schemas.geometry`. Raises InputError for what is missing, not readable, or of other columns."""
-    path = _there(layout.chosen_layers_path(model), root)
+    path = _there(_path(layout.chosen_layers_path, model=model), root)
     is_recorded(path.parent, home(root))
     return chosen_layers.of(model, path.parent)
 
@@ -81,8 +82,8 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
     """How alike two readers are: one row of table `pairs`, in any order of the two, with side a the first named.
 
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
-    both have. The row is of the headline read-out (`report` of params.yaml, best_layer_cv): every number with its 95% interval
-    over topics. Other read-outs are in the table `choices`.
+    both have; without a seed, the first draw of a twin. The row is of the headline read-out (`report` of params.yaml,
+    best_layer_cv): every number with its 95% interval over topics. Other read-outs are in the table `choices`.
     Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)
@@ -94,26 +95,26 @@ def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
 def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote in a setting, at a precision: a row per text, columns of `pipeline.schemas.written`. Raises InputError
     for what is missing, not readable, of other columns, or another's."""
-    return _rows(layout.writings_path(model, precision, setting), WRITTEN, root)
+    return _rows(_path(layout.writings_path, model=model, precision=precision, setting=setting), WRITTEN, root)
 
 
 def steered(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What a model wrote under steering, at a precision: a row per text, columns of `pipeline.schemas.steered`. Raises
     InputError for what is missing, not readable, of other columns, or another's."""
-    return _rows(layout.steered_path(model, precision), STEERED_TEXTS, root)
+    return _rows(_path(layout.steered_path, model=model, precision=precision), STEERED_TEXTS, root)
 
 
 def transcripts(model: str, precision: str, root: Root = None) -> pl.DataFrame:
     """What was asked of a model and what it replied, at a precision: a row per turn, columns of `pipeline.schemas.transcripts`.
     Raises InputError for what is missing, not readable, of other columns, or another's."""
-    return _rows(layout.transcripts_path(model, precision), TRANSCRIPTS, root)
+    return _rows(_path(layout.transcripts_path, model=model, precision=precision), TRANSCRIPTS, root)
 
 
 def activations(model: str, precision: str, reading: str, root: Root = None, **only: Any) -> xr.Dataset:
     """One reading's activations, loaded: see `pipeline.store.arrays.activations`. They are made, never pulled. A single value
     of `only` may stand for a list of it (layer=9). Raises InputError for a dimension and for values that there are not."""
     wanted = {is_known(dim, DIMENSIONS, "dimension of activations"): _listed(dim, given) for dim, given in only.items()}
-    path = _there(layout.activations_path(model, precision, reading), root)
+    path = _there(_path(layout.activations_path, model=model, precision=precision, reading=reading), root)
     if "seed" in wanted and not (path / "seed").is_dir():
         raise InputError(f"'{model}' is no untrained twin: its readings have no seed; leave it out")
     return arrays.activations_at(path, **wanted)
@@ -121,7 +122,7 @@ def activations(model: str, precision: str, reading: str, root: Root = None, **o
 
 def finite(model: str, precision: str, reading: str, root: Root = None) -> xr.DataArray:
     """Where one reading's states are finite: see `pipeline.store.arrays.finite`."""
-    return arrays.finite_at(_there(layout.activations_path(model, precision, reading), root))
+    return arrays.finite_at(_there(_path(layout.activations_path, model=model, precision=precision, reading=reading), root))
 
 
 def vectors(root: Root = None) -> xr.DataTree:
@@ -147,6 +148,13 @@ def _listed(dim: str, given: Any) -> list[Any]:
     if not values or not all(isinstance(value, kind) for value in values):
         raise InputError(f"{dim}={given!r}: give {said}, as in {dim}=[{kind(0)!r}]; without it all are opened")
     return values
+
+
+def _path(of: Callable[..., Path], **names: str) -> Path:
+    """Where the store has what some names mean. Raises InputError for a name that is no text."""
+    for argument, name in names.items():
+        is_a(name, str, argument, "a name")
+    return of(**names)
 
 
 def _there(path: Path, root: Root) -> Path:

@@ -8,12 +8,13 @@ import os
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from pipeline.errors import InputError, nearest
+from pipeline.errors import InputError, nearest, one_line
 from pipeline.store.provenance import ROOT
 
 MEND = "remove it and run `make pull`, or make it with `dvc repro`"
@@ -25,12 +26,19 @@ def home(root: str | os.PathLike[str] | None = None) -> Path:
     """The repository whose `data/` is meant: `root` where given; else the working directory where it is a checkout of this
     project; else the repository that holds this code. Raises InputError for a root that is no folder."""
     if root is not None:
+        is_a(root, str | os.PathLike, "root", "a path")
         found = Path(root).expanduser()
         if not found.is_dir():
             raise InputError(f"{found}: no such folder; give the folder that holds params.yaml and data/")
         return found.resolve()
     here = Path.cwd()
     return here if (here / "params.yaml").is_file() and (here / "data/models").is_dir() else ROOT
+
+
+def is_a(given: object, kind: type | UnionType, argument: str, said: str) -> None:
+    """Raise InputError, naming the argument and saying what to give, for what is of another kind."""
+    if not isinstance(given, kind):
+        raise InputError(f"{one_line(f'{argument}={given!r}')}: give {said}")
 
 
 def missing(path: Path, root: Path) -> InputError:

@@ -34,12 +34,24 @@ class Reader(NamedTuple):
 
 def pair(a: str, b: str, root: Path) -> pl.DataFrame:
     """The row of a pair: see `pipeline.opening.pair`."""
-    if a == b:
-        raise InputError(f"'{a}' is not compared with itself; name two precisions, e.g. '{a}/fp32' and '{a}/int8'")
     rows = read_rows(root / table_path(PAIRS.name), PAIRS.columns)
+    if a == b:
+        raise InputError(f"'{a}' is not compared with itself; {_own_pair(matching(rows, a))}")
     named = [matching(rows, name) for name in (a, b)]
     row = chosen([r for r in named[0] if any(is_same(r, other) for other in named[1])], a, b)
     return pl.DataFrame([{key: row[key] for key in PAIRS.columns}], schema=PAIRS.columns, orient="row")
+
+
+def _own_pair(rows: list[dict[str, Any]]) -> str:
+    """Two readers of one model that were compared, as an example of what may be named: rows with the model as a."""
+    own = [row for row in rows if row["model_a"] == row["model_b"]]
+    if not own:
+        return "name two readers"
+    row = min(own, key=lambda row: (row["setting_a"] != row["setting_b"], row["seed_a"] or 0, row["seed_b"] or 0))
+    what = next(key for key in ("seed", "precision", "setting") if row[f"{key}_a"] != row[f"{key}_b"])
+    ends = {"seed": "#{seed}", "precision": "/{precision}", "setting": "/{precision}/{setting}"}
+    names = [row["model_a"] + ends[what].format(**{key: row[f"{key}_{side}"] for key in ends}) for side in "ab"]
+    return f"name two {what}s, e.g. '{names[0]}' and '{names[1]}'"
 
 
 def swapped(column: str) -> str:

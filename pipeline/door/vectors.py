@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,7 @@ from zarr.abc.store import Store
 from zarr.storage import LocalStore
 
 from pipeline.door import whole
-from pipeline.door.home import MEND, home, is_known, missing, recorded
+from pipeline.door.home import MEND, home, is_a, is_known, missing, recorded
 from pipeline.errors import InputError, one_line
 from pipeline.store import integrity, layout
 
@@ -37,6 +37,9 @@ def open_vectors(
     """
     from pipeline.door import revision
 
+    is_a(path_or_repo, str | os.PathLike | None, "path_or_repo", "a path or an address")
+    is_a(rev, str | None, "rev", "a tag or a commit, in quotes")
+    is_a(models, Iterable | None, "models", "names")
     models = [models] if isinstance(models, str) else models
     place = home() if path_or_repo is None else path_or_repo
     if rev is not None or revision.is_remote(place):
@@ -134,7 +137,8 @@ def validate(tree: xr.DataTree) -> xr.DataTree:
     """Return a tree of emotion vectors when it is one, whoever made it: every group below a model has `vector` with the store's
     dimensions, float, of label names and layers that are named once, NaN only where `finite` says so; and where it carries
     digests (`pipeline.store.integrity`), its values are those. Everything is loaded and looked at. Raises InputError, a line
-    for each fault."""
+    for each fault, and for what is no tree."""
+    is_a(tree, xr.DataTree, "tree", "a DataTree, as open_vectors returns it")
     bad = [f"{node.path}: {fault}" for node in tree.subtree if "vector" in node.to_dataset() for fault in _of_group(node)]
     if not any("vector" in node.to_dataset() for node in tree.subtree):
         bad = ["no group has an array 'vector'"]

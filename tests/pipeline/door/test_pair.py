@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from pipeline import opening
 from pipeline.errors import InputError
 
-A, B = "tiny-llama-3.2", "tiny-qwen2.5"
+A, B, TWIN = "tiny-llama-3.2", "tiny-qwen2.5", "tiny-untrained"
 HERE = {"precision_a": "fp32", "precision_b": "fp32", "setting_a": "stories", "setting_b": "stories"}
 
 
@@ -38,7 +39,11 @@ def test_a_name_may_say_precision_seed_and_setting(in_finished):
     [
         ("tiny-lama", B, "no model 'tiny-lama'; did you mean 'tiny-llama-3.2'\\? there are char_ngrams, tfidf, tiny-llama"),
         (f"{A}/int8", B, "no precision of 'tiny-llama-3.2' 'int8'; there are fp16, fp32"),
-        (A, A, "not compared with itself"),
+        (A, A, "not compared with itself; name two precisions, e.g. 'tiny-llama-3.2/fp.*' and 'tiny-llama-3.2/fp"),
+        (TWIN, TWIN, "not compared with itself; name two seeds, e.g. 'tiny-untrained#0' and 'tiny-untrained#1'$"),
+        (f"{TWIN}#1", f"{TWIN}#1", "not compared with itself; name two seeds, e.g. 'tiny-untrained#1' and 'tiny-untrained#0'$"),
+        ("tfidf", "tfidf", "'tfidf' is not compared with itself; name two readers$"),
+        ("tiny-lama", "tiny-lama", "no model 'tiny-lama'; did you mean"),
         (f"{A}/fp32/stories/x", B, "names no reader"),
         ("tiny-untrained#²", B, "'tiny-untrained#²' names no reader; write model, model#seed"),
         (None, B, "'None' names no reader"),
@@ -127,6 +132,26 @@ def test_one_value_stands_for_a_list_of_it(in_finished):
         opening.open_vectors(models="tiny-lama")
     with pytest.raises(InputError, match="no model .3.; "):
         opening.open_vectors(models=[3])
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: opening.validate("data/vectors.zarr"), "tree='data/vectors.zarr': give a DataTree"),
+        (lambda: opening.validate(xr.Dataset({"a": 1})), r"tree=<xarray.Dataset> Size: \d+B: give a DataTree"),
+        (lambda: opening.open_vectors(5), "path_or_repo=5: give a path or an address"),
+        (lambda: opening.open_vectors(rev=3), "rev=3: give a tag or a commit"),
+        (lambda: opening.open_vectors(models=5), "models=5: give names"),
+        (lambda: opening.table("pairs", root=5), "root=5: give a path"),
+        (lambda: opening.activations(A, 32, "stories"), "precision=32: give a name"),
+        (lambda: opening.writing(A, "fp32", None), "setting=None: give a name"),
+        (lambda: opening.steered([A], "fp32"), r"model=\['tiny-llama-3.2'\]: give a name"),
+        (lambda: opening.layers(5), "model=5: give a name"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(in_finished, call, said):
+    with pytest.raises(InputError, match=f"^{said}"):
+        call()
 
 
 @pytest.mark.parametrize("address", ["https:/example.org/x", "https:example.org/x", "https:///x", "ssh:/x", "file:/x"])
