@@ -17,7 +17,7 @@ def test_every_model_and_reader_of_words_has_a_file_and_together_they_are_one_ta
     assert opening.table("layers").equals(table)
     for model in params.models:
         assert opening.layers(model).equals(table.filter(model=model))
-    with pytest.raises(InputError, match="no model 'tiny-qwen25'; did you mean 'tiny-qwen2.5'"):
+    with pytest.raises(InputError, match="no layers of 'tiny-qwen25'; did you mean 'tiny-qwen2.5'"):
         opening.layers("tiny-qwen25")
 
 
