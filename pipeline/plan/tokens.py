@@ -187,14 +187,19 @@ def _conversations_can_be_held(of: Asked, params: Params) -> None:
     """Raise InputError for questions whose conversation, with as long replies as there may be, is not one that a model can
     read."""
     asked = params.behaviour
-    first = next(iter(questionnaire.questions(asked.questions)), None)
-    if first is not None:
-        templates.keeps_every_turn([text for turn in first.turns for text in (turn, "Yes.")][:-1], of.tokenizer)
-    for question in questionnaire.questions(asked.questions):
+    questions = questionnaire.questions(asked.questions)
+    for question in questions[:1]:
+        templates.keeps_every_turn(_conversation(question.turns), of.tokenizer)
+    for question in questions:
         for turns in (question.turns, (question.question, *question.mentioned(asked.mentions))):
-            said = [text for turn in turns for text in (turn, "Yes.")][:-1]
-            if why := _why_not(of, templates.rendered(said, of.tokenizer), len(turns) * asked.answer_tokens):
+            ids = templates.rendered(_conversation(turns), of.tokenizer)
+            if why := _why_not(of, ids, len(turns) * asked.answer_tokens):
                 raise InputError(f"the conversation '{question.id}': {why}")
+
+
+def _conversation(turns: Sequence[str]) -> list[str]:
+    """Turns of the user with a reply to each but the last."""
+    return [text for turn in turns for text in (turn, "Yes.")][:-1]
 
 
 @dataclass(frozen=True)

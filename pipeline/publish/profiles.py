@@ -35,16 +35,14 @@ def names(root: Path) -> list[str]:
 
 def chosen(root: Path) -> str | None:
     """The profile that params.yaml of a checkout is, byte for byte; None for the default and for params of one's own."""
-    params = (root / "params.yaml").read_bytes()
-    same = [name for name in names(root) if (root / PROFILES / f"{name}.yaml").read_bytes() == params]
+    same = _same(root, "params.yaml")
     return same[0] if same and DEFAULT not in same else None
 
 
 def recorded(root: Path) -> str | None:
     """The profile whose published data dvc.lock of a checkout records; None for a run of one's own."""
-    lock = (root / "dvc.lock").read_bytes()
-    same = [name for name in published(root) if (root / lock_of(name)).read_bytes() == lock]
-    return DEFAULT if lock == committed(root, "dvc.lock") else same[0] if same else None
+    same = _same(root, "dvc.lock")
+    return DEFAULT if (root / "dvc.lock").read_bytes() == committed(root, "dvc.lock") else same[0] if same else None
 
 
 def unlike(root: Path) -> str | None:
@@ -56,12 +54,17 @@ def unlike(root: Path) -> str | None:
 
 def _profiles_of(root: Path, file: str) -> set[str]:
     """All profiles that a file of MADE_OF may be of: some share their params, and a commit may have made one the default."""
-    ending, here = MADE_OF[file], root / file
+    here = root / file
     if not here.is_file():
         return set()
-    content, known = here.read_bytes(), names(root) if ending == ".yaml" else published(root)
-    same = {name for name in known if (root / PROFILES / f"{name}{ending}").read_bytes() == content}
-    return same | ({DEFAULT} if content == committed(root, file) else set())
+    return {*_same(root, file), *([DEFAULT] if here.read_bytes() == committed(root, file) else [])}
+
+
+def _same(root: Path, file: str) -> list[str]:
+    """The profiles of `profiles/`, of locks those that are published, that a file of MADE_OF is byte for byte."""
+    ending, content = MADE_OF[file], (root / file).read_bytes()
+    known = names(root) if ending == ".yaml" else published(root)
+    return [name for name in known if (root / PROFILES / f"{name}{ending}").read_bytes() == content]
 
 
 def write(root: Path, name: str) -> None:
@@ -87,10 +90,8 @@ def choose(root: Path, name: str) -> None:
     is_known(name, known, "published profile")
     found: dict[Path, bytes] = {}
     for file, ending in MADE_OF.items():
-        lost, content = (
-            _lost(root, file),
-            committed(root, file) if name == DEFAULT else (root / PROFILES / f"{name}{ending}").read_bytes(),
-        )
+        lost = _lost(root, file)
+        content = committed(root, file) if name == DEFAULT else (root / PROFILES / f"{name}{ending}").read_bytes()
         if lost or content is None:
             none = f"{root}: no {file} is committed here: nothing of the default is published at this commit"
             raise InputError((lost or none) if _in_git(root) else f"{root}: {NO_GIT}")

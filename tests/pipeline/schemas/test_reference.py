@@ -13,6 +13,15 @@ CHANCES = "claim,reliability,holds,does_not_hold,undecided,explained\n"
 CHANCE = '"pairs: truth .95",0.4,0.5,0.0,0.5,0.0\n'
 
 
+def is_named(read, path, content, said):
+    """What is wrong with a file is said in one line, which begins with its path."""
+    path.write_text(content)
+    with pytest.raises(InputError) as caught:
+        read(path)
+    assert str(caught.value).startswith(f"{path}: {said}")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_the_files_of_the_repository_are_read_as_they_stand():
     path = ROOT / reference.REFERENCE
     assert reference.claims(path).equals(pl.read_csv(path, infer_schema=False))
@@ -47,12 +56,7 @@ def test_one_side_is_enough(tmp_path, side, row):
     ],
 )
 def test_a_claim_that_nobody_could_judge_is_named(tmp_path, content, said):
-    path = tmp_path / "claims.csv"
-    path.write_text(content)
-    with pytest.raises(InputError) as caught:
-        reference.claims(path)
-    assert str(caught.value).startswith(f"{path}: {said}")
-    assert len(str(caught.value).splitlines()) == 1
+    is_named(reference.claims, tmp_path / "claims.csv", content, said)
 
 
 @pytest.mark.parametrize(("encoding", "text"), [("latin-1", "Une id\xe9e"), ("utf-16", "Une id\xe9e"), ("utf-16", "A claim")])
@@ -76,11 +80,7 @@ def test_a_file_that_is_not_utf8_is_named(tmp_path, encoding, text):
     ],
 )
 def test_chances_that_are_none_are_named(tmp_path, content, said):
-    path = tmp_path / "power.csv"
-    path.write_text(content)
-    with pytest.raises(InputError) as caught:
-        reference.chances(path)
-    assert str(caught.value).startswith(f"{path}: {said}")
+    is_named(reference.chances, tmp_path / "power.csv", content, said)
 
 
 def test_a_reliability_may_play_no_part(tmp_path):
