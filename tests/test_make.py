@@ -9,13 +9,19 @@ from pathlib import Path
 from tests.conftest import ROOT
 
 
+def make(folder, *words):
+    """Run make as a user would: make of an outer make (`make test`) says which folder it enters."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")}
+    return subprocess.run(["make", *words], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
 def test_make_leaves_a_venv_alone_that_is_a_link(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "locks").mkdir()
     (tmp_path / "locks/requirements.txt").touch()
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / ".venv").symlink_to("elsewhere")
-    done = subprocess.run(["make", ".venv/ready"], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = make(tmp_path, ".venv/ready")
     assert done.returncode != 0
     assert "error: .venv is a link to elsewhere; remove the link" in done.stderr
     assert (tmp_path / ".venv").is_symlink()
@@ -31,19 +37,15 @@ def test_make_leaves_params_alone_that_are_kept_nowhere_else(tmp_path, monkeypat
     (tmp_path / "locks/requirements.txt").touch()
     (tmp_path / ".venv/ready").touch()
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-
-    def make(name):
-        return subprocess.run(["make", "profile", f"P={name}"], cwd=tmp_path, capture_output=True, text=True, check=False)
-
     params = tmp_path / "params.yaml"
-    done = make("quick")
+    done = make(tmp_path, "profile", "P=quick")
     assert (done.returncode, done.stdout) == (0, "params.yaml is now profiles/quick.yaml\n")
     assert params.read_bytes() == (ROOT / "profiles/quick.yaml").read_bytes()
     params.write_text("mine")
-    done = make("default")
+    done = make(tmp_path, "profile", "P=default")
     assert done.returncode != 0
     assert f"error: {params}: changed and kept nowhere else" in done.stderr
     assert params.read_text() == "mine"
-    done = make("nope")
+    done = make(tmp_path, "profile", "P=nope")
     assert "error: no profile 'nope'; there are banks, default, full" in done.stderr
     assert ".lock" not in done.stderr
