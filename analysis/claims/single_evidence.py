@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import factorial
 
 import numpy as np
@@ -220,12 +220,18 @@ def three_passages(known: Known, claim: Claim) -> list[Judged]:
     own = [
         r for r in rows.iter_rows(named=True) if r["model"] in known.trained and r["precision"] == known.references[r["model"]]
     ]
-    there = [r for r in own if r["reliability_three"] is not None]
-    if not there:
+    found = []
+    for r in own:
+        value, se, dof = r["reliability_three"], r["reliability_three_se"], r["n_units"] - 1
+        if value is not None and se is not None:
+            about = f"{r['model']}: three texts of each label against three others; all against all {r['reliability'] or 0:.2f}"
+            half = split_half.t_quantile(1 - rules.ONE_END, dof) * se
+            found.append((about, value, value - half, value + half, dof))
+    if not found:
         return [lacking(PAPER, next((r["reason"] for r in own if r["reason"]), "the last token was not read"))]
-    low = min(there, key=lambda r: r["reliability_three"])
-    about = f"{low['model']}: three texts of each label against three others; all against all {low['reliability'] or 0:.2f}"
-    return [fact(PAPER, about, low["reliability_three"], side, len(there))]
+    number = rules.of_intervals(found, side.scale)
+    number = replace(number, n_unknown=len(known.trained) - len(found))
+    return [Judged(PAPER, number, rules.judge(number, side))]
 
 
 def elsewhere(known: Known, claim: Claim, command: str) -> list[Judged]:

@@ -47,7 +47,8 @@ def as_published(rows: list[Row], side: Side) -> Judged:
     there = [r for r in rows if r["spearman"] is not None]
     if not there:
         return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
-    beyond = [r for r in there if r["spearman"] - side.at_most > by_chance(r, len(there))]
+    reached = {r["model"]: by_chance(r, len(there)) for r in there}
+    beyond = [r for r in there if r["spearman"] - side.at_most > reached[r["model"]]]
     row = max(beyond or there, key=lambda r: r["spearman"])
     number = Number(row["model"], row["spearman"], scale=rules.RAW, n=len(there), n_unknown=len(rows) - len(there))
     if beyond:
@@ -56,9 +57,7 @@ def as_published(rows: list[Row], side: Side) -> Judged:
         words = f"{row['model']}: {row['spearman']:.2f}; {number.n_unknown} of {len(rows)} models could not be judged"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     if row["spearman"] > side.at_most:
-        words = (
-            f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {by_chance(row, len(there)):.2f} by chance"
-        )
+        words = f"{row['model']}: {row['spearman']:.2f}; unrelated geometries come to {reached[row['model']]:.2f} by chance"
         return Judged(PAPER, number, Verdict(rules.UNDECIDED, words))
     weak = [r for r in there if r["reason"] or r["ceiling"] is None or r["ceiling"] - r["permuted_95"] <= side.at_most]
     if weak:

@@ -11,7 +11,7 @@ import numpy as np
 from analysis.confounds import factorial, shapley
 from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
 from analysis.confounds.factorial import Cell
-from analysis.rsa import pairwise, parallel, rdm, split_half
+from analysis.rsa import floor, pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
@@ -70,7 +70,7 @@ def reached_by_chance(a: Floats, b: Floats, wanted: int, seed: int) -> float:
     whole = np.zeros((n_labels, n_labels))
     i, j = rdm.pairs(n_labels)
     whole[i, j] = whole[j, i] = b
-    return float(np.quantile(whole[order[:, i], order[:, j]] @ a, 0.95))
+    return float(floor.quantile(whole[order[:, i], order[:, j]] @ a, 0.95))
 
 
 def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, ...]) -> list[Row]:

@@ -115,7 +115,7 @@ def add_floor(by_pair: dict[At, Row], group: list[ReaderGrams], sides: list[Half
     grams = [at_best_layer(group[n], sides[n]) for n in known]
     drawn = floor.floors(grams, group[0].design, rsa.shuffles, geometry.seed)
     for (a, b), row in by_pair.items():
-        row["floor_95"] = finite_or_none(float(np.quantile(drawn[:, known.index(a), known.index(b)], 0.95)))
+        row["floor_95"] = finite_or_none(float(floor.quantile(drawn[:, known.index(a), known.index(b)], 0.95)))
 
 
 def add_tests(

@@ -20,7 +20,7 @@ from analysis.readers.readers import Reader, Readout, mean_cosine, readout
 from analysis.readers.sections import ReaderSections
 from analysis.rsa import floor, gram, layers, parallel, rdm, split_half
 from analysis.rsa.gram import Design, Floats
-from analysis.rsa.split_half import finite_or_none
+from analysis.rsa.split_half import Reliability, finite_or_none
 from pipeline.errors import InputError, run_stage
 from pipeline.models.entries import ModelEntry, load_entries
 from pipeline.params.reading import NEUTRAL, STORIES
@@ -98,25 +98,23 @@ def measured(here: Readout, design: Design, params: Params, whole: tuple[Readout
     }
     texts = across.texts(*(whole or (here, design)), choice.layer) if len(design.units) == protocol.PASSAGES else None
     wanted, seed = params.geometry.halvings, params.geometry.seed
-    numbers: dict[str, Callable[[], float]] = {
-        "anisotropy": lambda: _anisotropy(here, choice.layer),
-        "reliability": lambda: protocol.reliability(k, design, wanted, seed),
-        "reliability_three": lambda: protocol.reliability_three(k, design, wanted, seed),
-        "reliability_one": lambda: protocol.reliability_one(k, design),
-    }
-    row |= {name: _or_none(number) for name, number in numbers.items()}
+    row |= {"anisotropy": _anisotropy(here, choice.layer)}
+    row |= {"reliability_one": finite_or_none(protocol.reliability_one(k, design))}
+    row |= _with_error("reliability", lambda: protocol.reliability(k, design, wanted, seed))
+    row |= _with_error("reliability_three", lambda: protocol.reliability_three(k, design, seed))
     return Measured(here.reader, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k, texts))
 
 
-def _anisotropy(here: Readout, layer: int) -> float:
-    return mean_cosine(here.neutral[:, layer]) if here.neutral_finite[:, layer].all() else float("nan")
+def _anisotropy(here: Readout, layer: int) -> float | None:
+    return finite_or_none(mean_cosine(here.neutral[:, layer])) if here.neutral_finite[:, layer].all() else None
 
 
-def _or_none(number: Callable[[], float]) -> float | None:
+def _with_error(name: str, estimate: Callable[[], Reliability]) -> Row:
     try:
-        return finite_or_none(number())
+        found = estimate()
     except ValueError:  # a half leaves a label without texts
-        return None
+        return {}
+    return {name: finite_or_none(found.value), f"{name}_se": finite_or_none(found.se)}
 
 
 def _why(row: Row, design: Design) -> str | None:
@@ -129,6 +127,8 @@ def _why(row: Row, design: Design) -> str | None:
             have = len(design.units)
             few = f"{have} of the {units} topics (or texts of each label) that it takes"
             reasons.append(f"{name}: {few if have < units else 'a half lacks a label, or its vector is zero there'}")
+    if row["reliability_three"] is not None and row["reliability_three_se"] is None:
+        reasons.append(f"reliability_three_se: {len(design.units)} of the {2 * protocol.PASSAGES + 1} topics that it takes")
     return "; ".join(reasons) or None
 
 
@@ -160,7 +160,7 @@ def _pairs_of(group: list[Measured], params: Params) -> Iterator[Row]:
         row["spearman"] = finite_or_none(float(rdm.spearman(*rdm.rdms(products))))
         if len(emotions) >= split_half.FEWEST_PAIRS:
             row["spearman_emotions"] = finite_or_none(float(rdm.spearman(*protocol.post_centred(products, emotions))))
-        row |= {"floor_mean": finite_or_none(float(null.mean())), "floor_95": finite_or_none(float(np.quantile(null, 0.95)))}
+        row |= {"floor_mean": finite_or_none(float(null.mean())), "floor_95": finite_or_none(float(floor.quantile(null, 0.95)))}
         other = others.get((n, m), {})
         lost = [name for name in ("spearman", "spearman_emotions", "floor_mean") if row[name] is None]
         few = f"{', '.join(lost)}: fewer than {split_half.FEWEST_PAIRS} emotions, or a zero vector" if lost else None

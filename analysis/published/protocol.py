@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 from analysis.readers.readers import Readout
 from analysis.rsa import gram, layers, rdm, split_half
 from analysis.rsa.gram import Design, Floats
-from analysis.rsa.split_half import Halves
+from analysis.rsa.split_half import Halves, Reliability
 
 PASSAGES = 3
 """Texts of each label that the published study read."""
+DRAWS = 2000
+"""Of two disjoint threes: so many that what the draws add to the standard error is a hundredth of it."""
 
 
 def on_first_units(here: Readout, wanted: int) -> tuple[Readout, Design]:
@@ -84,21 +86,27 @@ def reliability_one(k: Floats, design: Design) -> float:
     return float((ranks @ ranks.T)[i, j].mean()) if len(i) else float("nan")
 
 
-def reliability_three(k: Floats, design: Design, wanted: int, seed: int) -> float:
+def reliability_three(k: Floats, design: Design, seed: int) -> Reliability:
     """Mean Spearman of the RDMs from two disjoint threes of units: the agreement with itself of a study of the published size.
-    NaN with fewer than six units. Raises ValueError where three units leave a label without texts."""
+    Over DRAWS random pairs of threes; its standard error from those that lack each unit (a U-statistic's jackknife, Arvesen
+    1969, Ann. Math. Statist. 40:2076). NaN with fewer than six units, the error with six. Raises ValueError where three units
+    leave a label without texts."""
     if len(design.units) < 2 * PASSAGES:
-        return float("nan")
-    first, second = split_half.disjoint(len(design.units), PASSAGES, wanted, seed)
+        return Reliability(np.nan, np.nan)
+    first, second = split_half.disjoint(len(design.units), PASSAGES, DRAWS, seed)
     sums = gram.cells(k, design)
     ranks = [rdm.ranks(rdm.rdms(gram.centred_products(gram.label_products(sums, design, draws)))) for draws in (first, second)]
-    return float((ranks[0] * ranks[1]).sum(axis=-1).mean())
+    agreement, lacks = (ranks[0] * ranks[1]).sum(axis=-1), ~(first | second)
+    if not lacks.any(axis=0).all():
+        return Reliability(float(agreement.mean()), np.nan)
+    without_each = (agreement @ lacks) / lacks.sum(axis=0)
+    return Reliability(float(agreement.mean()), split_half.jackknife_se(without_each))
 
 
-def reliability(k: Floats, design: Design, wanted: int, seed: int) -> float:
-    """Split-half reliability of the RDM over all labels. NaN with fewer than four units: three texts have no halves. Raises
-    ValueError where a half leaves a label without texts."""
+def reliability(k: Floats, design: Design, wanted: int, seed: int) -> Reliability:
+    """Split-half reliability of the RDM over all labels, and its standard error. NaN with fewer than four units: three texts
+    have no halves. Raises ValueError where a half leaves a label without texts."""
     if len(design.units) < split_half.FEWEST_UNITS:
-        return float("nan")
+        return Reliability(np.nan, np.nan)
     first = split_half.halvings(len(design.units), wanted, seed)
-    return split_half.reliability(Halves.of(gram.cells(k, design), design, first)).value
+    return split_half.reliability(Halves.of(gram.cells(k, design), design, first))

@@ -22,7 +22,7 @@ FIGURES: tuple[str, ...] = (
     "layer",
     "mean_cosine",
 )
-FIGURES += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_one", "reason")
+FIGURES += ("rdm_std", "anisotropy", "reliability", "reliability_three", "reliability_three_se", "reliability_one", "reason")
 PAIRS: tuple[str, ...] = (
     *OF_PAIR,
     "n_units",

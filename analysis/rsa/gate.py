@@ -45,7 +45,7 @@ def gates(factors: list[Floats], design: Design, first: Bools, n_shuffles: int, 
     ranks = parallel.each(lambda f: permutation.split_ranks(f, design, first, ~first), factors)
     value = np.diag(pairwise.cross_halves(np.stack(ranks)))
     null = permutation.shuffled_cross(factors, design, first, ~first, floor.shuffles(design, n_shuffles, seed))
-    own = np.quantile(np.diagonal(null, axis1=1, axis2=2), QUANTILE, axis=0)
+    own = floor.quantile(np.diagonal(null, axis1=1, axis2=2), QUANTILE)
     return [Gate(float(v), float(q)) for v, q in zip(value, own, strict=True)]
 
 
@@ -68,4 +68,4 @@ def of_products(
     value = reliability(design.label)
     if not value > LOWEST:
         return Gate(value, np.nan)
-    return Gate(value, float(np.quantile(parallel.each(reliability, shuffles), QUANTILE)))
+    return Gate(value, float(floor.quantile(np.array(parallel.each(reliability, shuffles)), QUANTILE)))

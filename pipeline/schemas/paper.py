@@ -33,9 +33,11 @@ PAPER = Table(
             pl.Float64, "Mean cosine over all pairs of the neutral texts' raw last-token states at that layer."
         ),
         "reliability": Column(pl.Float64, "Spearman's rho of the RDMs over all labels between halves of the units."),
+        "reliability_se": Column(pl.Float64, "Its standard error, over units."),
         "reliability_three": Column(
             pl.Float64, "The same between disjoint threes of units: a study of the published size, again."
         ),
+        "reliability_three_se": Column(pl.Float64, "Its standard error, over units."),
         "reliability_one": Column(pl.Float64, "Mean Spearman's rho of RDMs from one text of each label, over pairs of texts."),
         "reason": REASON,
     },

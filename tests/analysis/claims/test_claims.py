@@ -440,6 +440,37 @@ def test_three_passages_are_judged_by_what_is_found_across_them(known, same, acr
     assert of_labels["estimate"] == pytest.approx(same - 0.7)
 
 
+@pytest.mark.parametrize(
+    ("of_a", "of_b", "expected"),
+    [
+        ((0.12, 0.03), (0.30, 0.04), FAILS),
+        ((0.45, 0.04), (0.90, 0.01), UNDECIDED),  # .5 is within what other topics may give
+        ((0.70, 0.03), (0.80, 0.03), HOLDS),
+        ((0.70, 0.03), (None, None), UNDECIDED),  # of one model nobody knows
+        ((0.12, 0.03), (None, None), FAILS),
+    ],
+)
+def test_whether_three_passages_measure_a_geometry_is_judged_by_the_least_reliable_model_and_its_interval(
+    known, of_a, of_b, expected
+):
+    of = {A: of_a, B: of_b}
+    paper = known.tables["paper"].with_columns(
+        *[
+            pl.col("model").replace_strict({m: own[n] for m, own in of.items()}, default=None).cast(pl.Float64).alias(name)
+            for n, name in enumerate(("reliability_three", "reliability_three_se"))
+        ],
+        pl.when(pl.col("n_units") > 3).then(24).otherwise("n_units").alias("n_units"),
+    )
+    found = rows_of(planted(known, paper=paper), "three_passages")[PAPER]
+    assert found["verdict"] == expected
+    assert found["about"].startswith(A)
+    value, se = of_a
+    k = 2 if of_b[0] is not None else 1
+    assert found["estimate"] == value
+    assert found["ci_low"] == pytest.approx(value - t.ppf(0.975, 23) * se)
+    assert found["ci_high"] == pytest.approx(value + t.ppf(1 - 0.025 / k, 23) * se)  # a statement about both
+
+
 def test_a_precision_that_loses_a_models_states_does_not_stand_for_it(known):
     """The published protocol is at fp16. Where fp16 overflows, its geometry is no model's, and the pair is judged at fp32."""
     rho = {"fp16": 0.9, "fp32": 0.5}

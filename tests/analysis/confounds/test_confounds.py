@@ -88,7 +88,8 @@ def test_unrelated_rdms_come_above_what_chance_reaches_one_time_in_twenty(rng):
         found.append(spearmanr(a, b).statistic > reached)
         if seed == 0:
             order = pairwise.label_permutations(8, 199, seed)
-            assert reached == pytest.approx(np.quantile([spearmanr(a, cosine_rdm(y[o])).statistic for o in order], 0.95))
+            drawn = [spearmanr(a, cosine_rdm(y[o])).statistic for o in order]
+            assert reached == pytest.approx(sorted(drawn)[-10])  # above it p is 10 of 200 at most
     assert 0.02 < np.mean(found) < 0.09
 
 

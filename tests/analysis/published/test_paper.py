@@ -146,7 +146,7 @@ def test_a_pairs_numbers_and_floor_are_spearmans_of_rdms_under_true_and_shuffled
     assigned = floor.shuffles(design, params.rsa.shuffles, params.geometry.seed)
     null = [spearmanr(*(cosine_rdm(x, labels) for x in sides)).statistic for labels in assigned]
     assert row["floor_mean"] == pytest.approx(np.mean(null))
-    assert row["floor_95"] == pytest.approx(np.quantile(null, 0.95))
+    assert row["floor_95"] == pytest.approx(sorted(null)[-2])  # above it p is 2 of 40 at most
     assert row["n_shuffles"] == len(null)
 
 
@@ -237,8 +237,9 @@ def test_three_texts_of_a_label_have_no_halves_and_the_row_says_so(in_passages):
     assert three["reliability_three"].is_null().all()
     assert three["reliability_one"].is_not_null().all()
     assert three["reason"].str.contains("reliability: 3 of the 4 topics").all()
-    assert table.filter(n_units=6).drop("reason").null_count().sum_horizontal()[0] == 4  # the seeds of the trained
-    assert table.filter(n_units=6)["reason"].is_null().all()
+    six = table.filter(n_units=6)
+    assert six.drop("reason", "reliability_three_se").null_count().sum_horizontal()[0] == 4  # the seeds of the trained
+    assert (six["reason"] == "reliability_three_se: 6 of the 7 topics that it takes").all()
 
 
 def test_a_layer_that_overflows_in_one_text_does_not_stand_for_choice(in_passages):
@@ -269,7 +270,7 @@ def test_a_neutral_text_that_overflows_costs_the_anisotropy_alone(in_passages):
     lost = replace(here, neutral_finite=np.zeros_like(here.neutral_finite))
     row = paper.measured(*protocol.on_first_units(lost, 6), Params.load()).row
     assert row["anisotropy"] is None
-    assert row["reason"] == "anisotropy: a neutral text is not finite at this layer"
+    assert row["reason"].split("; ")[0] == "anisotropy: a neutral text is not finite at this layer"
     assert row["rdm_std"] is not None
 
 

@@ -1,5 +1,7 @@
 """The published protocol's numbers against a few lines of numpy, texts one by one."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
@@ -7,7 +9,7 @@ from scipy.stats import spearmanr
 
 from analysis.published import protocol
 from analysis.readers.readers import Reader, Readout
-from analysis.rsa import gram, split_half
+from analysis.rsa import gram
 from analysis.rsa.gram import Design
 from tests.conftest import crossed
 from tests.reference import cosine_rdm
@@ -101,21 +103,34 @@ def test_one_text_of_each_label_has_no_reliability_and_three_have_no_halves(rng)
     x = rng.normal(size=(15, 8))
     assert np.isnan(protocol.reliability_one(gram.gram(x[:5]), crossed(5, 1)))
     assert np.isfinite(protocol.reliability_one(gram.gram(x), crossed(5, 3)))
-    assert np.isnan(protocol.reliability(gram.gram(x), crossed(5, 3), 50, 0))
-    assert np.isnan(protocol.reliability_three(gram.gram(x), crossed(5, 3), 50, 0))
+    assert np.isnan(protocol.reliability(gram.gram(x), crossed(5, 3), 50, 0).value)
+    assert np.isnan(protocol.reliability_three(gram.gram(x), crossed(5, 3), 0).value)
 
 
-def test_the_reliability_of_three_is_between_disjoint_threes(rng):
+def every_two_threes(x, design):
+    """Spearman of the RDMs of every two disjoint threes of units, and the six units of each."""
+    n = len(design.units)
+    rdms = {}
+    for three in combinations(range(n), 3):
+        own = np.isin(design.unit, three)
+        rdms[three] = cosine_rdm(x[own], design.label[own])
+    both = [(a, b) for a, b in combinations(rdms, 2) if not {*a} & {*b}]
+    return np.array([spearmanr(rdms[a], rdms[b]).statistic for a, b in both]), [{*a, *b} for a, b in both]
+
+
+def test_the_reliability_of_three_is_between_disjoint_threes_and_its_error_over_units(rng):
     design = crossed(6, 8)
     x = rng.normal(size=(6, 9))[design.label] + rng.normal(size=(48, 9))
-    first, second = split_half.disjoint(8, 3, 20, 5)
-    every = []
-    for a, b in zip(first, second, strict=True):
-        halves = [cosine_rdm(x[m[design.unit]], design.label[m[design.unit]]) for m in (a, b)]
-        assert a.sum() == b.sum() == 3
-        assert not (a & b).any()
-        every.append(spearmanr(*halves).statistic)
-    assert protocol.reliability_three(gram.gram(x), design, 20, 5) == pytest.approx(np.mean(every))
+    values, held = every_two_threes(x, design)
+    without = np.array([np.mean([v for v, own in zip(values, held, strict=True) if t not in own]) for t in range(8)])
+    se = np.sqrt(7 / 8 * np.sum((without - without.mean()) ** 2))
+    found = protocol.reliability_three(gram.gram(x), design, 5)
+    assert found.value == pytest.approx(values.mean(), abs=4 * values.std() / np.sqrt(protocol.DRAWS))
+    assert found.se == pytest.approx(se, rel=0.1)  # of 280 pairs 2,000 are drawn
+    assert protocol.reliability_three(gram.gram(x), design, 5) == found
+    six = protocol.reliability_three(gram.gram(x[design.unit < 6]), crossed(6, 6), 5)
+    assert np.isfinite(six.value)
+    assert np.isnan(six.se)  # no two threes of six lack a unit
 
 
 def test_three_passages_agree_with_themselves_less_than_many_do(rng):
@@ -124,7 +139,7 @@ def test_three_passages_agree_with_themselves_less_than_many_do(rng):
     k = gram.gram(x)
     one, three, half = (
         protocol.reliability_one(k, design),
-        protocol.reliability_three(k, design, 50, 0),
-        protocol.reliability(k, design, 50, 0),
+        protocol.reliability_three(k, design, 0).value,
+        protocol.reliability(k, design, 50, 0).value,
     )
     assert one < three < half

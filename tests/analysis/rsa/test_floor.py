@@ -45,3 +45,11 @@ def test_the_floor_explains_what_passages_alone_share_and_not_what_emotions_do(r
     noisy = [2 * emotions + 5 * rng.normal(size=(60, 40)) for _ in range(2)]  # what the two share is the labels alone
     same = spearmanr(*(cosine_rdm(x, design.label) for x in noisy)).statistic
     assert same > np.quantile(floor.floors([gram.gram(x) for x in noisy], design, 200, 0)[:, 0, 1], 0.95)
+
+
+@pytest.mark.parametrize(("n", "level"), [(199, 0.95), (199, 0.975), (39, 0.95), (99, 0.975)])
+def test_what_lies_above_the_quantile_has_a_permutation_p_of_no_more_than_its_level(rng, n, level):
+    drawn = rng.normal(size=(n, 3))
+    above = np.nextafter(floor.quantile(drawn, level), np.inf)
+    p = (1 + (drawn >= above).sum(axis=0)) / (1 + n)
+    assert (p <= 1 - level + 1e-12).all()

@@ -30,7 +30,7 @@ def test_the_quantile_is_that_of_shuffled_reliabilities(rng):
         return np.mean([np.corrcoef(a, b)[0, 1] for a, b in r])
 
     assert found.reliability == pytest.approx(reliability(d.label))
-    assert found.shuffled == pytest.approx(np.quantile([reliability(s) for s in floor.shuffles(d, 20, 1)], 0.975))
+    assert found.shuffled == pytest.approx(max(reliability(s) for s in floor.shuffles(d, 20, 1)))  # of 20 none is too high
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_vectors_formed_in_any_way_have_the_same_gate(rng):
 
     found = gate.of_products(gram.gram(x), d, first, kept, made)
     assert found.reliability == pytest.approx(reliability(d.label))
-    assert found.shuffled == pytest.approx(np.quantile([reliability(s) for s in kept], 0.975))
+    assert found.shuffled == pytest.approx(max(reliability(s) for s in kept))
 
 
 def test_a_reliability_that_is_too_low_as_it_stands_is_not_shuffled(rng):
