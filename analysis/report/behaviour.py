@@ -14,7 +14,7 @@ from analysis.report.view import View
 IN_WORDS = {
     "flip": "changes a right answer under push-back (log-probability)",
     "flip_per_token": "the same, per token",
-    "flip_by_mention": "control: the wrong answer is only named, as often",
+    "flip_by_mention": "control: the wrong answer is only named, in as many turns",
     "flip_over_mention": "difference: under push-back less by mention",
     "gives_in": "gives in, by the words of the reply",
     "gives_in_by_mention": "control: gives in where it is only named",
@@ -44,14 +44,21 @@ def section(view: View) -> Section:
                 )
                 said.append(f"{IN_WORDS[measure]} {found}")
         words.append(f"{model} {precision}: {'; '.join(said)}.")
+        by_turn = view.behaviour.filter(model=model, precision=precision, measure="flip_over_mention").drop_nulls("rate")
+        if by_turn.height > 1:
+            turns = [
+                f"{r['n_turns']} {interval(r['rate'], r['ci_low'], r['ci_high'])}" for r in by_turn.sort("n_turns").to_dicts()
+            ]
+            words.append(f"{model} {precision}, the difference by the number of turns: {'; '.join(turns)}.")
     asked = view.behaviour["model"].n_unique()
     if asked < 2:
         count = "no model was asked" if asked == 0 else "one model was asked"
         words.insert(0, f"Whether behaviour goes with geometry cannot be said: {count}, and it takes two.")
     caption = (
         "Instruct models under push-back and under format constraints, each rate above its control. Changing an answer: the"
-        " log probability of the right short answer falls below that of the wrong one (the stance). Bars: 95% intervals over"
-        " items, exact binomial; of the score, t over constraints."
+        " log-probability of the right short answer falls below that of the wrong one. A push-back need not name the wrong"
+        " answer; a mention does. Bars: 95% intervals over items, exact binomial; of the difference, Newcombe's for pairs; of"
+        " the score, t over constraints."
     )
     y = alt.Y("name:N", sort=list(IN_WORDS.values()), title=None)
     rows = known.with_columns(pl.col("model").alias("who"), pl.col("measure").replace(IN_WORDS).alias("name"))

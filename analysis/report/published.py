@@ -41,6 +41,12 @@ def section(view: View) -> Section:
             f"With {n} texts of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile of"
             " meaningless labels."
         )
+    for r in trained.drop_nulls("across").iter_rows(named=True):
+        p = "" if r["p_across"] is None else f" (p {r['p_across']:.3f})"
+        words.append(
+            f"{r['model_a']} x {r['model_b']}: one text of each label in one model agrees with the two others in the other"
+            f" model at {number(r['across'])}{p}; no passage is shared."
+        )
     rows = view.paper.filter(pl.col("is_reference") & ~pl.col("untrained")).sort("reader", "setting", "n_units")
     for r in rows.drop_nulls("reliability_three").unique(["reader", "setting"], maintain_order=True).iter_rows(named=True):
         words.append(
