@@ -78,18 +78,18 @@ def layers(model: str, root: Root = None) -> pl.DataFrame:
     return chosen_layers.of(model, path.parent)
 
 
-def pair(a: str, b: str, root: Root = None) -> pl.DataFrame:
+def pair(a: str, b: str, root: Root = None, position: str | None = None) -> pl.DataFrame:
     """How alike two readers are: one row of table `pairs`, in any order of the two, with side a the first named.
 
     A reader is `model`, `model#seed`, `model/precision` or `model/precision/setting`; without a precision, the most exact that
-    both have; without a seed, the first draw of a twin. The row is of the headline read-out (`report` of params.yaml,
-    best_layer_cv): every number with its 95% interval over topics. Other read-outs are in the table `choices`.
-    Raises InputError for a name that no row has, with the names that there are.
+    both have; without a seed, the first draw of a twin. The row is of the report's position, or another of
+    `geometry.positions`, at best_layer_cv: every number with its 95% interval over topics. Other read-outs are in the table
+    `choices`. Raises InputError for a name that no row has, with the names that there are.
     """
     where = home(root)
     if not (where / table_path(PAIRS.name)).is_file():
         raise missing(where / table_path(PAIRS.name), where)
-    return pairs.pair(a, b, where)
+    return pairs.pair(a, b, where, position)
 
 
 def writing(model: str, precision: str, setting: str, root: Root = None) -> pl.DataFrame:

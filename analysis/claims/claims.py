@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache, partial
 from math import inf
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 from analysis.behaviour import behaviour
 from analysis.claims import pair_evidence, power, reference, single_evidence, text_evidence
 from analysis.claims.known import ClaimSections, Judged, Known
-from analysis.claims.protocols import OTHER
+from analysis.claims.protocols import OTHER, on_others
 from analysis.claims.reference import Claim
 from analysis.claims.rules import NOT_TESTABLE, UNDECIDED, Side
 from pipeline.errors import run_stage
@@ -35,9 +36,10 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
     "words": pair_evidence.words,
     "learned": pair_evidence.learned,
     "opposite_behaviour": partial(pair_evidence.of_named, a=QWEN, b=LLAMA),
-    "opposite_behaviour_flips": partial(text_evidence.flips, more=QWEN, fewer=LLAMA),
     "base_instruct": pair_evidence.base_instruct,
     "immature_restructured": pair_evidence.restructured,
+    "emotions": pair_evidence.emotions,
+    "opposite_behaviour_flips": partial(text_evidence.flips, more=QWEN, fewer=LLAMA),
     "gemma_anisotropy": partial(single_evidence.outlier, column="anisotropy"),
     "gemma_rdm_std": partial(single_evidence.outlier, column="rdm_std"),
     "gemma_overflow": single_evidence.overflow,
@@ -55,9 +57,10 @@ EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
     "best_layer": single_evidence.best_layer,
     "int8_layer": single_evidence.int8_layer,
     "three_passages": single_evidence.three_passages,
-    "emotions": pair_evidence.emotions,
 }
 """Where the numbers of each claim of the reference come from."""
+OF_PAIRS = {name for name, own in EVIDENCE.items() if getattr(own, "func", own).__module__ == pair_evidence.__name__}
+"""Claims about pairs of readers, which are judged at every position that pairs are compared at."""
 
 
 def rows(known: Known, claims: list[Claim]) -> list[Row]:
@@ -65,15 +68,25 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
     digest, chances = digest_of(known.params, claims), power.simulated()
     made = []
     for claim in claims:
-        judged = EVIDENCE[claim.name](known, claim)
+        judged = [*EVIDENCE[claim.name](known, claim), *at_other_positions(known, claim)]
         has_number = [j for j in judged if j.verdict.verdict != NOT_TESTABLE]
         # what cannot be judged under any protocol lacks one thing, and is said once
         made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
     for row in made:
-        if row["protocol"] == OTHER and reaches_both_sides(row):  # which is what was simulated
+        if row["protocol"].startswith(OTHER) and reaches_both_sides(row):  # which is what was simulated
             row["if_true"] = power.chances(chances, row["claim"], known.reliability)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]
+
+
+def at_other_positions(known: Known, claim: Claim) -> list[Judged]:
+    """A claim about pairs on other stories, at the positions that are not the report's."""
+    made = []
+    for position in known.params.geometry.positions if claim.name in OF_PAIRS else ():
+        if position != known.params.report.position:
+            there = EVIDENCE[claim.name](replace(known, position=position), claim)
+            made += [replace(j, protocol=on_others(position)) for j in there if j.protocol == OTHER]
+    return made
 
 
 def reaches_both_sides(row: Row) -> bool:
@@ -86,7 +99,7 @@ def reaches_both_sides(row: Row) -> bool:
 
 def row_of(claim: Claim, judged: Judged, digest: str) -> Row:
     number, verdict = judged.number, judged.verdict
-    side = (claim.other if judged.protocol == OTHER and claim.other is not None else claim.side) or Side()
+    side = (claim.other if judged.protocol.startswith(OTHER) and claim.other is not None else claim.side) or Side()
     has_ends = number.interval is not None and not number.exact
     return {
         "claim": claim.name,

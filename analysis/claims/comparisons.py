@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Mapping
 
-from analysis.claims.rules import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Number, Verdict
-from analysis.rsa import proportions, simultaneous
+from analysis.claims.rules import FAILS, HOLDS, NOT_TESTABLE, ONE_END, OTHER, UNDECIDED, Number, Verdict, of_intervals
+from analysis.rsa import proportions
 from analysis.rsa.gram import Bools, Floats
+from analysis.rsa.split_half import jackknife_se, t_quantile
 
 
 def paired_difference(one: Bools, other: Bools, about: str = "") -> Number:
@@ -17,30 +18,18 @@ def paired_difference(one: Bools, other: Bools, about: str = "") -> Number:
     return Number(about, *proportions.paired_difference(one, other))
 
 
-def beyond_all(own: float, own_without: Floats, others: Floats, others_without: Floats, seed: int) -> tuple[int, Number]:
-    """Is one number above all K others? Its rank (1: the highest), and the lowest difference to another with a simultaneous
-    interval: "wider than any other" holds where it lies above 0.
+def beyond_all(own: float, own_without: Floats, others: Mapping[str, tuple[float, Floats]]) -> Number:
+    """By how much one number lies above the highest of others: the lowest difference, with the interval of a statement about
+    all of them. "Wider than any other" holds where it lies above 0.
 
-    `own_without` (T), `others_without` (T, K): the same without each topic.
+    `own_without` (T): the number without each unit; `others`: by name, the same of each.
     """
-    found = simultaneous.lowest(own - others, own_without[:, None] - others_without, seed)
-    rank = 1 + int(np.count_nonzero(others > own))
-    if found is None:
-        return rank, Number("", None, reason="no other has a number")
-    about = f"rank {rank} of {len(others) + 1}"
-    return rank, Number(about, found.estimate, found.low, found.high, n=found.n, n_unknown=found.n_unknown)
-
-
-def above_zero(number: Number) -> Verdict:
-    """Whether a difference is one, and which way."""
-    if number.interval is None:
-        return Verdict(NOT_TESTABLE, number.reason or "no interval")
-    low, high = number.interval
-    if high <= 0:
-        return Verdict(FAILS, number.about)
-    if low > 0 and not number.n_unknown:
-        return Verdict(HOLDS, number.about)
-    return Verdict(UNDECIDED, number.about)
+    found = []
+    for name, (value, without) in others.items():
+        dof = len(without) - 1
+        half = t_quantile(1 - ONE_END, dof) * jackknife_se(own_without - without)
+        found.append((name, own - value, own - value - half, own - value + half, dof))
+    return of_intervals(found, OTHER)
 
 
 def opposite(positive: Number, negative: Number) -> Verdict:

@@ -79,7 +79,7 @@ def main(arguments: list[str]) -> None:
     geometry = tables.read_table(GEOMETRY)
     made = {
         "verdicts": verdicts(tables.read_table(CLAIMS)),
-        "lineages": across_lineages(tables.read_table(LINEAGES), geometry),
+        "lineages": across_lineages(tables.read_table(LINEAGES).filter(position=report.position), geometry),
         "models": readers(geometry, chosen_layers.read(precisions), precisions, report),
     }
     with layout.whole_or_nothing(METRICS) as scratch:

@@ -45,6 +45,8 @@ class Known:
     tables: dict[str, pl.DataFrame]
     params: ClaimSections
     entries: dict[str, ModelEntry]
+    position: str | None = None
+    """At which pairs are judged; None: the report's."""
 
     @property
     def margin(self) -> float:
@@ -74,8 +76,8 @@ class Known:
 
     @cached_property
     def pairs(self) -> list[Row]:
-        """Rows of `pairs`, controls among them: `kind` says which."""
-        return self.tables["pairs"].to_dicts()
+        """Rows of `pairs` at the position, controls among them: `kind` says which."""
+        return self.tables["pairs"].filter(position=self.position or self.params.report.position).to_dicts()
 
     @property
     def reliability(self) -> float | None:

@@ -179,11 +179,12 @@ def base_instruct(known: Known, claim: Claim) -> list[Judged]:
 
 
 def new_lineage(known: Known, claim: Claim) -> list[Judged]:
-    """The pair of a lineage that nobody has read with one of those at hand."""
+    """The pair of a lineage that nobody has read with one of those at hand; what may explain these may explain it."""
 
     def judged(wanted: Wanted) -> list[Judged]:
-        number = rules.of_new_lineage(*lineages.predicted(at_reference(known, wanted), known.entries))
-        return [Judged(OTHER, number, rules.judge(number, claim.asserted(OTHER)))]
+        rows = at_reference(known, wanted)
+        number = rules.of_new_lineage(*lineages.predicted(rows, known.entries))
+        return [Judged(OTHER, number, rules.judge(number, claim.asserted(OTHER), beside(known, rows), known.margin))]
 
     return settled(known, across(known, known.lineage), judged)
 
@@ -264,37 +265,27 @@ def learned(known: Known, claim: Claim) -> list[Judged]:
 
 
 def emotions(known: Known, claim: Claim) -> list[Judged]:
-    """What two models of different lineages share, beside labels that mean nothing. On the same passages or stories these still
-    share the texts, and the pair that is least above them decides; where no text is shared, they give 0, and a permutation
-    decides. All pairs must pass, so that none is corrected for."""
+    """What two models of different lineages share where no text is shared, by permutation: of the published passages one
+    against the others, of all stories half against half. All pairs must pass, so that none is corrected for. (On the same texts
+    labels that mean nothing still share these: how much is a description, since two models may see passages more alike than
+    emotions.)"""
     wanted = across(known, known.lineage, mature=False)
-    rows = at_reference(known, wanted)
-    passages = published_rows(known, wanted)
-    return [above_floor(PAPER, passages, "spearman"), above_floor(SAME, rows, "rho_same"), by_permutation(known, rows)]
+    passages, rows = published_rows(known, wanted), at_reference(known, wanted)
+    return [by_permutation(known, PAPER, passages, "across"), by_permutation(known, OTHER, rows, "rho_cross")]
 
 
-def above_floor(protocol: str, rows: Sequence[Row], name: str) -> Judged:
-    """A rho on the same texts less its 95% quantile under labels shuffled within topics, of the pair of which it is least:
-    above 0 is a permutation test at 5%. What is not above may be so for want of texts, and fails nothing."""
-    there = [r for r in rows if r[name] is not None and r["floor_95"] is not None]
+def by_permutation(known: Known, protocol: str, rows: Sequence[Row], name: str) -> Judged:
+    """A rho across texts of every pair: a p of at most 5% each; one that is neither that nor, by an interval, above the margin
+    fails it."""
+    p = {"across": "p_across", "rho_cross": "p_cross"}[name]
+    there = [r for r in rows if r[p] is not None]
     if not there:
         return lacking(protocol, NO_PAIR)
-    least = min(there, key=lambda r: r[name] - r["floor_95"])
-    words = f"{pair_name(least)}: {least[name]:.2f}; shuffled labels reach {least['floor_95']:.2f}"
-    number = Number(pair_name(least), least[name] - least["floor_95"], n=len(there), n_unknown=len(rows) - len(there))
-    passes = least[name] > least["floor_95"] and not number.n_unknown
+    most = max(there, key=lambda r: r[p])
+    number = Number(pair_name(most), most[name], n=len(there), n_unknown=len(rows) - len(there))
+    words = f"{number.about}: the largest p of {len(there)} is {most[p]:.3f}"
+    highs = [r.get(f"{name}_high") for r in there if r[p] > rules.LEVEL]
+    if any(high is not None and high < known.margin for high in highs):
+        return Judged(protocol, number, rules.Verdict(rules.FAILS, words))
+    passes = most[p] <= rules.LEVEL and not number.n_unknown
     return Judged(protocol, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))
-
-
-def by_permutation(known: Known, rows: Sequence[Row]) -> Judged:
-    """rho_cross of every pair: a p of at most 5% each; one that is neither that nor above the margin fails it."""
-    there = [r for r in rows if r["p_cross"] is not None]
-    if not there:
-        return lacking(OTHER, NO_PAIR)
-    most = max(there, key=lambda r: r["p_cross"])
-    number = Number(pair_name(most), most["rho_cross"], n=len(there), n_unknown=len(rows) - len(there))
-    words = f"{number.about}: the largest p of {len(there)} is {most['p_cross']:.3f}"
-    if any(r["p_cross"] > rules.LEVEL and r["rho_cross_high"] < known.margin for r in there):
-        return Judged(OTHER, number, rules.Verdict(rules.FAILS, words))
-    passes = most["p_cross"] <= rules.LEVEL and not number.n_unknown
-    return Judged(OTHER, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))

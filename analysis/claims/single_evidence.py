@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from math import factorial
+from dataclasses import replace
+from math import factorial, inf
 
 import numpy as np
 import polars as pl
 from scipy import stats
 
-from analysis.claims import rules
-from analysis.claims.known import Judged, Known, Row, as_published, lacking
+from analysis.claims import comparisons, rules
+from analysis.claims.known import THREE, Judged, Known, Row, as_published, lacking
 from analysis.claims.protocols import OTHER, PAPER
 from analysis.claims.reference import Claim
-from analysis.claims.rules import Number, Side
+from analysis.claims.rules import Number, Side, Verdict
 from analysis.rsa import names, split_half
 from pipeline.params.reading import STORIES
 
@@ -39,81 +39,93 @@ def fact(protocol: str, about: str, value: float, side: Side, n: int = 1) -> Jud
     return Judged(protocol, number, rules.judge(number, side))
 
 
-def published_row(known: Known, model: str, precisions: tuple[str, ...]) -> Row | None:
-    """The model's row of `paper` on three texts of a label, at the first of the precisions that it was read at."""
-    rows = as_published(known.tables["paper"], "setting").filter(pl.col("seed").is_null(), model=model)
+def published_row(known: Known, model: str, precisions: tuple[str, ...], n_units: int = THREE) -> Row | None:
+    """The model's row of `paper` on three texts of a label, or on more, at the first of the precisions that it was read at."""
+    paper = known.tables["paper"]
+    rows = as_published(paper, "setting") if n_units == THREE else paper.filter(n_units=n_units, setting=STORIES)
+    rows = rows.filter(pl.col("seed").is_null(), model=model)
     return next((r for p in precisions for r in rows.filter(precision=p).iter_rows(named=True)), None)
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A published figure of Gemma-3 base, and the highest of the models of other families."""
-
-    row: Row
-    value: float
-    other: str
-    highest: float
-    n: int
-
-    def in_words(self) -> str:
-        return f"{self.value:.3f}, {self.other} {self.highest:.3f}"
-
-
-def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple[str, ...]) -> Figure | str:
-    """The figure at the first precision of `own` that the model was read at, the others' of `others` or at the one that stands
-    for each; why not, where one lacks."""
+def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple[str, ...]) -> Number:
+    """By how much a figure of Gemma-3 base, at the first precision of `own` that it was read at, lies above the highest of the
+    models of other families, at the first of `others` or at what stands for each; over topics, or over neutral texts."""
     model = gemma(known, "base")
     row = None if model is None else published_row(known, model, own)
     if row is None or row[column] is None:
-        return f"no Gemma-3 base was read at {' or '.join(own)}" if row is None else f"{row['model']}: {row['reason']}"
-    read = [published_row(known, m, (*others, known.references[m])) for m in known.trained if known.family(m) != FAMILY]
-    values = {r["model"]: r[column] for r in read if r is not None and r[column] is not None}
-    if not values:
-        return "no model of another family was read"
-    highest = max(values, key=lambda m: values[m])
-    return Figure(row, row[column], highest, values[highest], len(values))
+        why = f"no Gemma-3 base was read at {' or '.join(own)}" if row is None else f"{row['model']}: {row['reason']}"
+        return Number("", None, reason=why)
+    names = [m for m in known.trained if known.family(m) != FAMILY]
+    read = {m: published_row(known, m, (*others, known.references[m])) for m in names}
+    there = {m: r for m, r in read.items() if r is not None and r[column] is not None}
+    if not there:
+        return Number("", None, reason="no model of another family was read")
+    highest = max(there, key=lambda m: there[m][column])
+    words = f"{in_name(row['model'], GEMMA[0])}, {row['precision']} {row[column]:.3f}, {highest} {there[highest][column]:.3f}"
+    without = {m: r[f"{column}_jackknife"] for m, r in there.items()}
+    if row[f"{column}_jackknife"] is None or None in without.values():
+        return Number(words, row[column] - there[highest][column], reason=f"{words}: no interval")
+    values = {m: (r[column], np.array(without[m])) for m, r in there.items()}
+    found = comparisons.beyond_all(row[column], np.array(row[f"{column}_jackknife"]), values)
+    return replace(found, about=words, n_unknown=len(names) - len(there))
 
 
 def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     """A figure of Gemma-3 base at fp16, as published, less the highest of the models of other families."""
-    side = claim.asserted()
-    found = beside_others(known, column, ("fp16",), ("fp16",))
-    if isinstance(found, str):
-        return [lacking(PAPER, found)]
-    about = f"{in_name(found.row['model'], GEMMA[0])}, at fp16 {found.in_words()}"
-    return [fact(PAPER, about, found.value - found.highest, side, found.n)]
+    number = beside_others(known, column, ("fp16",), ("fp16",))
+    return [Judged(PAPER, number, rules.judge(number, claim.asserted()))]
 
 
 def overflow(known: Known, claim: Claim) -> list[Judged]:
     """1 where fp16 loses Gemma-3's states and a wide format holds all, by which the published rule takes a later layer and
-    finds a narrower RDM; else 0."""
+    finds a narrower RDM; else 0. Where other numbers of texts give another answer, it is undecided."""
     side = claim.asserted()
     model = gemma(known, "base")
-    rows = {p: published_row(known, model, at) for p, at in (("fp16", ("fp16",)), ("wide", WIDE))} if model else {}
-    narrow, wide = rows.get("fp16"), rows.get("wide")
-    if model is None or narrow is None or wide is None or narrow["layer"] is None or wide["layer"] is None:
+    found = [] if model is None else [f for n in numbers_of_texts(known) if (f := overflown(known, model, n)) is not None]
+    if not found:
         return [lacking(PAPER, "Gemma-3 base was not read both at fp16 and at fp32 or bf16")]
+    (met, about), *more = found
+    judged = fact(PAPER, about, float(met), side)
+    if others := [words for other, words in more if other != met]:
+        judged = replace(judged, verdict=Verdict(rules.UNDECIDED, f"{about}; but {'; '.join(others)}"))
+    return [judged]
+
+
+def numbers_of_texts(known: Known) -> list[int]:
+    """Of each label, on which the published protocol was run: as published first."""
+    stories = known.tables["paper"].filter(pl.col("n_units") > THREE, setting=STORIES)
+    return [THREE, *stories["n_units"].unique().sort()]
+
+
+def overflown(known: Known, model: str, n_units: int) -> tuple[bool, str] | None:
+    """Whether fp16 makes the layer earlier and the RDM wider, with so many texts of a label, and what is seen."""
+    narrow, wide = (published_row(known, model, at, n_units) for at in (("fp16",), WIDE))
+    if narrow is None or wide is None or narrow["layer"] is None or wide["layer"] is None:
+        return None
     lost = narrow["n_layers"] - narrow["n_finite_layers"]
     met = lost > 0 and wide["n_finite_layers"] == wide["n_layers"]
     met = met and narrow["layer"] < wide["layer"] and narrow["rdm_std"] > wide["rdm_std"]
-    about = (
-        f"{in_name(model, GEMMA[0])}: fp16 loses {lost} of {narrow['n_layers']} layers; layer {narrow['layer']}, RDM sd"
-        f" {narrow['rdm_std']:.3f}; at {wide['precision']} layer {wide['layer']}, {wide['rdm_std']:.3f}"
+    return met, (
+        f"{in_name(model, GEMMA[0])}, {n_units} texts of a label: fp16 loses {lost} of {narrow['n_layers']} layers; layer"
+        f" {narrow['layer']}, RDM sd {narrow['rdm_std']:.3f}; at {wide['precision']} layer {wide['layer']},"
+        f" {wide['rdm_std']:.3f}"
     )
-    return [fact(PAPER, about, float(met), side)]
 
 
 def still_outlier(known: Known, claim: Claim) -> list[Judged]:
-    """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states."""
-    side = claim.asserted()
-    figures = {name: beside_others(known, column, WIDE, ()) for name, column in FIGURES.items()}
-    found = {name: figure for name, figure in figures.items() if not isinstance(figure, str)}
-    if len(found) < len(figures):
-        return [lacking(PAPER, next(why for why in figures.values() if isinstance(why, str)))]
-    first = next(iter(found.values()))
-    said = "; ".join(f"{name} {figure.in_words()}" for name, figure in found.items())
-    about = f"{in_name(first.row['model'], GEMMA[0])}, {first.row['precision']}: {said}"
-    return [fact(PAPER, about, float(sum(figure.value > figure.highest for figure in found.values())), side, first.n)]
+    """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states:
+    surely so, where the interval of the difference lies above 0."""
+    claim.asserted()
+    numbers = {name: beside_others(known, column, WIDE, ()) for name, column in FIGURES.items()}
+    if lost := [n.reason for n in numbers.values() if n.estimate is None]:
+        return [lacking(PAPER, lost[0] or "not measured")]
+    ends = {name: n.interval or (-inf, inf) for name, n in numbers.items()}
+    said = "; ".join(f"{name} {n.about}" for name, n in numbers.items())
+    surely, maybe = ([name for name, own in ends.items() if own[end] > 0] for end in (0, 1))
+    verdict = rules.FAILS if surely else rules.UNDECIDED if maybe else rules.HOLDS
+    sure = f"{' and '.join(surely)} by an interval; " if surely else ""
+    above = sum((n.estimate or 0) > 0 for n in numbers.values())
+    return [Judged(PAPER, Number(said, float(above), exact=True, n=len(numbers)), Verdict(verdict, f"{sure}{said}"))]
 
 
 def int8_layer(known: Known, claim: Claim) -> list[Judged]:

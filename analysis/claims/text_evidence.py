@@ -19,7 +19,8 @@ from analysis.readers.kinds import ONE_MODEL
 from pipeline.params.reading import STORIES
 from pipeline.schemas.confounds import TOTAL
 
-BIASED = ("qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct")
+BIASED = ("mistral-7b-instruct-v0.3", "llama-3.1-8b-instruct")
+"""The models of which the paper prints a bias of +0.19, and of -0.20."""
 NO_INT8 = "no model was read at int8 and at another precision"
 NO_WRITING = "no model was asked to write in both ways"
 
@@ -35,10 +36,11 @@ def confound(known: Known, claim: Claim) -> list[Judged]:
 
 
 def by_chance(row: Row, k: int) -> float:
-    """How high a raw rho of unrelated geometries comes: its 95% quantile, of the one that is highest of `k` models moved out to
-    the normal quantile at 1 - .05/k (Bonferroni; a permuted rho of many distances is nearly normal)."""
+    """How high a raw rho of unrelated geometries comes: its 95% quantile, moved out to the normal quantile at the end of a 95%
+    interval, of the one that is highest of `k` models at 1 - .025/k (Bonferroni; a permuted rho of many distances is nearly
+    normal)."""
     at_95: float = row["permuted_95"]
-    return at_95 * float(stats.norm.ppf(1 - rules.LEVEL / k) / stats.norm.ppf(1 - rules.LEVEL))
+    return at_95 * float(stats.norm.ppf(1 - rules.ONE_END / k) / stats.norm.ppf(1 - rules.LEVEL))
 
 
 def as_published(rows: list[Row], side: Side) -> Judged:

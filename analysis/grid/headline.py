@@ -1,4 +1,4 @@
-"""Rows of `pairs`: every pair of readers at the headline read-out, with intervals, tests and what is left without valence."""
+"""Rows of `pairs`: every pair of readers at its best layers, with intervals, tests and what is left without valence."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEST_HALVINGS = 20
 
 
 def rows(group: list[ReaderGrams], rsa: Rsa, geometry: Geometry, plan: Plan, kinds: Kinds) -> tuple[list[Row], list[HalfRdms]]:
-    """A row for every pair of the group, without what is left beyond words; and each reader's halves."""
+    """A row for every pair of the group, without its position and what is left beyond words; and each reader's halves."""
     sides = parallel.each(lambda c: half_rdms(c, RULE, plan, headline=True), group)
     found, place = compared(sides)
     made, at = [], {}

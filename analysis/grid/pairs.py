@@ -1,5 +1,5 @@
 """Stage `pairs`: every pair of readers. Spearman's rho of their RDMs on the same stories and across disjoint ones, with
-intervals and tests at the headline read-out. Tables `pairs`, `beyond`, `lineages`; of `choices` the part `readouts`."""
+intervals and tests at each reader's best layer. Tables `pairs`, `beyond`, `lineages`; of `choices` the part `readouts`."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ def of_group(group: list[ReaderGrams], params: Params, entries: dict[str, ModelE
         raise InputError("readers read different stories; run `dvc repro`")
     plan = Plan.of(group[0].design, params)
     made = {CHOICES.name: by_depth.rows(group, params, plan, keys)}
-    if keys == {"position": params.report.position, "variant": params.report.variant}:
-        kinds = Kinds.of(params, entries)
+    if keys["variant"] == params.report.variant:
+        kinds, at = Kinds.of(params, entries), {"position": keys["position"]}
         rows, sides = headline.rows(group, params.rsa, params.geometry, plan, kinds)
+        rows = [row | at | {"is_headline": keys["position"] == params.report.position} for row in rows]
         made[BEYOND.name] = beyond_rows(rows, kinds)
         headline.add_words(rows, made[BEYOND.name])
         made[PAIRS.name] = rows
-        made[LINEAGES.name] = lineages.summaries(
-            rows, entries, ceilings.by_precision(group, sides, kinds), params.geometry.seed
-        )
+        bounds = ceilings.by_precision(group, sides, kinds)
+        made[LINEAGES.name] = [row | at for row in lineages.summaries(rows, entries, bounds, params.geometry.seed)]
     return made
 
 

@@ -98,15 +98,23 @@ def measured(here: Readout, design: Design, params: Params, whole: tuple[Readout
     }
     texts = across.texts(*(whole or (here, design)), choice.layer) if len(design.units) == protocol.PASSAGES else None
     wanted, seed = params.geometry.halvings, params.geometry.seed
-    row |= {"anisotropy": _anisotropy(here, choice.layer)}
+    row["rdm_std_jackknife"] = _or_none(lambda: protocol.rdm_std_without_each(k, design))
+    if here.neutral_finite[:, choice.layer].all():
+        neutral = here.neutral[:, choice.layer]
+        row["anisotropy"] = finite_or_none(mean_cosine(neutral))
+        row["anisotropy_jackknife"] = _or_none(lambda: protocol.anisotropy_without_each(neutral))
     row |= {"reliability_one": finite_or_none(protocol.reliability_one(k, design))}
     row |= _with_error("reliability", lambda: protocol.reliability(k, design, wanted, seed))
     row |= _with_error("reliability_three", lambda: protocol.reliability_three(k, design, seed))
     return Measured(here.reader, row | {"reason": _why(row, design)}, tuple(here.stimuli), design, Chosen(products, k, texts))
 
 
-def _anisotropy(here: Readout, layer: int) -> float | None:
-    return finite_or_none(mean_cosine(here.neutral[:, layer])) if here.neutral_finite[:, layer].all() else None
+def _or_none(without_each: Callable[[], Floats]) -> list[float] | None:
+    try:
+        found = without_each()
+    except ValueError:  # a label has no other text
+        return None
+    return found.tolist() if np.isfinite(found).all() else None
 
 
 def _with_error(name: str, estimate: Callable[[], Reliability]) -> Row:

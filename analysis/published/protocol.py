@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.readers.readers import Readout
+from analysis.readers.readers import Readout, mean_cosine
 from analysis.rsa import gram, layers, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 from analysis.rsa.split_half import Halves, Reliability
@@ -63,6 +63,19 @@ def post_centred(products: Floats, keep: list[int]) -> Floats:
     """
     index = np.array(keep)
     return rdm.rdms(gram.centred_products(products[..., index[:, None], index]))
+
+
+def rdm_std_without_each(k: Floats, design: Design) -> Floats:
+    """Population standard deviation of the RDM's entries without each unit (T,), from inner products (S, S). Raises ValueError
+    where a label has no other text."""
+    others = ~np.eye(len(design.units), dtype=bool)
+    products = gram.label_products(gram.cells(k, design), design, others)
+    return np.asarray(rdm.rdms(gram.centred_products(products)).std(axis=-1))
+
+
+def anisotropy_without_each(states: NDArray[np.float32]) -> Floats:
+    """Mean cosine over all pairs of states (N, H) without each of them, (N,)."""
+    return np.array([mean_cosine(np.delete(states, n, axis=0)) for n in range(len(states))])
 
 
 # --- what few texts can carry --------------------------------------------------------------------------------------------

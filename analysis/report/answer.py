@@ -31,15 +31,22 @@ HEADLINE = {
 }
 
 
+def on(protocol: str) -> str:
+    """A protocol as a sentence has it."""
+    kind, _, position = protocol.partition(", ")
+    return f"{ON[kind]} read at {position}" if position else ON[kind]
+
+
 def said(verdict: str) -> str:
     return SAID.get(verdict, f"is {verdict}")
 
 
 def judged(view: View, claim: str) -> dict[str, dict[str, Any]]:
-    """The rows of a claim that have a verdict, by protocol, the strictest last."""
+    """The rows of a claim that have a verdict, by protocol, the strictest last: other stories at the report's position."""
     rows = view.claims.filter(pl.col("verdict") != NOT_TESTABLE, claim=claim)
     found = {row["protocol"]: row for row in rows.iter_rows(named=True)}
-    return {protocol: found[protocol] for protocol in PROTOCOLS if protocol in found}
+    elsewhere = [p for p in found if p not in PROTOCOLS]
+    return {protocol: found[protocol] for protocol in (PAPER, SAME, *elsewhere, OTHER) if protocol in found}
 
 
 def verdict(view: View, claim: str) -> str | None:
@@ -91,7 +98,7 @@ def _verdict_on_similarity(view: View) -> str:
         at: dict[str, list[str]] = {}
         for protocol, row in rows.items():
             raw = f" ({number(row['estimate'])})" if protocol == PAPER else ""
-            at.setdefault(said(row["verdict"]), []).append(ON[protocol] + raw)
+            at.setdefault(said(row["verdict"]), []).append(on(protocol) + raw)
         found = listed([f"{verdict} {listed(places)}" for verdict, places in at.items()])
         strictest = list(rows.values())[-1]
         because = f" ({strictest['why'].replace('words:', '')})" if strictest["verdict"] != HOLDS and strictest["why"] else ""

@@ -36,21 +36,21 @@ def _names(rows: pl.DataFrame) -> pl.DataFrame:
 def _ours(view: View, table: pl.DataFrame) -> pl.DataFrame:
     """The rows of a table that belong to the pairs of trained models of two lineages."""
     keys = [f"{c}_{s}" for s in "ab" for c in ("model", "seed", "precision", "method", "setting")]
-    pairs = view.raw["pairs"].filter(**WHICH).select(keys)
+    pairs = view.raw["pairs"].filter(**WHICH, **view.at).select(keys)
     return _names(table.join(pairs, on=keys, how="semi", nulls_equal=True))
 
 
 def _either_way(view: View, table: pl.DataFrame) -> pl.DataFrame:
     """The same of a table that has each pair in both orders."""
     turned = {f"{c}_{s}": f"{c}_{t}" for s, t in ("ab", "ba") for c in ("model", "seed", "precision", "method", "setting")}
-    pairs = view.raw["pairs"].filter(**WHICH).select(*turned)
+    pairs = view.raw["pairs"].filter(**WHICH, **view.at).select(*turned)
     both = pl.concat([pairs, pairs.rename(turned).select(*turned)])
     return _names(table.join(both, on=list(turned), how="semi", nulls_equal=True))
 
 
 def left(view: View) -> Section:
-    pairs = _names(view.raw["pairs"].filter(**WHICH))
-    beyond = _ours(view, view.raw["beyond"])
+    pairs = _names(view.raw["pairs"].filter(**WHICH, **view.at))
+    beyond = _ours(view, view.raw["beyond"].filter(**view.at))
     made: list[dict[str, Any]] = []
     for measure, name in STEPS.items():
         for r in pairs.drop_nulls(measure).iter_rows(named=True):
@@ -86,7 +86,7 @@ def left(view: View) -> Section:
     )
     controls: tuple[str, ...] = (*COLUMNS[:-1], "control", "n_readers", "left", "left_low", "left_high", "reason")
     question = "What is left when valence, words or an untrained network are taken out?"
-    sources = [Source("pairs", WHICH, columns), Source("beyond", {}, controls)]
+    sources = [Source("pairs", WHICH | view.at, columns), Source("beyond", view.at, controls)]
     return Section("left", question, words, caption, [panel] if rows.height else [], sources)
 
 

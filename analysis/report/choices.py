@@ -173,7 +173,7 @@ def subsets(view: View) -> Section:
         .filter(choice=FEWER_EMOTIONS)
         .join(
             view.raw["pairs"]
-            .filter(kind=TWO_LINEAGES, is_reference=True)
+            .filter(kind=TWO_LINEAGES, is_reference=True, **view.at)
             .select("model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"),
             on=["model_a", "model_b", "precision_a", "precision_b", "setting_a", "setting_b"],
             how="semi",

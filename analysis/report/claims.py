@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
-from analysis.report.answer import KINDS, ON, PROTOCOLS, judged
+from analysis.report.answer import KINDS, judged, on
 from analysis.report.numbers import interval
 from analysis.report.view import View
 
@@ -58,9 +58,7 @@ def groups(view: View) -> list[Group]:
 
 def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card:
     lines = []
-    for protocol in PROTOCOLS:
-        if (row := by_protocol.get(protocol)) is None:
-            continue
+    for protocol, row in by_protocol.items():
         explained = row["verdict"].startswith(EXPLAINED)
         style, mark = ("fails", "✗") if explained else MARKS[row["verdict"]]
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
@@ -69,7 +67,7 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         why = (row["why"] or row["about"] or "").replace("words:", "")
         if row["if_true"] is not None:
             why += f". What a study of the paper's models with this reliability would find, simulated: {row['if_true']}"
-        lines.append(Verdict(ON[protocol], found, side(row), row["verdict"], mark, style, why))
+        lines.append(Verdict(on(protocol), found, side(row), row["verdict"], mark, style, why))
     return Card(claim["claim"], claim["text"], claim["published"], claim["source"], lines)
 
 

@@ -122,5 +122,5 @@ def section(view: View) -> Section:
     )
     columns += ("rho_same_high", "floor_95", "rho_cross", "rho_cross_low", "rho_cross_high", "rho_dis", "rho_dis_low")
     columns += ("rho_dis_high", "beyond_words", "beyond_words_low", "beyond_words_high", "words", "reason")
-    source = Source("pairs", {"is_reference": True}, columns)
+    source = Source("pairs", {"is_reference": True, **view.at}, columns)
     return Section("headline", "How alike, beside what", [], CAPTION, [Panel("", figure(view))], [source])

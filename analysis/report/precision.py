@@ -59,7 +59,10 @@ def section(view: View) -> Section:
         panels.append(Panel("Lost on identical tokens", lines.properties(height=260, **WIDE), 3))
     panels.append(Panel("Layers with finite states", _overflow(view), 3))
     columns = (*OF_READER, "layer", "n_stimuli", "n_not_finite", "n_neutral_not_finite", "reason")
-    sources = [Source("geometry", {"setting": STORIES, **view.readout}, columns), Source("pairs", {"kind": ONE_MODEL}, SIMILAR)]
+    sources = [
+        Source("geometry", {"setting": STORIES, **view.readout}, columns),
+        Source("pairs", {"kind": ONE_MODEL, **view.at}, SIMILAR),
+    ]
     question = "What does the number format change? (precision and overflow)"
     return Section(
         "precision",

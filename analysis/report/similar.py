@@ -74,7 +74,9 @@ def section(view: View) -> Section:
         Panel("Different stories (rho_cross; diagonal: reliability)", grid(view, "rho_cross")),
     ]
     question = "How similar are any two readers? (representational similarity analysis)"
-    return Section("similar", question, words or ["No two readers were read."], caption, panels, [Source("pairs", {}, SIMILAR)])
+    return Section(
+        "similar", question, words or ["No two readers were read."], caption, panels, [Source("pairs", view.at, SIMILAR)]
+    )
 
 
 def grid(view: View, value: str) -> alt.LayerChart:

@@ -95,13 +95,19 @@ class View:
         rest = {name: described(table) for name, table in read.items() if name not in (*PAIRED, *ABOUT_MODELS, *RAW)}
         rest |= {name: read[name] for name in ABOUT_MODELS}
         rest["overflow"] = described(overflow.of_readers(read["geometry"]))
-        paired["every_pair"] = paired.pop("pairs")
+        at = pl.col("position") == params.report.position
+        paired |= {"every_pair": paired.pop("pairs").filter(at), "beyond": paired["beyond"].filter(at)}
         return cls(params, entries, **paired, **rest, raw=read)
 
     @property
     def readout(self) -> dict[str, str]:
         """The position and variant of headline figures, as columns name them."""
         return {"position": self.params.report.position, "variant": self.params.report.variant}
+
+    @property
+    def at(self) -> dict[str, str]:
+        """The same of tables whose rows are all of the report's variant."""
+        return {"position": self.params.report.position}
 
     def here(self, table: pl.DataFrame) -> pl.DataFrame:
         return table.filter(**self.readout)

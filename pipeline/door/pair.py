@@ -32,9 +32,16 @@ class Reader(NamedTuple):
         return cls(model, int(seed) if seed else None, rest[0] if rest else None, rest[1] if len(rest) > 1 else STORIES)
 
 
-def pair(a: str, b: str, root: Path) -> pl.DataFrame:
+def at_position(rows: pl.DataFrame, position: str | None) -> pl.DataFrame:
+    """The rows at a position; None: the report's. Raises InputError for one that no row has."""
+    if position is None:
+        return rows.filter("is_headline")
+    return rows.filter(position=is_known(position, rows["position"], "position"))
+
+
+def pair(a: str, b: str, root: Path, position: str | None = None) -> pl.DataFrame:
     """The row of a pair: see `pipeline.opening.pair`."""
-    rows = read_rows(root / table_path(PAIRS.name), PAIRS.columns)
+    rows = at_position(read_rows(root / table_path(PAIRS.name), PAIRS.columns), position)
     if a == b:
         raise InputError(f"'{a}' is not compared with itself; {_own_pair(matching(rows, a))}")
     named = [matching(rows, name) for name in (a, b)]

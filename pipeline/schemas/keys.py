@@ -45,6 +45,8 @@ PAIR_OF_READERS = on_both_sides(READER)
 PAIR_HERE = {**PAIR_OF_READERS, **READOUT}
 """What names a pair of readers at one read-out."""
 
+JACKKNIFE = pl.List(pl.Float64)
+"""A number without each unit in turn: for statements about several numbers at once."""
 LAYERS_OF_BOTH = {
     "layer_a": Column(pl.Int64, "The layer of a, counted from 0."),
     "layer_b": Column(pl.Int64, "The layer of b, counted from 0."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from pipeline.schemas.keys import (
+    JACKKNIFE,
     LAYERS_OF_BOTH,
     PAIR_OF_READERS,
     REASON,
@@ -17,21 +18,23 @@ from pipeline.schemas.keys import (
 )
 from pipeline.schemas.table import Column, Table
 
-JACKKNIFE = pl.List(pl.Float64)
+AT = {"position": Column(pl.String, "Which tokens are read: the report's position (`report` of params.yaml), or another.")}
 
 PAIRS = Table(
     "pairs",
     title="Every pair of readers",
     question="How alike are two readers, how much of it is the passages or the words, and how sure is that?",
-    grain="Two readers at the headline read-out: the report's position and variant, each at its best_layer_cv.",
+    grain="Two readers at one position and the report's variant, each at its best_layer_cv.",
     described={
         **PAIR_OF_READERS,
+        **AT,
         "kind": Column(
             pl.String,
             "two lineages, one lineage (trained models); one model (two precisions, or a model and its input embeddings);"
             " untrained (a trained model and an untrained twin), two untrained; words (a trained model and a reader of words),"
             " two word readers, untrained and words.",
         ),
+        "is_headline": Column(pl.Boolean, "Whether the position is the report's: the others say what hangs on it."),
         "is_reference": Column(pl.Boolean, "Whether both are at the precision that stands for their model: its most exact."),
         **LAYERS_OF_BOTH,
         "n_stimuli": Column(pl.Int64, "Stories behind the row, those of the neutral label not counted."),
@@ -82,7 +85,7 @@ PAIRS = Table(
         "valence_removed_jackknife": Column(JACKKNIFE, "The same of valence_removed."),
         "reason": REASON,
     },
-    keys=[*PAIR_OF_READERS],
+    keys=[*PAIR_OF_READERS, *AT],
 )
 
 BEYOND = Table(
@@ -92,6 +95,7 @@ BEYOND = Table(
     grain="One pair of the table pairs and one control.",
     described={
         **PAIR_OF_READERS,
+        **AT,
         "control": Column(pl.String, "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained."),
         "n_readers": Column(
             pl.Int64, "Readers that stand for the control: those whose geometry can be told from noise; means are over them."
@@ -105,15 +109,16 @@ BEYOND = Table(
         "left_jackknife": Column(JACKKNIFE, "left without each topic."),
         "reason": REASON,
     },
-    keys=[*PAIR_OF_READERS, "control"],
+    keys=[*PAIR_OF_READERS, *AT, "control"],
 )
 
 LINEAGES = Table(
     "lineages",
     title="Pairs across lineages",
     question="How alike are models that do not descend from one another, and what would a new lineage show?",
-    grain="The pairs of two lineages at one precision; one of their numbers.",
+    grain="The pairs of two lineages at one position and precision; one of their numbers.",
     described={
+        **AT,
         "precision": Column(pl.String, "The precision that both are read at."),
         "estimator": Column(pl.String, "rho_same, rho_cross or rho_dis."),
         "n_lineages": Column(pl.Int64, "Lineages with such a pair."),
@@ -137,5 +142,5 @@ LINEAGES = Table(
         "ceiling_high": Column(pl.Float64, "The same with the lineage, or the model, itself in the mean."),
         "reason": REASON,
     },
-    keys=["precision", "estimator"],
+    keys=[*AT, "precision", "estimator"],
 )

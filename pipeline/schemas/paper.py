@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from pipeline.schemas.keys import LAYERS_OF_BOTH, READER, REASON, UNIT, on_both_sides
+from pipeline.schemas.keys import JACKKNIFE, LAYERS_OF_BOTH, READER, REASON, UNIT, on_both_sides
 from pipeline.schemas.table import Column, Table
 
 HERE = {
@@ -29,9 +29,11 @@ PAPER = Table(
         "depth_percent": Column(pl.Float64, "100 layer / number of layers, as published."),
         "mean_cosine": Column(pl.Float64, "Mean cosine over all pairs of centred vectors at that layer."),
         "rdm_std": Column(pl.Float64, "Population standard deviation of the RDM's entries."),
+        "rdm_std_jackknife": Column(JACKKNIFE, "The same without each unit, in sorted order: for a model beside others."),
         "anisotropy": Column(
             pl.Float64, "Mean cosine over all pairs of the neutral texts' raw last-token states at that layer."
         ),
+        "anisotropy_jackknife": Column(JACKKNIFE, "The same without each neutral text."),
         "reliability": Column(pl.Float64, "Spearman's rho of the RDMs over all labels between halves of the units."),
         "reliability_se": Column(pl.Float64, "Its standard error, over units."),
         "reliability_three": Column(

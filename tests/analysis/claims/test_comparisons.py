@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from scipy.stats import binomtest
+from scipy.stats import binomtest, t
 
-from analysis.claims import comparisons
+from analysis.claims import comparisons, rules
 from analysis.claims.rules import FAILS, HOLDS, NOT_TESTABLE, UNDECIDED, Number
 
 
@@ -40,10 +40,14 @@ def test_the_published_eight_and_two_of_ten_differ_and_the_first_rule_could_not_
     assert a.low - b.high < 0
     found = comparisons.paired_difference(one, other)
     assert found.low > 0
-    assert comparisons.above_zero(found) == comparisons.Verdict(HOLDS, "")
-    assert comparisons.above_zero(comparisons.paired_difference(other, one)).verdict == FAILS
-    assert comparisons.above_zero(comparisons.paired_difference(*questions(4, 2, 1, 3))).verdict == UNDECIDED
-    assert comparisons.above_zero(comparisons.paired_difference(*questions(0, 0, 0, 0))).verdict == NOT_TESTABLE
+    assert above_zero(found) == HOLDS
+    assert above_zero(comparisons.paired_difference(other, one)) == FAILS
+    assert above_zero(comparisons.paired_difference(*questions(4, 2, 1, 3))) == UNDECIDED
+    assert above_zero(comparisons.paired_difference(*questions(0, 0, 0, 0))) == NOT_TESTABLE
+
+
+def above_zero(number):
+    return rules.judge(number, rules.Side(at_least=np.nextafter(0, 1))).verdict
 
 
 def spread(rng, truth, n_topics=24, noise=0.02):
@@ -56,16 +60,31 @@ def test_wider_than_any_other_is_a_rank_and_a_difference(rng):
     wide, close = np.array([0.33, 0.25, 0.26, 0.24]), np.array([0.33, 0.329, 0.26, 0.24])
     for truth, expected in ((wide, HOLDS), (close, UNDECIDED), (wide[[1, 0, 2, 3]], FAILS)):
         values, without = spread(rng, truth)
-        rank, number = comparisons.beyond_all(values[0], without[:, 0], values[1:], without[:, 1:], 0)
-        assert comparisons.above_zero(number).verdict == expected
-        assert rank == 1 + int((values[1:] > values[0]).sum())
+        number = beyond_all(values, without)
+        assert above_zero(number) == expected
+        assert number.n == 3
+
+
+def beyond_all(values, without):
+    others = {f"m{k}": (values[k], without[:, k]) for k in range(1, len(values))}
+    return comparisons.beyond_all(values[0], without[:, 0], others)
+
+
+def test_the_lowest_difference_to_another_has_students_interval_and_bonferronis_upper_end(rng):
+    values, without = spread(rng, np.array([0.30, 0.25, 0.10]), n_topics=3)
+    number = beyond_all(values, without)
+    d = without[:, 0] - without[:, 1]
+    se = np.sqrt(2 / 3 * ((d - d.mean()) ** 2).sum())
+    assert number.about.startswith("m1")
+    assert number.estimate == pytest.approx(values[0] - values[1])
+    assert number.high == pytest.approx(number.estimate + t.ppf(1 - 0.025 / 2, 2) * se)
+    assert number.low <= number.estimate - t.ppf(0.975, 2) * se + 1e-12
 
 
 def test_an_immature_model_that_tuning_restructures_lies_below_every_mature_one(rng):
     """Published: .19 against .92 and more. Differences mature - immature, the lowest of them."""
     values, without = spread(rng, np.array([0.19, 0.95, 0.92, 0.97]))
-    _, number = comparisons.beyond_all(-values[0], -without[:, 0], -values[1:], -without[:, 1:], 0)
-    assert comparisons.above_zero(number).verdict == HOLDS
+    assert above_zero(beyond_all(-values, -without)) == HOLDS
 
 
 def of(about, low, high):

@@ -64,7 +64,7 @@ def test_pairs_are_told_apart(view):
 
 
 def test_the_answer_holds_the_tables_numbers(view):
-    table = opening.table("pairs")
+    table = opening.table("pairs").filter("is_headline")
     row = table.filter(model_a="tiny-llama-3.2", precision_a="fp32", model_b="tiny-qwen2.5", precision_b="fp32").row(
         0, named=True
     )
@@ -86,7 +86,7 @@ def test_other_numbers_give_another_answer(view):
 
 
 def test_more_pairs_are_told_with_the_lowest(view):
-    table = opening.table("pairs")
+    table = opening.table("pairs").filter("is_headline")
     between = (pl.col("kind") == TWO_LINEAGES) & pl.col("is_reference")
     more = table.filter(between).with_columns(
         model_b=pl.lit("tiny-llama-3.2"), rho_same=pl.lit(-0.3), rho_same_low=pl.lit(-0.4)

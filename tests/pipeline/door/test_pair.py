@@ -13,7 +13,11 @@ HERE = {"precision_a": "fp32", "precision_b": "fp32", "setting_a": "stories", "s
 
 def test_a_pair_is_the_row_of_the_table(in_finished):
     found = opening.pair(A, B)
-    assert found.equals(opening.table("pairs").filter(model_a=A, model_b=B, **HERE))
+    rows = opening.table("pairs").filter(model_a=A, model_b=B, **HERE)
+    assert found.equals(rows.filter(position="mean50"))
+    assert opening.pair(A, B, position="last").equals(rows.filter(position="last"))
+    with pytest.raises(InputError, match="no position 'mean5'; did you mean 'mean50'"):
+        opening.pair(A, B, position="mean5")
     assert found["rho_same_low"].item() < found["rho_same"].item() < found["rho_same_high"].item()
 
 
