@@ -7,7 +7,7 @@ exactly, so that a text gets what bitsandbytes gives it alone. On a CPU that tak
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -36,13 +36,15 @@ class TextwiseInt8(nn.Module):
         self.bias = None if linear.bias is None else nn.Buffer(linear.bias.detach())
         self.threshold: float = linear.state.threshold
         self.apart = True
+        self.padding: Tensor | None = None  # (text, token, 1), while `padded`
 
     def forward(self, x: Tensor) -> Tensor:
         x = x if x.dtype == torch.bfloat16 else x.half()
         if self.apart and x.shape[1] == 1 and x.device.type != "cpu":
             return self._step(x)
         texts = x if self.apart else x.flatten(0, 1)[None]
-        outlying = texts.abs().amax(dim=1) >= self.threshold  # (text, feature)
+        sizes = texts.abs() if self.padding is None or not self.apart else texts.abs().masked_fill(self.padding, 0)
+        outlying = sizes.amax(dim=1) >= self.threshold  # (text, feature)
         columns = outlying.any(dim=0).nonzero()[:, 0]
         if not len(columns):
             return self._regular(*_quantised(texts), x)
@@ -106,6 +108,22 @@ def separate_texts(model: nn.Module) -> None:
         for name, child in module.named_children():
             if isinstance(child, Linear8bitLt):
                 setattr(module, name, TextwiseInt8(child))
+
+
+@contextmanager
+def padded(model: nn.Module, lengths: Sequence[int]) -> Iterator[None]:
+    """Passes of texts of these lengths, padded on the right: what fills a text up is none of it, and outliers there make no
+    column of the text one. Otherwise its numbers would depend on the longest text beside it."""
+    layers = [m for m in model.modules() if isinstance(m, TextwiseInt8)] if min(lengths) < max(lengths) else []
+    beyond = torch.arange(max(lengths)) >= torch.tensor(lengths)[:, None]
+    padding = beyond[..., None].to(layers[0].weight.device) if layers else None
+    try:
+        for layer in layers:
+            layer.padding = padding
+        yield
+    finally:
+        for layer in layers:
+            layer.padding = None
 
 
 @contextmanager

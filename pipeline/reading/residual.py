@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase
 
 from pipeline.errors import InputError
+from pipeline.models import int8
 from pipeline.params.reading import Position
 
 LAYER_IN_WORDS = "layer l = residual stream after block l, counted from 0, before any final norm"
@@ -203,7 +204,7 @@ def start_batch(
     def see(place: int, states: Tensor) -> None:
         pooled[place], finite[place] = pool(states, weights)
 
-    with torch.inference_mode(), hooked(stream, see):
+    with torch.inference_mode(), hooked(stream, see), int8.padded(body, lengths):
         body(input_ids=_sent(batch, device), use_cache=False)
         return _fetched(torch.stack(pooled[1:], dim=2), torch.stack(finite[1:], dim=2), pooled[0])
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from pipeline.models import int8
 from pipeline.params.reading import Position
 from pipeline.reading.residual import blocks, hooked, read_batch
 
@@ -37,7 +38,8 @@ def mean_surprisal(
     device = next(body.parameters()).device
     whole = [[*prompt, *text] for prompt, text in zip(prompts, texts, strict=True)]
     with torch.inference_mode():
-        states = body(input_ids=right_padded(whole, device), use_cache=False).last_hidden_state
+        with int8.padded(body, [len(text) for text in whole]):
+            states = body(input_ids=right_padded(whole, device), use_cache=False).last_hidden_state
         found = []
         for row, prompt, text in zip(states, prompts, texts, strict=True):
             if not text:
@@ -62,7 +64,7 @@ def mean_norms(body: nn.Module, ids: Sequence[Sequence[int]], skip: int) -> tupl
         total = float(torch.stack(own).sum())
         sums[layer] = total if np.isfinite(total) else np.nan
 
-    with torch.inference_mode(), hooked(list(stream), see):
+    with torch.inference_mode(), hooked(list(stream), see), int8.padded(body, [len(text) for text in ids]):
         body(input_ids=right_padded(ids, device), use_cache=False)
     return sums, np.full(len(stream), sum(len(text) - skip for text in ids))
 

@@ -4,7 +4,11 @@ import torch
 from bitsandbytes.nn import Int8Params, Linear8bitLt
 from transformers import AutoModelForCausalLM, AutoTokenizer, BitsAndBytesConfig
 
-from pipeline.models.int8 import TextwiseInt8, batch_mates, separate_texts
+from pipeline.models.cpu_arithmetic import multiply_here
+from pipeline.models.int8 import TextwiseInt8, batch_mates, padded, separate_texts
+from pipeline.params.reading import Position
+from pipeline.reading import residual
+from pipeline.steering import scoring
 from pipeline.writing.generation import end_tokens, generate, prompt_ids
 from pipeline.writing.sampling import Decoding
 from tests.conftest import FAMILIES, stories
@@ -97,6 +101,38 @@ def test_batch_mates_share_their_outliers_as_in_bitsandbytes(rng):
     with batch_mates(module):
         assert same_up_to_one_rounding(module(x), linear(x))
     assert torch.equal(module(x), apart)
+
+
+@torch.inference_mode()
+def test_outliers_in_what_fills_a_text_up_are_no_columns_of_it(rng):
+    module, x = torch.nn.Sequential(TextwiseInt8(int8_linear(rng))), texts(rng, 5)
+    longer = torch.cat([x, x.flip(0)], dim=1)  # the text without an outlier is filled up with a huge one
+    own = module(x)
+    assert not torch.equal(module(longer)[0, :5], own[0])
+    with padded(module, [5] * 5 + [10]):
+        assert torch.equal(module(longer)[:5, :5], own[:5])
+        with batch_mates(module):
+            shared = module(longer)
+    with batch_mates(module):
+        assert torch.equal(shared, module(longer))  # bitsandbytes sees padding, too
+    assert module[0].padding is None
+
+
+def test_not_a_bit_of_a_text_depends_on_how_long_the_texts_beside_it_are(rng, model_folders):
+    model, _ = load(model_folders["llama-3.1"])
+    separate_texts(model.model)
+    multiply_here(model)
+    for layer in (m for m in model.modules() if isinstance(m, TextwiseInt8)):
+        layer.threshold = 2.5  # random weights have no larger outliers: a tenth of the columns, others in every text
+    ids = [rng.integers(3, 600, n).tolist() for n in (9, 12, 40)]
+    positions = [Position(rule="last"), Position(rule="mean")]
+    alone = [residual.read_batch(model.model, [text], positions, 1).activation[0] for text in ids]
+    together = residual.read_batch(model.model, ids, positions, 1).activation
+    np.testing.assert_allclose(together, np.stack(alone), rtol=1e-3, atol=1e-5)  # int8 itself is off by a hundred times that
+    own = [scoring.mean_surprisal(model.model, model.lm_head, [text[:4]], [text[4:]])[0] for text in ids]
+    assert scoring.mean_surprisal(model.model, model.lm_head, [t[:4] for t in ids], [t[4:] for t in ids]) == pytest.approx(own)
+    norms = sum(scoring.mean_norms(model.model, [text], 1)[0] for text in ids)
+    np.testing.assert_allclose(scoring.mean_norms(model.model, ids, 1)[0], norms, rtol=1e-4)
 
 
 @torch.inference_mode()
