@@ -235,7 +235,8 @@ def _texts_in_slots(
     before: Callable[[list[int]], None] | None,
 ) -> Iterator[tuple[list[int], Written]]:
     """`_texts` on a GPU, where every step has `batch_texts` rows; see `pipeline.slots`."""
-    slots = Slots(body, head, batch_texts, max(len(prompt) for prompt, _, _ in waiting) + decoding.max_new_tokens)
+    longest = max((len(prompt) for prompt, _, _ in waiting), default=0)  # none: all that was asked for is kept
+    slots = Slots(body, head, batch_texts, longest + decoding.max_new_tokens)
     asked = Prompts(body, head)
     texts: dict[int, _Text] = {}
     read: tuple[tuple[int, ...], Tensor, TextCache] | None = None

@@ -72,6 +72,11 @@ def test_not_a_bit_of_a_slot_depends_on_the_others(family, dtype, model_folders)
         assert all(torch.equal(one, logits(*case)) for case in ((0, [1]), (3, [5, 4, 2]), (4, [2, 2, 3, 1])))
 
 
+def test_where_all_texts_are_kept_already_none_is_written(in_slots, model_folders):
+    model, _ = load(model_folders["smollm2"])  # as of a run that was stopped after its last text
+    assert our_texts(model, [], [], SAMPLED, ENDS, 4) == []
+
+
 def test_the_order_and_number_of_texts_change_nothing(in_slots, model_folders):
     model, tokenizer = load(model_folders["gemma-3"])
     prompts = prompts_of(tokenizer, "gemma-3", 8) * 2
