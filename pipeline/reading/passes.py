@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -58,10 +59,9 @@ def read(
     def start(number: int) -> residual.Pending | None:
         if kept.has(number):
             return None
-        try:
+        with contextlib.suppress(torch.OutOfMemoryError):  # beyond it, as the error holds all that was in memory by then
             return residual.start_batch(*arguments(batches[number]))
-        except torch.OutOfMemoryError:
-            return in_halves(batches[number])
+        return in_halves(batches[number])
 
     def in_halves(own: list[int]) -> residual.Pending:
         if len(own) == 1:

@@ -1,3 +1,4 @@
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -62,3 +63,27 @@ def test_a_batch_that_does_not_fit_into_memory_is_read_in_two_halves_and_said(pr
     room = 0
     with pytest.raises(InputError, match="a text of .* tokens does not fit into the GPU's memory beside the model"):
         arrays(BatchPlan(10**6, 1), "none fits")
+
+
+def test_what_did_not_fit_into_memory_is_gone_before_it_is_read_in_halves(project, monkeypatch, tmp_path):
+    model = loading.load("tiny-llama-3.2", load_entry("tiny-llama-3.2"), "fp32", CPU)
+    ids, _ = residual.tokenise([s["text"] for s in stories()[:2]], model.tokenizer, True, "native")
+    true_forward, true_read, held = model.body.layers[1].forward, residual.read_batch, []
+
+    def forward(states, *more, **options):
+        if len(states) > 1:
+            held.append(weakref.ref(states))
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return true_forward(states, *more, **options)
+
+    def read_batch(*asked):
+        assert held[0]() is None
+        return true_read(*asked)
+
+    monkeypatch.setattr(model.body.layers[1], "forward", forward)
+    monkeypatch.setattr(residual, "read_batch", read_batch)
+    with tqdm(disable=True) as silent:
+        plan, positions = BatchPlan(10**6, 2), [Params.load().positions["mean50"]]
+        found = passes.read(replace(model, device=GPU), ids, positions, [1, 1], plan, tmp_path, silent)
+    assert len(held) == 1
+    assert np.isfinite(found.activation).all()
