@@ -4,8 +4,9 @@
 
 Weights are random; nothing is fetched. Sections: `products` (bare products and copies), `reading` and `writing` (a model of
 the shape of Llama 3.1 8B at every precision), `loading`, `exactness` (six tiny families at every precision against a CPU).
-Prints a table each and writes FOLDER/<card>.json, from which `make plan` estimates times. Exits 1 where a section fails, or
-where the device does not give what it must.
+Prints a table each and writes FOLDER/<card>.json, from which `make plan` estimates times: by default that is
+benchmarks/results, of a CPU and of small shapes a folder of scratch. Exits 1 where a section fails, or where the device does
+not give what it must.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ from pipeline.reading.batches import BatchPlan
 from pipeline.writing.sampling import Decoding
 
 RESULTS = Path(__file__).parent / "results"
+TRIED = Path(".scratch/gpu_check_tried")
+"""Results of which no plan may make anything."""
 BUDGETS = (1024, 4096, 8192, 16384, 32768)
 SAMPLED = (0.9, 0.95)
 
@@ -179,7 +182,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
     parser.add_argument("--small", action="store_true", help="small shapes and two families, as the tests run it")
-    parser.add_argument("--results", type=Path, default=RESULTS)
+    parser.add_argument("--results", type=Path)
     parser.add_argument("--only", nargs="+", choices=SECTIONS, default=list(SECTIONS))
     asked = parser.parse_args(arguments)
     if asked.device == "cuda" and not torch.cuda.is_available():
@@ -187,8 +190,9 @@ def main(arguments: list[str]) -> int:
         return 1
     loading.quiet()
     check = Check(torch.device(asked.device), asked.small)
-    path = asked.results / f"{re.sub('[^a-z0-9]+', '-', check.found['card'].lower())}.json"
-    asked.results.mkdir(parents=True, exist_ok=True)
+    results = asked.results or (TRIED if asked.small or asked.device == "cpu" else RESULTS)
+    path = results / f"{re.sub('[^a-z0-9]+', '-', check.found['card'].lower())}.json"
+    results.mkdir(parents=True, exist_ok=True)
     if path.exists() and len(asked.only) < len(SECTIONS):  # the other sections stay as they were
         check.found = json.loads(path.read_text()) | card.described(check.device)
     for name in asked.only:

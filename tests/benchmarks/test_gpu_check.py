@@ -34,6 +34,14 @@ def test_a_cpu_passes_its_own_check(run):
     assert {"products", "copies", "reading", "writing", "loading", "exactness", "rates"} <= set(found)
 
 
+def test_what_was_tried_on_a_cpu_is_no_card_that_a_plan_goes_by(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(gpu_check.RESULTS.glob("*.json"))
+    assert gpu_check.main(["--device", "cpu", "--small", "--only", "products"]) == 0
+    assert sorted(gpu_check.RESULTS.glob("*.json")) == before
+    assert len(list((tmp_path / gpu_check.TRIED).glob("cpu-*.json"))) == 1
+
+
 def test_rates_are_what_was_counted_over_what_was_timed(run):
     _, found, _ = run
     model = shapes.made(shapes.llama("tiny"), torch.float32, CPU)
