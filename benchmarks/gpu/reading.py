@@ -75,7 +75,9 @@ def measured(body: Any, ids: list[list[int]], plan: BatchPlan, device: torch.dev
 
 
 def dependence(body: Any, ids: list[list[int]]) -> dict[str, Any]:
-    """How far a text's states move with what shares its pass: 4 of `ids` alone and among all."""
+    """How far a text's states move with what shares its pass: the 4 shortest of `ids`, which are filled up the most, alone,
+    among all, and without the longer half."""
+    ids = sorted(ids, key=len)
     alone = np.concatenate([residual.read_batch(body, [text], POSITIONS, 1).activation for text in ids[:4]])
     among = residual.read_batch(body, ids, POSITIONS, 1).activation[:4]
     half = residual.read_batch(body, ids[: len(ids) // 2], POSITIONS, 1).activation[:4]

@@ -58,7 +58,8 @@ def llama(size: str, **more: Any) -> LlamaConfig:
 
 def made(config: LlamaConfig, dtype: torch.dtype, device: torch.device) -> Any:
     """A model with its head, weights drawn on the device, scaled so that it is like a trained one in what costs time: some
-    features of what blocks read are outliers and none of what is inside an MLP; and a nucleus has a hundred tokens."""
+    features of what blocks read are outliers and none of what is inside an MLP; and a nucleus has a hundred tokens. The token
+    that fills texts up (0) has an outlier that no text has."""
     torch.manual_seed(0)
     with torch.device(device):
         model = AutoModelForCausalLM.from_config(config, dtype=dtype, attn_implementation="sdpa")
@@ -66,6 +67,7 @@ def made(config: LlamaConfig, dtype: torch.dtype, device: torch.device) -> Any:
         for norm in (block.input_layernorm, block.post_attention_layernorm):
             norm.weight.data[:: len(norm.weight) // OUTLIERS] = 4.0
         block.mlp.up_proj.weight.data *= 0.1
+    model.model.embed_tokens.weight.data[0, 1] = 2.0
     model.lm_head.weight.data *= 3.0
     return model.eval().requires_grad_(False)
 

@@ -57,6 +57,13 @@ def test_rates_are_what_was_counted_over_what_was_timed(run):
         assert row["way"] != "ours" or row["as_beside_others"] == 1
 
 
+def test_at_int8_a_text_is_moved_by_others_in_the_way_of_bitsandbytes_alone(run):
+    _, found, _ = run
+    moved = {row["precision"]: row["alone"] for row in found["reading"] if "alone" in row}
+    assert moved["int8_stock"] > 1e-3
+    assert moved["int8"] < 1e-3
+
+
 def test_8b_and_1b_have_the_parameters_of_llama():
     for size, total in (("8B", 8.03e9), ("1B", 1.24e9)):
         config = shapes.llama(size)
