@@ -80,3 +80,36 @@ def test_two_machines_read_and_a_third_takes_it_from_the_cache(machines):
 
 def files(folder):
     return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def test_jobs_of_an_array_read_each_in_a_clone_of_its_own(machines, tmp_path):
+    submitted = machines / "submitted"
+    shutil.copytree(machines / "origin", submitted)
+    for command in (["add", "-A"], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "with .dvc"]):
+        subprocess.run(["git", *command], cwd=submitted, check=True)
+    (submitted / ".dvc/config.local").write_text(f"[cache]\n    dir = {tmp_path / 'cache'}\n")
+    script = tmp_path / "read.sh"
+    script.write_text(re.search(r"```\n(#!/bin/bash\n.*?)```", (ROOT / "docs/machines.md").read_text(), re.S)[1])
+    known = subprocess.run(
+        [sys.executable, "-m", "dvc", "stage", "list", "--name-only"], cwd=submitted, env=dvc_environment(), capture_output=True
+    ).stdout.decode()
+    stages = [stage for stage in known.split() if stage.startswith("read@")]
+    (tmp_path / "node").mkdir()
+    slurm = {"SLURM_SUBMIT_DIR": str(submitted), "TMPDIR": str(tmp_path / "node")}  # one node has both jobs
+    jobs = [
+        subprocess.Popen(
+            ["bash", script],
+            cwd=submitted,
+            env=dvc_environment() | slurm | {"SLURM_ARRAY_TASK_ID": str(n)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for n in range(2)
+    ]
+    for job, stage in zip(jobs, stages, strict=False):
+        assert f"Running stage '{stage}'" in said(job)
+    assert not list((tmp_path / "node").glob("tmp.*"))
+    output = said(start(submitted, "repro", *stages[:2]))
+    assert output.count("is cached - skipping run, checking out outputs") >= 2
+    assert "Running stage 'read@" not in output
