@@ -80,12 +80,16 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
 
 
 def at_other_positions(known: Known, claim: Claim) -> list[Judged]:
-    """A claim about pairs on other stories, at the positions that are not the report's."""
+    """A claim about pairs on other stories, at the positions that are not the report's, where it can be judged."""
     made = []
     for position in known.params.geometry.positions if claim.name in OF_PAIRS else ():
         if position != known.params.report.position:
             there = EVIDENCE[claim.name](replace(known, position=position), claim)
-            made += [replace(j, protocol=on_others(position)) for j in there if j.protocol == OTHER]
+            made += [
+                replace(j, protocol=on_others(position))
+                for j in there
+                if j.protocol == OTHER and j.verdict.verdict != NOT_TESTABLE
+            ]
     return made
 
 

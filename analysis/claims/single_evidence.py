@@ -47,11 +47,16 @@ def published_row(known: Known, model: str, precisions: tuple[str, ...], n_units
     return next((r for p in precisions for r in rows.filter(precision=p).iter_rows(named=True)), None)
 
 
+def base_row(known: Known, precisions: tuple[str, ...]) -> Row | None:
+    """The row of Gemma-3 base on three texts of a label, at the first of the precisions that it was read at."""
+    model = gemma(known, "base")
+    return None if model is None else published_row(known, model, precisions)
+
+
 def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple[str, ...]) -> Number:
     """By how much a figure of Gemma-3 base, at the first precision of `own` that it was read at, lies above the highest of the
     models of other families, at the first of `others` or at what stands for each; over topics, or over neutral texts."""
-    model = gemma(known, "base")
-    row = None if model is None else published_row(known, model, own)
+    row = base_row(known, own)
     if row is None or row[column] is None:
         why = f"no Gemma-3 base was read at {' or '.join(own)}" if row is None else f"{row['model']}: {row['reason']}"
         return Number("", None, reason=why)
@@ -61,7 +66,7 @@ def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple
     if not there:
         return Number("", None, reason="no model of another family was read")
     highest = max(there, key=lambda m: there[m][column])
-    words = f"{in_name(row['model'], GEMMA[0])}, {row['precision']} {row[column]:.3f}, {highest} {there[highest][column]:.3f}"
+    words = f"{row[column]:.3f}, {highest} {there[highest][column]:.3f}"
     without = {m: r[f"{column}_jackknife"] for m, r in there.items()}
     if row[f"{column}_jackknife"] is None or None in without.values():
         return Number(words, row[column] - there[highest][column], reason=f"{words}: no interval")
@@ -72,7 +77,9 @@ def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple
 
 def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     """A figure of Gemma-3 base at fp16, as published, less the highest of the models of other families."""
-    number = beside_others(known, column, ("fp16",), ("fp16",))
+    number, row = beside_others(known, column, ("fp16",), ("fp16",)), base_row(known, ("fp16",))
+    if row is not None:
+        number = replace(number, about=f"{in_name(row['model'], GEMMA[0])}, at fp16 {number.about}")
     return [Judged(PAPER, number, rules.judge(number, claim.asserted()))]
 
 
@@ -120,7 +127,9 @@ def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     if lost := [n.reason for n in numbers.values() if n.estimate is None]:
         return [lacking(PAPER, lost[0] or "not measured")]
     ends = {name: n.interval or (-inf, inf) for name, n in numbers.items()}
+    row = base_row(known, WIDE) or {}
     said = "; ".join(f"{name} {n.about}" for name, n in numbers.items())
+    said = f"{in_name(row['model'], GEMMA[0])}, {row['precision']}: {said}"
     surely, maybe = ([name for name, own in ends.items() if own[end] > 0] for end in (0, 1))
     verdict = rules.FAILS if surely else rules.UNDECIDED if maybe else rules.HOLDS
     sure = f"{' and '.join(surely)} by an interval; " if surely else ""

@@ -153,6 +153,8 @@ def _left(view: View) -> str:
         left = (
             f"{_beyond(view, known, margin)}: {over_pairs(known, 'beyond_words')} of that correlation is what words do not give"
         )
+        for position, own in view.elsewhere().items():
+            left += f", and read at {position} {over_pairs(own, 'beyond_words')}"
     return f"{left}; {open_claim or 'the verdicts below say what else was tested'}."
 
 

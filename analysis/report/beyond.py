@@ -67,6 +67,11 @@ def left(view: View) -> Section:
             f" human valence taken out {over_pairs(pairs, 'valence_removed')}; beyond the words that explain most"
             f" {over_pairs(pairs, 'beyond_words')} (margin {view.params.rsa.equivalence})."
         ]
+        words += [
+            f"Read at {position}, each model at its own best layer there: rho_dis {over_pairs(own, 'rho_dis')}, beyond the words"
+            f" that explain most {over_pairs(own, 'beyond_words')}."
+            for position, own in view.elsewhere().items()
+        ]
         lost = beyond.filter(pl.col("left").is_null())["reason"].drop_nulls().unique().sort().to_list()
         words += [f"Not estimable for some controls: {'; '.join(lost)}."] if lost else []
     caption = (

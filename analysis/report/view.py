@@ -8,7 +8,7 @@ from functools import cached_property
 import polars as pl
 
 from analysis.readers import overflow
-from analysis.readers.kinds import ONE_MODEL
+from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES
 from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, DEPTH
 from pipeline.models.entries import ModelEntry, load_entries
@@ -142,6 +142,11 @@ class View:
         if kind == ONE_MODEL:
             return own.filter(pl.col("setting_a") == pl.col("setting_b"))
         return own.filter("is_reference")
+
+    def elsewhere(self) -> dict[str, pl.DataFrame]:
+        """`pairs` of trained models of two lineages at the positions that are not the report's, each at its own best layers."""
+        rows = self.raw["pairs"].filter(~pl.col("is_headline"), kind=TWO_LINEAGES, is_reference=True)
+        return {str(position): own for (position,), own in rows.group_by("position", maintain_order=True)}
 
     def over_depth(self, *kinds: str) -> pl.DataFrame:
         """`choices` at matched depths, of the kinds of pairs asked for, with each row's ceiling of rho_cross."""

@@ -183,7 +183,7 @@ def world(known, truths, rng, left=(0.3, 0.1), within=(0.5, 0.1), removed=(0.5, 
     models = [f"m{i}" for i in range(n)]
     pairs = [(a, b) for i, a in enumerate(models) for b in models[i + 1 :]][: len(truths)]
     base = {"seed_a": None, "seed_b": None, "setting_a": "stories", "setting_b": "stories", "kind": "two lineages"}
-    base |= {"precision_a": "fp32", "precision_b": "fp32", "is_reference": True}
+    base |= {"precision_a": "fp32", "precision_b": "fp32", "is_reference": True, "position": "mean50", "is_headline": True}
     made, beyond = [], []
     for (a, b), (value, half) in zip(pairs, truths, strict=True):
         own = base | {"model_a": a, "model_b": b, "rho_dis": value, "reason": None if value is not None else "b: noise"}
@@ -191,7 +191,7 @@ def world(known, truths, rng, left=(0.3, 0.1), within=(0.5, 0.1), removed=(0.5, 
         for name, (x, h) in (("within_sign", within), ("valence_removed", removed)):
             own |= {name: x, f"{name}_jackknife": jackknife(x, h, rng)}
         made.append(own)
-        d = {k: own[k] for k in own if k.endswith(("_a", "_b"))} | {"control": "words:tfidf", "reason": None}
+        d = {k: own[k] for k in own if k.endswith(("_a", "_b", "position"))} | {"control": "words:tfidf", "reason": None}
         beyond.append(d | {"left": left[0], "left_jackknife": jackknife(left[0], left[1], rng)})
     as_table = {name: known.tables[name].schema for name in ("pairs", "beyond")}
     entry = known.entries[A]
@@ -259,17 +259,25 @@ def test_a_claim_of_similarity_is_judged_on_the_published_scale_too(known, rng, 
 
 
 @pytest.mark.parametrize(
-    ("rows", "expected", "over"),
+    ("rows", "expected"),
     [
-        ([(0.90, 0.85, 0.94, 0.70), (0.80, 0.75, 0.84, 0.75), (0.7, 0.6, 0.8, 0.1)], HOLDS, 0.05),
-        ([(0.90, 0.85, 0.94, 0.70), (0.74, 0.70, 0.79, 0.75), (0.7, 0.6, 0.8, 0.1)], UNDECIDED, -0.01),
+        ([(0.4, 0.001, 0.6), (0.2, 0.04, 0.4)], HOLDS),
+        ([(0.4, 0.001, 0.6), (0.2, 0.20, 0.4)], UNDECIDED),
+        ([(0.4, 0.001, 0.6), (0.01, 0.40, 0.05)], FAILS),  # neither found nor above the margin
+        ([(0.4, 0.001, 0.6), (None, None, None)], UNDECIDED),
     ],
 )
-def test_every_pair_must_lie_above_what_shuffled_labels_reach(known, rng, rows, expected, over):
-    run = on_the_same_stories(world(known, [(0.95, 0.01)] * 3, rng), *rows)
-    found = {j.protocol: j for j in pair_evidence.emotions(run, claim("emotions"))}[SAME]
-    assert found.verdict.verdict == expected
-    assert found.number.estimate == pytest.approx(over)
+def test_every_pair_must_be_found_across_texts_by_permutation_and_shuffled_labels_on_the_same_texts_decide_nothing(
+    known, rng, rows, expected
+):
+    run = world(known, [(0.95, 0.01)] * 3, rng)
+    names = ("rho_cross", "p_cross", "rho_cross_high")
+    numbers = [pl.Series(name, [r[n] for r in rows], dtype=pl.Float64) for n, name in enumerate(names)]
+    pairs = run.tables["pairs"].head(len(rows)).with_columns(*numbers, rho_same=0.5, floor_95=0.9)
+    run = Known(run.tables | {"pairs": pairs}, run.params, run.entries)
+    found = {j.protocol: j for j in pair_evidence.emotions(run, claim("emotions"))}
+    assert set(found) == {PAPER, OTHER}
+    assert found[OTHER].verdict.verdict == expected
 
 
 def test_forty_five_pairs_at_the_border_fall_rarely(known, rng):
@@ -435,9 +443,9 @@ def test_three_passages_are_judged_by_what_is_found_across_them(known, same, acr
     found = rows_of(run, "pairs")[PAPER]
     assert (found["verdict"], found["n"]) == (expected, 1)  # one pair, not one for each precision
     assert found["estimate"] == same
-    of_labels = rows_of(run, "emotions")[PAPER]  # beside what labels that mean nothing give on the same passages
-    assert of_labels["verdict"] == (HOLDS if same > 0.7 else UNDECIDED)
-    assert of_labels["estimate"] == pytest.approx(same - 0.7)
+    of_labels = rows_of(run, "emotions")[PAPER]  # across passages, whatever labels that mean nothing give on the same ones
+    assert of_labels["verdict"] == (HOLDS if p < 0.05 else UNDECIDED)
+    assert of_labels["estimate"] == across
 
 
 @pytest.mark.parametrize(
@@ -487,14 +495,26 @@ def test_a_precision_that_loses_a_models_states_does_not_stand_for_it(known):
 # --- one model -----------------------------------------------------------------------------------------------------------
 
 
-def gemma(known, **columns):
-    """The first model as Gemma-3 base; `columns` of its rows of `paper` on three passages, by precision."""
+def sure_of(paper, name, where, value):
+    """Rows with a figure, and nearly the same without each unit."""
+    n = paper.filter(where)[f"{name}_jackknife"].list.len()[0]
+    without = pl.Series([[value + 1e-4 * k for k in range(n)]])
+    return paper.with_columns(
+        pl.when(where).then(pl.lit(without.first())).otherwise(f"{name}_jackknife").alias(f"{name}_jackknife"),
+        pl.when(where).then(value).otherwise(name).alias(name),
+    )
+
+
+def gemma(known, n_units=3, **columns):
+    """The first model as Gemma-3 base; `columns` of its rows of `paper` on so many passages, by precision."""
     entries = {A: known.entries[A].model_copy(update={"family": "gemma-3", "tuning": "base"}), B: known.entries[B]}
     paper = known.tables["paper"]
     for name, by_precision in columns.items():
         for precision, value in by_precision.items():
-            own = (pl.col("model") == A) & (pl.col("precision") == precision) & (pl.col("n_units") == 3)
+            own = (pl.col("model") == A) & (pl.col("precision") == precision) & (pl.col("n_units") == n_units)
             paper = paper.with_columns(pl.when(own).then(value).otherwise(name).cast(paper.schema[name]).alias(name))
+            if f"{name}_jackknife" in paper.columns:
+                paper = sure_of(paper, name, own, value)
     return Known(known.tables | {"paper": paper}, known.params, known.entries | entries)
 
 
@@ -524,7 +544,12 @@ def test_the_outlier_is_overflow_where_a_wide_format_has_neither_its_layer_nor_i
 ):
     values = {"n_finite_layers": finite, "layer": layers, "rdm_std": spread}
     both = {name: dict(zip(("fp16", "fp32"), own, strict=True)) for name, own in values.items()}
-    found = single_evidence.overflow(gemma(known, n_layers={"fp16": 4, "fp32": 4}, **both), claim("gemma_overflow"))[0]
+    run = gemma(known, n_layers={"fp16": 4, "fp32": 4}, **both)
+    (found,) = single_evidence.overflow(run, claim("gemma_overflow"))
+    # on six texts of each label nothing is lost
+    assert found.verdict.verdict == (UNDECIDED if expected == HOLDS else expected)
+    run = gemma(run, n_units=6, n_layers={"fp16": 4, "fp32": 4}, **both)
+    (found,) = single_evidence.overflow(run, claim("gemma_overflow"))
     assert found.verdict.verdict == expected
 
 
@@ -655,7 +680,7 @@ def test_int8_is_judged_beside_the_reference_precision_by_the_model_that_it_chan
 def test_biases_need_the_two_named_models_and_an_interval(known):
     (found,) = text_evidence.opposite_bias(known, claim("cross_experiment_bias"))
     assert found.verdict.verdict == NOT_TESTABLE
-    assert "qwen2.5-1.5b-instruct and llama-3.2-3b-instruct: not read in all three" in found.verdict.why
+    assert "mistral-7b-instruct-v0.3 and llama-3.1-8b-instruct: not read in all three" in found.verdict.why
 
 
 def conversations(flips):

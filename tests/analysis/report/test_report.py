@@ -164,7 +164,7 @@ def test_every_judged_claim_is_a_card_and_every_other_a_line(view):
     assert set(cards) == set(judged["claim"])
     for row in judged.iter_rows(named=True):
         lines = {line.protocol: line for line in cards[row["claim"]].lines}
-        line = lines[answer.ON[row["protocol"]]]
+        line = lines[answer.on(row["protocol"])]
         assert line.verdict == row["verdict"]
         counts = row["at_least"] is not None and row["at_least"] == row["at_most"]  # or a yes or no
         found = f"{row['estimate']:g}" if counts else interval(row["estimate"], row["ci_low"], row["ci_high"])
