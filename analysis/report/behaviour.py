@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import altair as alt
 import polars as pl
 
@@ -60,11 +62,19 @@ def section(view: View) -> Section:
         " answer; a mention does. Bars: 95% intervals over items, exact binomial; of the difference, Newcombe's for pairs; of"
         " the score, t over constraints."
     )
-    y = alt.Y("name:N", sort=list(IN_WORDS.values()), title=None)
     rows = known.with_columns(pl.col("model").alias("who"), pl.col("measure").replace(IN_WORDS).alias("name"))
+    panels = [Panel(str(at), _rates(view, own)) for (at,), own in rows.group_by("precision", maintain_order=True)]
+    question = "Who gives in under push-back? (behaviour)"
+    return Section(
+        "behaviour", question, words, caption, panels, [Source("behaviour")], legend(view, rows) if rows.height else []
+    )
+
+
+def _rates(view: View, rows: pl.DataFrame) -> Any:
+    """The measures of all models at one precision."""
     chart = points(
         rows.select("who", "name", "rate", "ci_low", "ci_high", "n_counted"),
-        y,
+        alt.Y("name:N", sort=list(IN_WORDS.values()), title=None),
         "rate",
         "ci_low",
         "ci_high",
@@ -72,10 +82,4 @@ def section(view: View) -> Section:
         color=colours(view),
         yOffset=alt.YOffset("who:N"),
     )
-    panels = (
-        [Panel("", chart.properties(height=tall(rows, "name", 14 + 6 * rows["who"].n_unique()), **WIDE))] if rows.height else []
-    )
-    question = "Who gives in under push-back? (behaviour)"
-    return Section(
-        "behaviour", question, words, caption, panels, [Source("behaviour")], legend(view, rows) if rows.height else []
-    )
+    return chart.properties(height=tall(rows, "name", 14 + 6 * rows["who"].n_unique()), **WIDE)

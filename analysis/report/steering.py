@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import altair as alt
@@ -42,17 +43,20 @@ def _each(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(~pl.col("target").is_in(KINDS))
 
 
+def _steered(view: View) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of every model at a precision under a rule, and what they are called: precisions write other texts."""
+    for rule, title in RULES.items():
+        for (model, precision), own in view.steering.filter(rule=rule).group_by("model", "precision", maintain_order=True):
+            yield f"{model} {precision}, {title}", own
+
+
 def section(view: View) -> Section:
     caption = (
         "Score of the target when the text is read alone, in standard deviations from neutral texts; thin: one target each,"
         " thick: their mean; grey: random directions, the control. Published rule: after every block, strength times the mean"
         " norm of the pass; ours: after best_layer_cv alone, strength times the mean norm of neutral texts."
     )
-    panels = []
-    for rule, title in RULES.items():
-        for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
-            own = view.steering.filter(rule=rule, model=model)
-            panels.append(Panel(f"{model}, {title}", _scores(own), 3))
+    panels = [Panel(name, _scores(own), 3) for name, own in _steered(view)]
     sources = [Source("steering", {}, DOSES)]
     question = "Can a vector steer what is written? (dose and response)"
     return Section(
@@ -99,9 +103,7 @@ def _words(view: View) -> list[str]:
 
 def _scores(own: pl.DataFrame) -> Any:
     rows = _each(own).drop_nulls(["strength", "mean_target_score"]).with_columns(_whose())
-    rows = rows.group_by("whose", "target", "strength", maintain_order=True).agg(
-        pl.col("mean_target_score").mean().alias("target_score"), pl.col("n_texts").sum()
-    )
+    rows = rows.select("whose", "target", "strength", "n_texts", target_score="mean_target_score")
     mean = rows.group_by("whose", "strength", maintain_order=True).agg(pl.col("target_score").mean())
     colour = alt.Color("whose:N", scale=WHOSE, legend=None)
     x, y = alt.X("strength:Q"), alt.Y("target_score:Q", title="score of the target (z)")
@@ -120,11 +122,9 @@ def price(view: View) -> Section:
     )
     panels = []
     limit = view.params.steering.thresholds.perplexity_ratio
-    for rule, title in RULES.items():
-        for model in view.steering.filter(rule=rule)["model"].unique(maintain_order=True).to_list():
-            here = {"rule": rule, "model": model}
-            panels.append(Panel(f"{model}, {title}: price", _ratios(view.steering.filter(**here), limit), 3))
-            panels.append(Panel("what became of the texts", _effects(view.steering.filter(**here)), 3))
+    for name, own in _steered(view):
+        panels.append(Panel(f"{name}: price", _ratios(own, limit), 3))
+        panels.append(Panel("what became of the texts", _effects(own), 3))
     question = "At what price, and what becomes of the texts? (regimes)"
     words = []
     for row in (
@@ -173,7 +173,7 @@ def _effects(own: pl.DataFrame) -> Any:
     names, colours = zip(*EFFECTS.values(), strict=True)
     shares = rows.select("strength", *(share.alias(name) for share, name in zip(known, names, strict=False)))
     shares = shares.with_columns((1 - pl.sum_horizontal(names[:-1])).clip(0).alias(names[-1]))
-    shares = shares.group_by("strength", maintain_order=True).mean().unpivot(index="strength", variable_name="what")
+    shares = shares.unpivot(index="strength", variable_name="what")
     order = {name: n for n, name in enumerate(names)}
     shares = shares.with_columns(pl.col("what").replace_strict(order, return_dtype=pl.Int64).alias("order"))
     x = alt.X("strength:O", axis=alt.Axis(labelAngle=0, format="~g"))

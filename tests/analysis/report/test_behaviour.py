@@ -1,0 +1,22 @@
+import polars as pl
+import pytest
+
+from analysis.report import behaviour
+from analysis.report.view import VIEWED, View, load_view
+from pipeline import opening
+
+
+@pytest.fixture
+def view(in_finished):
+    return load_view()
+
+
+def with_table(view, **changed):
+    return View.of(view.params, view.entries, {name: opening.table(name) for name in (*VIEWED, "layers")} | changed)
+
+
+def test_what_was_asked_at_two_precisions_is_drawn_apart(view):
+    fp32 = opening.table("behaviour")
+    both = with_table(view, behaviour=pl.concat([fp32, fp32.with_columns(precision=pl.lit("int8"))]))
+    assert [panel.title for panel in behaviour.section(view).panels] == ["fp32"]
+    assert [panel.title for panel in behaviour.section(both).panels] == ["fp32", "int8"]

@@ -1,0 +1,34 @@
+import polars as pl
+import pytest
+
+from analysis.report import steering
+from analysis.report.view import VIEWED, View, load_view
+from pipeline import opening
+
+
+@pytest.fixture
+def view(in_finished):
+    return load_view()
+
+
+def with_table(view, **changed):
+    return View.of(view.params, view.entries, {name: opening.table(name) for name in (*VIEWED, "layers")} | changed)
+
+
+def drawn(panel, column):
+    """The values of a column of a drawing's rows."""
+    return {row[column] for rows in panel.chart.to_dict()["datasets"].values() for row in rows if "n_texts" in row}
+
+
+def test_what_was_steered_at_two_precisions_is_drawn_apart(view):
+    """A mean over precisions stands in no table."""
+    fp32 = opening.table("steering")
+    int8 = fp32.with_columns(pl.lit("int8").alias("precision"), pl.col("mean_target_score") + 1)
+    both = with_table(view, steering=pl.concat([fp32, int8]))
+    panels = {panel.title: panel for panel in steering.section(both).panels}
+    assert set(panels) == {f"tiny-llama-3.2 {p}, {rule}" for p in ("fp32", "int8") for rule in steering.RULES.values()}
+    for rule, title in steering.RULES.items():
+        for name, table in (("fp32", fp32), ("int8", int8)):
+            scores = table.filter(~pl.col("target").is_in(steering.KINDS), rule=rule)["mean_target_score"]
+            assert drawn(panels[f"tiny-llama-3.2 {name}, {title}"], "target_score") <= {*scores}
+    assert len(steering.price(both).panels) == 2 * len(steering.price(view).panels) > 0
