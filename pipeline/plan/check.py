@@ -19,7 +19,7 @@ from pipeline.models.entries import MODELS, Gguf, ModelEntry, load_entries
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import claims, corpora, files, names, sections, twice
+from pipeline.plan import claims, corpora, files, names, sections, told, twice
 from pipeline.store import layout
 
 OUT = Path("data/checked.txt")
@@ -86,6 +86,7 @@ def inputs(path: Path, *, chosen: bool = True) -> Inputs:
     names.check(params, found.texts)
     claims.check()
     files.check(params, entries, found.labels, chosen=chosen)
+    told.check(params, found.labels)
     return found
 
 
