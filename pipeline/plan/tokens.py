@@ -98,6 +98,7 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
     loading._bos_is_as_declared(of.tokenizer, of.entry, of.where)
     if getattr(getattr(getattr(of.tokenizer, "backend_tokenizer", None), "model", None), "dropout", None):
         raise InputError(f"{of.where}: its tokenizer drops merges at random (dropout): a text has other tokens each time")
+    _steered_texts_can_begin(of, params)
     unknown = dict[Path, float]()
     for precision in params.precisions_of(of.name):
         for name in params.readings_of(of.name, precision):
@@ -128,6 +129,15 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
             if key == BEHAVIOUR:  # the advice is on a setting of `write`
                 why = f"{why.removesuffix(templates.OTHERWISE)}; take it out of the list"
             raise InputError(f"{PARAMS}: {key}: {of.name}: {why}") from None
+
+
+def _steered_texts_can_begin(of: Asked, params: Params) -> None:
+    """Raise InputError where the stage `steer` could put nothing before its texts."""
+    if of.name in params.steering.models and of.tokenizer.bos_token_id is None and of.tokenizer.eos_token_id is None:
+        raise InputError(
+            f"{PARAMS}: steering.models: {of.name}: texts are read after BOS here, and its tokenizer has neither a BOS nor an"
+            " end token; take it out of the list"
+        )
 
 
 def _reads(of: Asked, frame: pl.DataFrame, reading: Reading, positions: dict[str, Position]) -> float:

@@ -25,6 +25,7 @@ from tests.pipeline.plan.refusals import (
     params,
     steers,
     stories,
+    without_beginning_and_end,
     writes,
 )
 
@@ -161,6 +162,20 @@ def test_ids_that_the_model_has_no_row_for_are_named(project, monkeypatch):
 
     with pytest.raises(InputError, match=r"the tokenizer gives the id \d+, and the model has 300 \(vocab_size\)"):
         planned(project, monkeypatch, folder(small))
+
+
+def test_a_model_that_nothing_can_begin_a_text_of_is_not_steered(project, monkeypatch):
+    """Both rules read texts after BOS; of the stories, that is up to `readings`."""
+    own = folder(without_beginning_and_end, bos=False)
+    alone = params(lambda p: p.update(varied=[]))
+    planned(project, monkeypatch, own, alone)
+    shutil.rmtree("own")
+    with pytest.raises(InputError) as caught:
+        planned(project, monkeypatch, own, alone, steers)
+    assert str(caught.value) == (
+        f"params.yaml: steering.models: {MODEL}: texts are read after BOS here, and its tokenizer has neither a BOS nor an end"
+        " token; take it out of the list"
+    )
 
 
 def test_a_folder_without_a_tokenizer_is_named(project, monkeypatch):
