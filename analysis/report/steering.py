@@ -79,6 +79,8 @@ def _words(view: View) -> list[str]:
         if row["share_toward"] is None:
             made.append(f"{who}: {NOT_ESTIMABLE} ({row['reason']}).")
             continue
+        judged = sum(row[name] or 0 for name in EFFECTS if name in row)
+        open_ = f", {1 - judged:.0%} could not be judged" if judged < 1 - 1e-9 else ""
         random = whole.filter(target="random", **at)["share_toward"].to_list()
         beside = (
             f"; under random directions {random[0]:.0%}"
@@ -97,7 +99,9 @@ def _words(view: View) -> list[str]:
         label = f" Published label: {(row['regime'] or 'none').replace('_', ' ')}"
         control = whole.filter(target="random", **at)["regime"].to_list()
         label += f"; of random directions: {(control[0] or 'none').replace('_', ' ')}." if control else "."
-        made.append(f"{who}: {row['share_toward']:.0%} of the texts are fluent and towards the target{beside}.{slopes}{label}")
+        made.append(
+            f"{who}: {row['share_toward']:.0%} of the texts are fluent and towards the target{open_}{beside}.{slopes}{label}"
+        )
     return made
 
 

@@ -20,6 +20,7 @@ from pipeline.store import layout, tables
 
 Row = dict[str, Any]
 FEWEST_STRENGTHS = 3
+NO_SCORE = "they or the unsteered text have no score, or no perplexity"
 FELL_APART = (None, regimes.COLLAPSE, regimes.BROKEN)
 
 
@@ -106,9 +107,13 @@ def _counts(of_texts: Sequence[Row], limits: Thresholds) -> Row:
     whole = [t for t in of_texts if t["regime"] is not None]
     lost = len(of_texts) - len(whole)
     row: Row = {"n_texts": len(of_texts), "n_not_finite": lost}
+    reasons = []
     if lost:
-        reasons = sorted({t["reason"] for t in of_texts if t["regime"] is None})
-        row["reason"] = f"{lost} of {len(of_texts)} texts: {'; '.join(reasons)}"
+        found = sorted({t["reason"] for t in of_texts if t["regime"] is None})
+        reasons.append(f"{lost} of {len(of_texts)} texts: {'; '.join(found)}")
+    if unknown := sum(t["effect"] is None for t in whole):
+        reasons.append(f"{unknown} of {len(of_texts)} texts count neither as toward nor as away: {NO_SCORE}")
+    row["reason"] = "; ".join(reasons) or None
     if not whole:
         return row
     n = len(whole)
@@ -122,6 +127,8 @@ def _counts(of_texts: Sequence[Row], limits: Thresholds) -> Row:
         ("broken", regimes.BROKEN),
     ):
         row[f"share_{name}"] = sum(t["effect"] == kind for t in whole) / n
+    if unknown and not row["share_toward"] + row["share_away"]:  # of nobody is it known
+        row |= {"share_toward": None, "share_away": None}
     for name, column, summary in (
         ("median_perplexity_ratio", "perplexity_ratio", np.median),
         ("mean_target_score", "target_score", np.mean),

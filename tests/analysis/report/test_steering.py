@@ -32,3 +32,12 @@ def test_what_was_steered_at_two_precisions_is_drawn_apart(view):
             scores = table.filter(~pl.col("target").is_in(steering.KINDS), rule=rule)["mean_target_score"]
             assert drawn(panels[f"tiny-llama-3.2 {name}, {title}"], "target_score") <= {*scores}
     assert len(steering.price(both).panels) == 2 * len(steering.price(view).panels) > 0
+
+
+def test_texts_that_could_not_be_judged_are_told(view):
+    shares = pl.lit(0.25), *(pl.lit(0.125).alias(f"share_{name}") for name in ("unchanged", "away", "collapsed", "broken"))
+    table = opening.table("steering").with_columns(shares[0].alias("share_toward"), *shares[1:])
+    for sentence in steering.section(with_table(view, steering=table)).words:
+        assert "25% of the texts are fluent and towards the target, 25% could not be judged; " in sentence
+    whole = table.with_columns(pl.lit(0.375).alias("share_unchanged"))
+    assert "judged" not in " ".join(steering.section(with_table(view, steering=whole)).words)

@@ -361,3 +361,29 @@ def test_regimes_count_texts_at_each_strength_and_over_all_but_the_unsteered():
     assert (two["share_collapsed"], over_all["share_collapsed"], plain["share_collapsed"]) == (0.75, 0.375, 0)
     same = tables.assembled(STEERING, found).filter(target="calm").drop("target")
     assert same.equals(frame.drop("target"))  # of one emotion, all emotions are that one
+
+
+def without_a_score(row):
+    return row | {"target_score": None, "target_rank": None}
+
+
+def test_texts_beside_an_unsteered_one_without_a_score_are_counted_aloud():
+    """A model may end at once where it is not steered: its text has no tokens, and nothing can be held against it."""
+    rows = planted([[0.0, 1.0, 2.0]] * 4)
+    empty = {"text": "", "tokens": [], "n_tokens": 0, "finish": "eos", "surprisal": None}
+    rows = [without_a_score(r | empty) if r["prompt"] in ("p0", "p1") and r["strength"] == 0 else r for r in rows]
+    found = of_all(rows)
+    assert (found["share_toward"], found["share_away"], found["share_broken"]) == (0.5, 0, 0)
+    assert found["reason"].startswith("4 of 8 texts count neither as toward nor as away: they or the unsteered text have no")
+
+
+def test_where_no_text_has_a_score_nothing_is_said_of_the_way():
+    """No layer at the position of our rule: texts of the published rule are written, and scored on nothing."""
+    found = of_all([without_a_score(r) for r in planted([[0.0, 1.0, 2.0]] * 4)])
+    assert (found["share_toward"], found["share_away"], found["share_collapsed"], found["regime"]) == (
+        None,
+        None,
+        0,
+        "surgical",
+    )
+    assert found["reason"].startswith("8 of 8 texts count neither as toward nor as away")
