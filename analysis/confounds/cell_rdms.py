@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -117,14 +117,24 @@ class Measuring:
         if lacking := self._lacking(set(labels), cell):
             words = f"{cell.source} written at {cell.written} has no text of {', '.join(lacking[:3])} that counts"
             return Measured(None, None, layer, n, words)
-        design = Design.of(labels, topics, asked_of_every_label=cell.source != STORIES)
-        return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, self.params)
+        return halves_of(
+            gram.gram(here["activation"].values), design_of(labels, topics, cell), layer, cell.baseline, self.params
+        )
 
     def _lacking(self, labels: set[str], cell: Cell) -> list[str]:
         """The emotions of the stories that have no text: a precision that cannot hold a model may write none."""
         stories = self.datasets(STORIES, None, "alone", cell.precision)
         known = set() if stories is None else {str(e) for e in stories["emotion"].values}
         return sorted(known - labels - {str(self.params.vectors.neutral_label)})
+
+
+def design_of(labels: list[str], topics: list[str], cell: Cell) -> Design:
+    """How a cell's texts are labelled, and by what they are resampled: of what was written always by prompts. One prompt is one
+    unit, whatever its samples: halves of these would agree in what the prompt says."""
+    made = Design.of(labels, topics, asked_of_every_label=cell.source != STORIES)
+    if cell.source == STORIES or made.crossed:
+        return made
+    return replace(made, units=topics[:1], unit=np.zeros(len(topics), dtype=np.int64), crossed=True)
 
 
 def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: CellSections) -> Measured:
@@ -141,8 +151,9 @@ def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: Cell
         if not np.isfinite(whole).all():
             return Measured(None, None, layer, n, "a label's vector is zero")
         if len(design.units) < split_half.FEWEST_UNITS:
-            fewest = f"{len(design.units)} text{'s' * (len(design.units) != 1)} of a label or fewer"
-            return Measured(whole, None, layer, n, f"{fewest}: no halves, no reliability")
+            what = "topic or prompt" if design.crossed else "text of a label or fewer"
+            few = f"{len(design.units)} {what} ({split_half.FEWEST_UNITS} are needed)"
+            return Measured(whole, None, layer, n, f"{few}: no halves, no reliability")
         first = split_half.halvings(len(design.units), params.geometry.halvings, seed)
         halves = Halves.of(sums, design, first, transform=made)
         passed = gate.of_products(k, design, first, floor.shuffles(design, params.rsa.shuffles, seed, index), made)

@@ -10,10 +10,9 @@ import numpy as np
 import polars as pl
 import xarray as xr
 
-from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, halves_of
+from analysis.confounds.cell_rdms import MIDDLE, CellSections, Measured, Measuring, design_of, halves_of
 from analysis.confounds.factorial import Cell
 from analysis.rsa import gram, names, parallel, split_half
-from analysis.rsa.gram import Design
 from analysis.rsa.split_half import finite_or_none
 from pipeline.errors import run_stage
 from pipeline.params.corpus import Corpus, CorpusSections
@@ -113,8 +112,8 @@ def of_texts(measuring: Measuring, cell: Cell, layer: int, ids: set[str]) -> Mea
     labels, topics = ([str(x) for x in here[k].values] for k in ("emotion", "topic"))
     if lost := sorted({str(e) for e in read["emotion"].values} - set(labels)):
         return Measured(None, None, layer, len(labels), f"no text of {', '.join(lost[:3])} is left")
-    design = Design.of(labels, topics, asked_of_every_label=True)
-    return halves_of(gram.gram(here["activation"].values), design, layer, cell.baseline, measuring.params)
+    k, design = gram.gram(here["activation"].values), design_of(labels, topics, cell)
+    return halves_of(k, design, layer, cell.baseline, measuring.params)
 
 
 @parallel.one_thread

@@ -96,7 +96,25 @@ def test_unrelated_rdms_come_above_what_chance_reaches_one_time_in_twenty(rng):
 def test_one_text_of_a_label_has_no_reliability_and_says_so(one):
     loose = cell_rdms.halves_of(np.eye(4), Design.of(EMOTIONS, ["person"] * 4), 1, "emotions", one.params)
     assert loose.halves is None
-    assert loose.whole is None or loose.reason == "1 text of a label or fewer: no halves, no reliability"
+    assert loose.whole is None or loose.reason == "1 text of a label or fewer (4 are needed): no halves, no reliability"
+
+
+def test_samples_of_one_prompt_are_no_units(one, rng):
+    """A geometry that only this prompt has: its samples agree in it, and another prompt would not."""
+    labels = EMOTIONS * 12
+    x = np.tile(rng.normal(size=(4, 8)), (12, 1)) + 0.1 * rng.normal(size=(48, 8))
+    cell = Cell("loose", "fp16", "prompted", "last", "middle", "emotions", "fp16")
+    design = cell_rdms.design_of(labels, ["person"] * 48, cell)
+    assert (design.units, design.counts.tolist()) == (["person"], [[12]] * 4)
+    found = cell_rdms.halves_of(gram.gram(x), design, 1, "emotions", one.params)
+    assert found.reason == "1 topic or prompt (4 are needed): no halves, no reliability"
+    assert found.reliable is None
+    means = np.stack([x[np.array(labels) == e].mean(0) for e in EMOTIONS])
+    assert spearmanr(cosine_rdm(means - means.mean(0)), found.whole).statistic == pytest.approx(1)
+    of_stories = cell_rdms.design_of(
+        labels, ["person"] * 48, Cell("stories", None, "alone", "last", "middle", "emotions", "fp16")
+    )
+    assert len(of_stories.units) == 12
 
 
 def test_what_was_not_read_is_null_with_its_reason(unread):
