@@ -67,7 +67,7 @@ class Measured:
     layer: int | None
     n_stimuli: int
     reason: str | None
-    units: str = ""
+    units: tuple[str, ...] = ()
     shuffled: float | None = None  # 97.5% quantile of the reliability under shuffled labels; null where that did not matter
 
     @property
@@ -160,4 +160,4 @@ def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: Cell
     except ValueError as error:
         return Measured(None, None, layer, n, str(error))
     shuffled = split_half.finite_or_none(passed.shuffled)
-    return Measured(whole, halves, layer, n, passed.reason, ", ".join(design.units), shuffled)
+    return Measured(whole, halves, layer, n, passed.reason, tuple(design.units), shuffled)

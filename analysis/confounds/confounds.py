@@ -4,13 +4,14 @@ factor's share of the distance, in parts that sum. Table `confounds`."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from analysis.confounds import factorial, shapley
-from analysis.confounds.cell_rdms import CellSections, Measuring, cell_of
-from analysis.confounds.factorial import Cell
+from analysis.confounds.cell_rdms import CellSections, Measured, Measuring, cell_of
+from analysis.confounds.factorial import STORIES, Cell
 from analysis.rsa import floor, pairwise, parallel, rdm, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.split_half import finite_or_none
@@ -84,6 +85,8 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
     known = [m.reliable for m in measured]
     if known[distinct.index(mixed[0])] is None or known[distinct.index(mixed[-1])] is None:
         return [common | {"factor": f, "reason": why} for f in names]
+    if in_part := shared_in_part(measuring, distinct, measured):
+        return [common | {"factor": f, "reason": in_part} for f in names]
     found = factorial.distances(known, [m.units for m in measured])
     distance, without = found.among([distinct.index(cell) for cell in mixed])
     made = shapley.attribute(distance, without, factors)
@@ -102,6 +105,24 @@ def share_rows(measuring: Measuring, mixed: Sequence[Cell], factors: tuple[str, 
         }
         for factor, (value, se), (low, high) in zip(names, values, ends, strict=True)
     ]
+
+
+def shared_in_part(measuring: Measuring, cells: Sequence[Cell], measured: Sequence[Measured]) -> str | None:
+    """Why reliable cells cannot be held against each other: their texts have some prompts in common and not all. A half of one
+    would hold prompts of the other's, and agree with it in these; halves can only be paired where all are the same."""
+    settings = measuring.params.write.settings
+    written = [
+        (settings[c.source].prompts, m.units)
+        for c, m in zip(cells, measured, strict=True)
+        if c.source != STORIES and m.reliable
+    ]
+    for (a, one), (b, other) in combinations(dict.fromkeys(written), 2):
+        if a == b and (both := set(one) & set(other)):
+            return (
+                f"{len(both)} prompts of the set {a} are asked for both texts, {len({*one, *other}) - len(both)} for one alone:"
+                " their halves are not independent"
+            )
+    return None
 
 
 def _in_short(reasons: list[str | None]) -> str | None:

@@ -7,7 +7,7 @@ different ones nothing is shared: any half of one goes with any half of the othe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import permutations
 
@@ -92,7 +92,7 @@ class Distances:
     of units (U, C, C). NaN where a cell is missing or unreliable."""
 
     whole: Floats
-    without: dict[str, Floats]
+    without: dict[Hashable, Floats]
 
     def among(self, cells: Sequence[int]) -> tuple[Floats, list[Floats]]:
         """Of some cells: (2^k, 2^k), and without each unit of the sources that they have."""
@@ -100,9 +100,9 @@ class Distances:
         return self.whole[at], [d[:, at[0], at[1]] for d in self.without.values()]
 
 
-def distances(halves: Sequence[Halves | None], units: Sequence[str]) -> Distances:
-    """`halves` of each cell, None where it was not measured; `units`, a name of its units of resampling. Cells of the same
-    units must have the same halvings."""
+def distances(halves: Sequence[Halves | None], units: Sequence[Hashable]) -> Distances:
+    """`halves` of each cell, None where it was not measured; `units`, what its units of resampling are known by. Cells of the
+    same units must have the same halvings."""
     n = len(halves)
     cross = np.full((n, n), np.nan)
     sizes = {u: h.first.shape[1] for h, u in zip(halves, units, strict=True) if h is not None}

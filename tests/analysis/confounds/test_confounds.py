@@ -1,5 +1,7 @@
 """Writings, confounds and shares on the finished small project, whose models know nothing: form, and numbers by numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -236,7 +238,7 @@ def test_texts_that_name_their_label_are_counted_and_left_out_in_a_second_row(on
     kept = opening.writing(WHO, "fp32", "reliable").filter(pl.col("same_as").is_null() & pl.col("left_out").is_null())
     ids = set(kept.filter(pl.col("topic") != "garage")["id"])
     cell = Cell("reliable", "fp32", "alone", "mean0", "middle", "emotions", "fp32")
-    assert writings.of_texts(one, cell, 2, ids).units.count(",") == 22
+    assert writings.of_texts(one, cell, 2, ids).units == tuple(sorted(set(kept["topic"]) - {"garage"}))
     nobody = writings.of_texts(one, cell, 2, set(kept.filter(pl.col("emotion") != "calm")["id"]))
     assert nobody.reason == "no text of calm is left"
 
@@ -262,3 +264,28 @@ def test_cells_share_their_units_where_these_have_the_same_names(one):
     prompted = Cell("matched", "fp32", "prompted", "mean0", "middle", "emotions", "fp32")
     matched, reliable, after = (one.measured(c).units for c in (*cells, prompted))
     assert matched == after != reliable
+
+
+def test_texts_that_share_some_of_their_prompts_are_not_held_against_each_other(one, rng):
+    """Unrelated geometries after the same prompts but one: what the prompts share would look like .36 of a common one."""
+    every = [f"p{n}" for n in range(6)]
+    of_prompts, found = rng.normal(size=(10, 6, 30)), []
+    for prompts in (every, every, every[1:]):
+        design = Design.of([f"e{e}" for e in range(10) for _ in prompts], prompts * 10)
+        means = 3 * rng.normal(size=(10, 1, 30)) + of_prompts[:, -len(prompts) :]
+        found.append(cell_rdms.halves_of(gram.gram(means.reshape(-1, 30)), design, 1, "emotions", one.params))
+    assert all(m.reliable for m in found)
+    matched, reliable = (Cell(s, "fp32", "alone", "mean0", "middle", "emotions", "fp32") for s in ("matched", "reliable"))
+    int8 = replace(matched, precision="int8")
+    assert confounds.shared_in_part(one, [matched, int8], found[:2]) is None
+    why = confounds.shared_in_part(one, [matched, int8], found[1:])
+    assert why == "5 prompts of the set story are asked for both texts, 1 for one alone: their halves are not independent"
+    assert confounds.shared_in_part(one, [matched, reliable], found[1:]) is None  # another set, whatever its ids
+    assert confounds.shared_in_part(one, [replace(matched, source="stories"), int8], found[1:]) is None
+    measured = {matched: found[1], int8: found[2]}
+    one.measured = measured.__getitem__
+    rows = confounds.share_rows(one, factorial.mixed(matched, int8, ["precision"]), ("precision",))
+    assert [(row["factor"], row["reason"], row.get("share")) for row in rows] == [
+        ("precision", why, None),
+        ("total", why, None),
+    ]
