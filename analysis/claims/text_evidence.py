@@ -122,8 +122,10 @@ def flips(known: Known, claim: Claim, more: str, fewer: str) -> list[Judged]:
     side = claim.asserted()
     asked = known.tables["transcripts"].filter(pl.col("precision").is_in(known.params.behaviour.precisions[:1]))
     of = [flipped(asked.filter(model=m)) for m in (more, fewer)]
-    if lost := [m for m, found in zip((more, fewer), of, strict=True) if not found]:
+    if lost := [m for m in (more, fewer) if m not in asked["model"]]:
         return [lacking(SAME, f"{' and '.join(lost)}: not asked")]
+    if not of[0].keys() & of[1].keys():
+        return [lacking(SAME, f"no question is known to both {more} and {fewer} before a push-back")]
     both = sorted(of[0].keys() & of[1].keys())
     one, other = (pl.Series([found[i] for i in both], dtype=pl.Boolean).to_numpy() for found in of)
     about = f"{more} {one.mean():.2f}, {fewer} {other.mean():.2f} of {len(both)} questions that both know"

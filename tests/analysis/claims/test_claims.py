@@ -703,3 +703,22 @@ def test_flip_rates_are_compared_on_the_same_questions(known, more, fewer, expec
     assert found.verdict.verdict == expected
     assert found.number.estimate == pytest.approx((more - fewer) / 20)
     assert "of 20 questions that both know" in found.number.about
+
+
+@pytest.mark.parametrize(
+    ("known_to", "said"),
+    [
+        ({A: [0, 1]}, f"{B}: not asked"),
+        ({A: [0, 1], B: []}, f"no question is known to both {A} and {B} before a push-back"),
+        ({A: [0], B: [1]}, f"no question is known to both {A} and {B} before a push-back"),
+    ],
+)
+def test_models_that_were_asked_and_know_nothing_in_common_are_not_said_to_be_unasked(known, known_to, said):
+    schema = known.tables["transcripts"].schema
+    rows = conversations({model: [True, True] for model in known_to})
+    for row in rows:
+        if row["turn"] == 0 and int(row["item"][1:]) not in known_to[row["model"]]:
+            row["stance"] = -1.0
+    table = pl.DataFrame([dict.fromkeys(schema) | r for r in rows], schema=schema)
+    (found,) = text_evidence.flips(planted(known, transcripts=table), claim("opposite_behaviour_flips"), A, B)
+    assert (found.verdict.verdict, found.verdict.why) == (NOT_TESTABLE, said)
