@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any
@@ -35,6 +35,20 @@ def keeps_every_turn(turns: Sequence[str], tokenizer: Any) -> None:
     for n, turn in enumerate(turns):
         if rendered([*turns[:n], f"{turn} Indeed.", *turns[n + 1 :]], tokenizer) == whole:
             raise InputError(f"this model's chat template leaves out turn {n + 1} of a conversation{OTHERWISE}")
+
+
+def runs_on(turn: str, tokenizer: Any, ends: Collection[int]) -> str | None:
+    """The control token with which a template ends the model's turn, where it is none of `ends`: a reply then goes on with it,
+    and with turns of its own. None where it ends a text, and where no such token can be told."""
+    try:
+        begin, whole = rendered([turn], tokenizer), rendered([turn, "Yes.", turn], tokenizer)
+    except InputError:  # a model that writes need not know conversations
+        return None
+    control = {i for i, token in tokenizer.added_tokens_decoder.items() if token.special}
+    first = next((i for i in whole[len(begin) :] if i in control), None)
+    if first is None or first in ends or whole[: len(begin)] != begin:
+        return None
+    return str(tokenizer.convert_ids_to_tokens(first))
 
 
 def tells_no_time(turns: Sequence[str], tokenizer: Any) -> None:

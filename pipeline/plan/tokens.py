@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import polars as pl
-from transformers import AutoConfig, AutoTokenizer
+from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
 from pipeline.behaviour import questionnaire
 from pipeline.errors import InputError, one_line
@@ -47,6 +47,13 @@ class Files:
     @cached_property
     def config(self) -> Any:
         return AutoConfig.from_pretrained(self.folder, local_files_only=True)  # which `trial` could read
+
+    @property
+    def generation_config(self) -> Any:
+        """What else says which tokens end a text: without a file of its own, the config does."""
+        if not (self.folder / "generation_config.json").is_file():
+            return self.config
+        return GenerationConfig.from_pretrained(self.folder, local_files_only=True)
 
 
 @dataclass(frozen=True)
@@ -129,6 +136,7 @@ def _check(of: Asked, params: Params, texts: Mapping[str, pl.DataFrame]) -> None
             if key == BEHAVIOUR:  # the advice is on a setting of `write`
                 why = f"{why.removesuffix(templates.OTHERWISE)}; take it out of the list"
             raise InputError(f"{PARAMS}: {key}: {of.name}: {why}") from None
+    _say_what_runs_on(of, [asked.text for asked in told if asked.template])
 
 
 def _steered_texts_can_begin(of: Asked, params: Params) -> None:
@@ -191,6 +199,16 @@ def _prompts_can_be_told(of: Asked, told: Sequence[Prompt]) -> None:
             raise InputError(f"the prompt '{asked.name}': {why}")
     if by_ids:
         templates.tells_no_time([told[0].text], of.tokenizer)
+
+
+def _say_what_runs_on(of: Asked, turns: Sequence[str]) -> None:
+    """Print what a reply ends with, by the template, where the model does not stop there."""
+    ends = generation.end_tokens(of.tokenizer, of.files.generation_config)
+    if turns and (token := templates.runs_on(turns[0], of.tokenizer, ends)):
+        print(
+            f"{of.name}: its chat template ends a turn with {token}, which is no end token of its tokenizer or its"
+            " generation_config.json: its texts go on into further turns"
+        )
 
 
 def _conversations_can_be_held(of: Asked, params: Params) -> None:

@@ -104,3 +104,39 @@ def test_of_one_that_is_asked_the_models_own_turns_are_tried_and_the_list_is_nam
     monkeypatch.setattr(plan, "changed_stages", lambda: [f"read@{MODEL}-fp32"])
     with pytest.raises(InputError, match=rf"^params.yaml: behaviour.models: {MODEL}: .* fails .*; take it out of the list$"):
         plan.main([])
+
+
+TURNS = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}<|done|>{% endfor %}"
+
+
+def ends_turns(end=None):
+    """A template whose turns end with a token of their own, and a generation config that names `end`."""
+
+    def made(own):
+        tokenizer = tokens.Files(own).tokenizer
+        tokenizer.add_special_tokens({"additional_special_tokens": ["<|done|>"]})
+        tokenizer.chat_template = TURNS
+        tokenizer.save_pretrained(own)
+        known = json.loads((own / "config.json").read_text())
+        (own / "config.json").write_text(json.dumps(known | {"vocab_size": len(tokenizer)}))
+        ends = [2] if end is None else [2, tokenizer.convert_tokens_to_ids(end)]
+        (own / "generation_config.json").write_text(json.dumps({"eos_token_id": ends}))
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (ends_turns(), True),
+        (ends_turns("<|done|>"), False),
+        (template(SAYS), False),
+        (template("{{ messages[0].content }}"), False),
+    ],
+)
+def test_a_turn_that_the_model_would_not_stop_at_is_said(model_folders, tmp_path, capsys, change, said):
+    own = Path(shutil.copytree(model_folders["llama-3.2"], tmp_path / "own"))
+    change(own)
+    entry = ModelEntry(family="f", lineage="l", tuning="instruct", bos=True, parameters=1e5, folder={"path": own})
+    tokens._say_what_runs_on(tokens.Asked("m", entry, tokens.Files(own)), ["Which?"])
+    assert capsys.readouterr().out.startswith("m: its chat template ends a turn with <|done|>, which is no end token") == said
