@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 from pipeline.params.steering import Thresholds
@@ -38,14 +39,18 @@ def label(n_repetitive: int, n_short: int, n: int, limits: Thresholds) -> str:
 
 def to_another(n_repetitive: int, n_short: int, n: int, limits: Thresholds) -> int | None:
     """The fewest of the texts that, counted otherwise, give another label; None where no count does."""
-    here, counts = label(n_repetitive, n_short, n, limits), (n_repetitive, n_short, n - n_repetitive - n_short)
-    moves = [
-        sum(abs(a - b) for a, b in zip(counts, (r, s, n - r - s), strict=True)) // 2
-        for r in range(n + 1)
-        for s in range(n + 1 - r)
-        if label(r, s, n, limits) != here
-    ]
-    return min(moves, default=None)
+    moves = [_across(n_repetitive, n, limits.repetitive)]
+    if label(n_repetitive, n_short, n, limits) != REPETITIVE:  # which is asked first
+        moves.append(_across(n_short, n, limits.explosive))
+    return min((m for m in moves if m is not None), default=None)
+
+
+def _across(count: int, n: int, limit: float) -> int | None:
+    """The fewest of `n` texts by which a count must change so that its share exceeds the limit, or no longer does."""
+    fewest = floor(n * Fraction(str(limit))) + 1  # that exceed it
+    if count >= fewest:
+        return count - fewest + 1
+    return fewest - count if fewest <= n else None
 
 
 def effect(
