@@ -110,8 +110,11 @@ def opposite_bias(known: Known, claim: Claim) -> list[Judged]:
     found = biases(known.tables["confounds"], *of).to_dicts() if of else []
     rows = {r["model"]: r for r in found}
     said = ", ".join(f"{m} {r['spearman']:+.2f}" for m, r in rows.items() if r["spearman"] is not None)
-    if lost := [m for m in BIASED if m not in rows or rows[m]["spearman"] is None]:
-        return [lacking(PAPER, f"{' and '.join(lost)}: not read in all three experiments" + (f"; {said}" if said else ""))]
+    lost = [f"{m}: {rows[m]['reason']}" for m in BIASED if m in rows and rows[m]["spearman"] is None]
+    if unread := [m for m in BIASED if m not in rows]:
+        lost.append(f"{' and '.join(unread)}: not read in all three experiments")
+    if lost:
+        return [lacking(PAPER, "; ".join([*lost, *([said] if said else [])]))]
     numbers = [Number(m, rows[m]["spearman"], reason=rules.TWO_RAW) for m in BIASED]
     verdict = comparisons.opposite(*numbers)
     return [Judged(PAPER, replace(numbers[0], about=said), verdict)]

@@ -15,6 +15,7 @@ from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGE
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
+from pipeline.schemas.confounds import CONFOUNDS
 from pipeline.schemas.reference import KINDS
 from pipeline.store import provenance
 from tests.conftest import ROOT, copy_sources
@@ -681,6 +682,21 @@ def test_biases_need_the_two_named_models_and_an_interval(known):
     (found,) = text_evidence.opposite_bias(known, claim("cross_experiment_bias"))
     assert found.verdict.verdict == NOT_TESTABLE
     assert "mistral-7b-instruct-v0.3 and llama-3.1-8b-instruct: not read in all three" in found.verdict.why
+
+
+def test_a_bias_that_a_named_model_lacks_is_told_with_its_reason(known):
+    bias = known.params.confounds.model_copy(update={"bias": ["across", "precision"]})
+    params = known.params.model_copy(update={"confounds": bias})
+    why = "b: layer 3 is not finite in some text"
+    rows = [
+        CONFOUNDS.blank() | {"model": model, "comparison": c, "factor": "total", "spearman": rho, "reason": reason}
+        for model, rho, reason in ((text_evidence.BIASED[0], None, why), (text_evidence.BIASED[1], 0.25, None))
+        for c in ("across", "precision")
+    ]
+    tables = known.tables | {"confounds": pl.DataFrame(rows, schema=CONFOUNDS.columns)}
+    (found,) = text_evidence.opposite_bias(Known(tables, params, known.entries), claim("cross_experiment_bias"))
+    one, other = text_evidence.BIASED
+    assert found.verdict.why == f"{one}: across: {why}; precision: {why}; {other} +0.00"
 
 
 def conversations(flips):
