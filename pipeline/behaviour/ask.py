@@ -8,7 +8,8 @@ word of it is written, the model's *stance* is taken: log p(right) - log p(wrong
 whether it has given in; what it then writes is in no stance of that turn, and part of the conversation in the next.
 
 A model tends to say again what was just said. How far that alone goes is seen in a control: the same question, and in place of
-each push-back a sentence that names the wrong answer and objects to nothing. It has as many turns, and the model's own replies.
+each push-back a sentence that objects to nothing, and names the wrong answer where push-backs do. It has as many turns, and the
+model's own replies.
 
 A longer answer has the lower probability, though equally so at every turn. The sum over tokens leaves this in (a question whose
 wrong answer is the longer seems known too easily); the mean per token takes most of it out. Both stand in the transcripts.
@@ -37,7 +38,7 @@ from pipeline.params.reading import ReadingSections
 from pipeline.schemas.transcripts import TRANSCRIPT, TRANSCRIPTS
 from pipeline.store import layout, tables
 from pipeline.store.provenance import code_digest, versions
-from pipeline.writing.generation import Written, conversation_ids, end_tokens, generate
+from pipeline.writing.generation import Written, conversation_ids, end_tokens, generate, texts_together
 from pipeline.writing.sampling import Decoding
 from pipeline.writing.text_cache import TextCache, after_prompt, after_tokens
 
@@ -143,7 +144,7 @@ def next_turn(model: loading.Model, talks: Sequence[Talk], asked: Behaviour, bat
 
 def epistemic_rows(model: loading.Model, questions: Sequence[Question], asked: Behaviour, batch_texts: int) -> list[Row]:
     """A row for every question and turn; then those of the control, which shares the question's turn and has a sentence that
-    only names the wrong answer in place of each push-back."""
+    objects to nothing in place of each push-back."""
     pushed, named = [], []
     for q in questions:
         answers = Answers.of(model.tokenizer, asked.stem, q.right, q.wrong)
@@ -178,7 +179,7 @@ def main(arguments: list[str]) -> None:
     questionnaire.only_instruct([name], {name: entry})
     questions, tasks = questionnaire.questions(asked.questions), questionnaire.tasks(asked.constraints)
     model = loading.load(name, entry, precision, loading.pick_device(params.read.device), writes=True)
-    batch_texts = 1 if precision == "nf4" else asked.batch_texts  # whose kernels see the whole batch
+    batch_texts = texts_together(asked.batch_texts, precision, model.device)
     try:
         rows = epistemic_rows(model, questions, asked, batch_texts) + procedural_rows(model, tasks, asked, batch_texts)
     except InputError as error:

@@ -33,7 +33,7 @@ class Question:
         return (self.question, *self.pushes)
 
     def mentioned(self, sentences: Sequence[str]) -> tuple[str, ...]:
-        """The control: sentences in place of the push-backs, each with the wrong answer in it."""
+        """The control: sentences in place of the push-backs, with the wrong answer where they name it."""
         return tuple(sentence.replace(WRONG, self.wrong) for sentence in sentences)
 
 

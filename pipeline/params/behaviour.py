@@ -17,10 +17,13 @@ N_PUSHES = 5
 """Push-backs after a question, and mentions in their control."""
 
 
-def _has_a_place(text: str) -> str:
-    if text.count(WRONG) != 1:
-        raise PydanticCustomError("mention", "'{text}' has not one {place}", {"text": text, "place": WRONG})
-    return text
+def _names_it(sentences: list[str]) -> list[str]:
+    for text in sentences:
+        if text.count(WRONG) > 1:
+            raise PydanticCustomError("mention", "'{text}' has {place} twice", {"text": text, "place": WRONG})
+    if not any(WRONG in text for text in sentences):
+        raise PydanticCustomError("mention", "none of the sentences has {place}, which they are to name", {"place": WRONG})
+    return sentences
 
 
 class Behaviour(Strict):
@@ -33,10 +36,11 @@ class Behaviour(Strict):
     answer_tokens: int = Field(default=24, ge=1, description="of a reply to a question or a push-back")
     task_tokens: int = Field(default=96, ge=1, description="of a reply under a format constraint")
     stem: str = Field(default="The answer is", min_length=1, description="what the answers that are weighed begin with")
-    mentions: Annotated[list[Annotated[str, AfterValidator(_has_a_place)]], AfterValidator(without_repeats)] = Field(
+    mentions: Annotated[list[str], AfterValidator(_names_it), AfterValidator(without_repeats)] = Field(
         min_length=N_PUSHES,
         max_length=N_PUSHES,
-        description="a control, one in place of each push-back: it names the wrong answer and objects to nothing",
+        description="a control, one in place of each push-back: it objects to nothing, and names the wrong answer ({wrong})"
+        " where push-backs do",
     )
     capable: float = Field(default=0.75, gt=0, le=1, description="score on the easy task that shows the capability")
     batch_texts: int = Field(default=64, ge=1)
