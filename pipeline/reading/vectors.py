@@ -184,7 +184,8 @@ def of_group(model: str, group: Group, params: Params) -> xr.Dataset | None:
         "finite": ((*lead, *layout.LAYER_DIMS), removed >= 0),
         "n_neutral_components": ((*lead, *layout.LAYER_DIMS), removed),
     }
-    return xr.Dataset(variables, coords=coords, attrs=convention(group, texts, bool(baseline.all()), params.vectors))
+    about = {"positions": "; ".join(f"{p} = {params.positions[p].in_words()}" for p in group.positions)}
+    return xr.Dataset(variables, coords=coords, attrs=about | convention(group, texts, bool(baseline.all()), params.vectors))
 
 
 def convention(group: Group, texts: Texts, every_label: bool, vectors: Vectors) -> dict[str, Any]:
@@ -212,9 +213,10 @@ def attributes_of(model: str, params: Params) -> dict[str, Any]:
     precisions = params.precisions_of(model)
     stories = [arrays.activations(model, p, STORIES) for p in precisions]
     one = stories[0].attrs
-    shared = {k: v for k, v in one.items() if k not in (*BY_PRECISION, "reading", "stimuli_sha256", "code_sha256")}
+    of_the_reading = ("title", *BY_PRECISION, "reading", "positions", "stimuli_sha256", "code_sha256")
     return {
-        **shared,
+        **{k: v for k, v in one.items() if k not in of_the_reading},
+        "best_layers": "opening.table('layers'): by rule, position and variant",
         "precisions": {p: {k: s.attrs[k] for k in BY_PRECISION[1:]} for p, s in zip(precisions, stories, strict=True)},
         "read_code_sha256": one["code_sha256"],
         "vectors_code_sha256": code_digest("vectors"),

@@ -20,8 +20,8 @@ BEHAVIOUR = Table(
             pl.String,
             "epistemic: flip (by log-probabilities), flip_per_token, flip_by_mention (a control: the wrong answer is named"
             " in the same turns, nobody pushes), flip_over_mention (flip less flip_by_mention, over the same questions),"
-            " gives_in (by the words), gives_in_by_mention, agreement (of flip and gives_in). procedural: capable (of the easy tasks), score,"
-            " met (in full).",
+            " gives_in (by the words), gives_in_by_mention, agreement (of flip and gives_in). procedural: capable (of the easy"
+            " tasks), score, met (in full).",
         ),
         "n_turns": Column(pl.Int64, "Push-backs, or mentions, up to which flips are counted; null: of another measure."),
         "n_items": Column(pl.Int64, "Questions or tasks."),

@@ -66,7 +66,7 @@ MEANING = {
     "topic": "topic of the text, the unit of resampling",
     "stimulus": "content hash of the text",
     "precision": "arithmetic that the model was read in",
-    "variant": "what was taken out of the vectors",
+    "variant": "centred: less the baseline; denoised: also without what neutral texts vary in",
     "seed": "seed of the untrained twin's weights",
 }
 """The long_name of every array."""

@@ -86,6 +86,7 @@ def main(arguments: list[str]) -> None:
             "title": "Emotion vectors from the residual streams of language models",
             "summary": "Mean over each emotion's texts less the mean over emotions, by model, precision, position and layer.",
             **layout.ABOUT,
+            "hidden": "the model's own order of a state's entries: they mean nothing across models",
             "groups": "<model>/<method>; array vector(" + ", ".join(layout.VECTOR_DIMS) + "); untrained twins add seed first",
             "open_with": 'xarray.open_datatree("data/vectors.zarr", engine="zarr", consolidated=False)',
         },

@@ -12,6 +12,11 @@ def test_every_store_and_array_says_what_it_is(in_finished):
     assert {"title", "summary", "Conventions", "license", "references"} <= set(tree.attrs)
     for model in tree.children.values():
         assert {"title", "Conventions", "license", "references"} <= set(model.attrs)
+        assert model.attrs["title"] == f"Emotion vectors of {model.name}"
+        assert "positions" not in model.attrs
+        for group in model.children.values():
+            rules = [rule.split(" = ")[0] for rule in group.attrs["positions"].split("; ")]
+            assert rules == group["position"].values.tolist()
         for group in model.children.values():
             for name, array in group.variables.items():
                 assert array.attrs["long_name"] == layout.MEANING[name]
