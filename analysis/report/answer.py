@@ -26,8 +26,8 @@ SEVERAL = {HOLDS: "hold", FAILS: "do not hold"}
 SAID = {HOLDS: "holds", FAILS: "does not hold", UNDECIDED: "is undecided"}
 ON = {PAPER: "under the published protocol", SAME: "on the same passages", OTHER: "on different passages"}
 HEADLINE = {
-    "pairs": "the claim that mature families share the geometry",
-    "any_pair": "the claim that any two models of different lineages share the geometry",
+    "pairs": "The claim that mature families share the geometry",
+    "any_pair": "The claim that any two models of different lineages share the geometry",
 }
 
 
@@ -87,7 +87,7 @@ def _holds(view: View) -> str:
     if pairs["rho_dis"].drop_nulls().is_empty():
         apart = f"{over_pairs(pairs, 'rho_cross')} on different ones, whose noise cannot be taken out"
     same = f"{over_pairs(pairs, 'rho_same')} on the same passages (published: {published(view)})"
-    return f"{who} correlate at {same}, and at {apart}; {_verdict_on_similarity(view)}."
+    return f"{who} correlate at {same}, and at {apart}. {_verdict_on_similarity(view)}."
 
 
 def _verdict_on_similarity(view: View) -> str:
@@ -101,9 +101,16 @@ def _verdict_on_similarity(view: View) -> str:
             at.setdefault(said(row["verdict"]), []).append(on(protocol) + raw)
         found = listed([f"{verdict} {listed(places)}" for verdict, places in at.items()])
         strictest = list(rows.values())[-1]
-        because = f" ({strictest['why'].replace('words:', '')})" if strictest["verdict"] != HOLDS and strictest["why"] else ""
+        because = f": {_because(strictest['why'])}" if strictest["verdict"] != HOLDS and strictest["why"] else ""
         return f"{subject} {found}{because}"
-    return "no verdict on the similarity was possible"
+    return "No verdict on the similarity was possible"
+
+
+def _because(why: str) -> str:
+    """What a verdict rests on; of several controls that may explain a similarity, their names and one verb."""
+    parts, may = why.replace("words:", "").split("; "), " may explain it"
+    names = [part.removesuffix(may) for part in parts]
+    return f"{listed(names)}{may}" if all(part.endswith(may) for part in parts) else "; ".join(parts)
 
 
 def _why(view: View) -> str:

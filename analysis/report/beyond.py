@@ -11,7 +11,7 @@ import polars as pl
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, RHO
 from analysis.report.figures import WIDE, matrix, points, tall, tips
-from analysis.report.numbers import NOT_ESTIMABLE, counted, number, over_pairs, spread
+from analysis.report.numbers import NOT_ESTIMABLE, number, over_pairs, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
@@ -129,7 +129,8 @@ def emotions(view: View) -> Section:
         ", ".join(f"{r['emotion']} {number(r['rho_cross'])}" for r in part.iter_rows(named=True))
         for part in (mean.head(3), mean.tail(3).reverse())
     )
-    words = [f"Most alike: {high}; least: {low} (median over {counted(rows['pair'].n_unique(), 'pair')})."]
+    n = rows["pair"].n_unique()
+    words = [f"Most alike: {high}; least: {low}{f' (median over {n} pairs)' if n > 1 else ''}."]
     pairs = rows["pair"].unique(maintain_order=True).to_list()
     y = alt.Y("emotion:N", sort=order, title=None, axis=alt.Axis(grid=False))
     if len(pairs) <= FEW:
@@ -198,7 +199,7 @@ def decoding(view: View) -> Section:
         for name, own in ((name, own.drop_nulls(["decoded", "decoded_new"])) for name, own in controls.items())
         if own.height
     ]:
-        words.append(f"In the place of the first model, {'; '.join(said)}.")
+        words.append(f"The same with something else in the place of the first model: {'; '.join(said)}.")
     if spread(known["unique"]) != NOT_ESTIMABLE:
         no_ends = "" if known["unique_low"].drop_nulls().len() else ", without an interval; the table has the reason"
         words.append(

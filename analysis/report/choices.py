@@ -97,7 +97,8 @@ def section(view: View) -> Section:
         words = [f"{NOT_ESTIMABLE.capitalize()}: {reasons[0]}."]
     caption = (
         "One choice changed, all else equal: the change of rho_dis with its 95% interval over topics. Grey band: the margin of"
-        " equivalence. A reader against itself has rho_dis 1 before the change."
+        " equivalence. A reader against itself would have rho_dis 1 without the change. The"
+        " layer stays as it is: at another position or scaling the best one may be another (section on what is left)."
     )
     where: dict[str, Any] = {"choice": [*ONE_SIDED], **view.readout}
     columns: tuple[str, ...] = (
@@ -153,7 +154,7 @@ def layers(view: View) -> Section:
         panels.append(Panel(who, chart.properties(height=320, **WIDE), 3))
     caption = (
         "Every layer of one reader against every layer of the other, on different topics. The best of them is chosen after the"
-        " fact, so that its height is no estimate."
+        " fact: do not quote it as an estimate."
     )
     columns: tuple[str, ...] = (*COLUMNS[:-1], "layer_a", "layer_b", "rho_same", "rho_cross")
     source = Source("choices", {"choice": LAYERS, **view.readout}, columns)

@@ -67,15 +67,17 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         why = (row["why"] or row["about"] or "").replace("words:", "")
         if row["if_true"] is not None:
             why += f". What a study of the paper's models with this reliability would find, simulated: {row['if_true']}"
+        if row["n"] > 1 and row["ci_low"] is not None:
+            found += f", for all {row['n']} at once"
         lines.append(Verdict(on(protocol), found, side(row), row["verdict"], mark, style, why))
     return Card(claim["claim"], claim["text"], claim["published"], claim["source"], lines)
 
 
 def side(row: dict[str, Any]) -> str:
-    """Where the number would have to lie: `true from 0.735`, `true up to 0.9`, `true at 1`."""
+    """Where the number would have to lie: `true from 0.735`, `true up to 0.9`, `true if 1`."""
     low, high = row["at_least"], row["at_most"]
     if low is not None and low == high:
-        return f"true at {low:g}"
+        return f"true if {low:g}"
     ends = ([] if low is None else [f"from {low:g}"]) + ([] if high is None else [f"up to {high + 0.0:g}"])
     return f"true {' '.join(ends)}" if ends else ""
 

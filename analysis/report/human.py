@@ -28,7 +28,7 @@ def section(view: View) -> Section:
         )
     untrained = rows.filter("untrained", setting_b=ALL)
     if untrained["rho_whole"].drop_nulls().len():
-        words.append(f"Untrained networks: {spread(untrained['rho_whole'])} over all layers.")
+        words.append(f"Untrained networks, whatever the layer: {spread(untrained['rho_whole'])}.")
     embeddings = view.of_one(PEOPLE).filter(pl.col("setting") == INPUT_EMBEDDINGS, setting_b=ALL)["rho_whole"]
     if embeddings.drop_nulls().len():
         words.append(f"A model's input embeddings: {spread(embeddings)}.")

@@ -35,7 +35,8 @@ def section(view: View) -> Section:
                 said.append(f"{pair} {max(known):.4f} ({len(known)} of {counted(own.height, 'depth')})")
         if said:
             words.append(
-                f"{model}, most that rho_same loses on identical tokens over the depths with states: {'; '.join(said)}."
+                f"{model}, the largest 1 - rho_same on identical tokens, over depths at which both formats are finite:"
+                f" {'; '.join(said)}."
             )
     caption = (
         "Left: what two formats of one model disagree about on identical tokens, layer by layer. Right: at how many layers"

@@ -67,7 +67,7 @@ def section(view: View) -> Section:
     caption = (
         "Every two readers, each at its best_layer_cv; columns are numbered as the rows; hover for the intervals. Same"
         " stories: as published. Different stories: one side reads half of the topics, the other side the other half; on the"
-        " diagonal stands each reader's reliability, above whose geometric mean nothing can be expected."
+        " diagonal stands each reader's reliability. Two readers should not agree more than the geometric mean of theirs."
     )
     panels = [
         Panel("Same stories (rho_same)", grid(view, "rho_same")),
@@ -117,7 +117,7 @@ def passages(view: View) -> Section:
         )
     caption = (
         "Both lines rest on half of the topics, so that their difference is what reading the same passages adds. Line: median"
-        " over pairs at matched depth; band: range over pairs. What untrained networks share, passages and tokenizer give."
+        " over pairs at matched depth; band: range over pairs. Untrained networks share only passages and tokenizer."
     )
     table = view.over_depth(*kinds) if kinds else view.choices.clear()
     panels = [Panel(OF_KIND[kind], _by_depth(table.filter(kind=kind) if kinds else table), 3) for kind in kinds]

@@ -135,7 +135,8 @@ def price(view: View) -> Section:
         view.steering.filter(pl.col("strength").is_null(), target="emotions").drop_nulls("share_broken").iter_rows(named=True)
     ):
         flips = (
-            f" {row['texts_to_another']} of {row['n_texts']} texts counted otherwise would change the published label."
+            f" The published label would be another if {row['texts_to_another']} of {row['n_texts']} texts were counted"
+            " otherwise."
             if row["texts_to_another"] is not None
             else ""
         )

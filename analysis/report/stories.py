@@ -122,7 +122,7 @@ def growth(view: View) -> Section:
         words.append(f"{model}: {sizes}.")
     caption = (
         "Reliability of the RDM from two disjoint sets of topics, by their number. Bands: 95% intervals over topics, or the"
-        " range over untrained draws. A curve that still rises says that more topics would measure the geometry better."
+        " range over untrained draws. Where a curve still rises, more topics would help."
     )
     x = alt.X("n_units:Q", title="topics on each side")
     panels = [

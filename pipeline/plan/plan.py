@@ -162,7 +162,7 @@ def pairs_in_words(params: Params, labels: list[str]) -> str:
     n, n_pairs, orders = len(emotions), comb(len(emotions), 2), factorial(len(emotions))
     said = f"{n} emotions count, {n_pairs} pairs of them"
     if n_pairs > 1:
-        said += f": rank correlations of unrelated geometries have a standard deviation of {1 / sqrt(n_pairs - 1):.2f}"
+        said += f": by chance a rank correlation of two geometries varies by {1 / sqrt(n_pairs - 1):.2f} (standard deviation)"
     if orders <= params.rsa.permutations:
         said += f", and no p from permuted labels is below 1/{orders}"
     return said
@@ -177,7 +177,7 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
     there = set(counted.select("emotion", "topic").iter_rows())
     lacking = [f"{e}/{t}" for e in emotions for t in topics if (e, t) not in there]
     if len(topics) > 1 and not lacking:
-        n, what = len(topics), f"{len(topics)} topics, each with every label, are what is halved and drawn again"
+        n, what = len(topics), f"Resampling is over {len(topics)} topics, of which each has every label"
     else:
         why = f"no story for {some(lacking)}" if lacking else "one topic" if topics != [""] else "no topics"
         what = f"Stories are not crossed with topics ({why}): halves are halves of each label's stories"

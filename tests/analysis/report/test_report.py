@@ -101,10 +101,16 @@ def test_more_pairs_are_told_with_the_lowest(view):
 def test_the_sentences_say_the_verdicts_of_the_table(view, verdict):
     table = opening.table("claims").with_columns(verdict=pl.lit(verdict), why=pl.lit("a reason"))
     told = answer.sentences(with_tables(view, claims=table))
-    assert f"; {answer.HEADLINE['pairs']} {answer.said(verdict)} " in told[0]
-    assert ("(a reason)" in told[0]) == (verdict != HOLDS)
+    assert f". {answer.HEADLINE['pairs']} {answer.said(verdict)} " in told[0]
+    assert (": a reason." in told[0]) == (verdict != HOLDS)
     assert ("words alone reach that range" in told[1]) == (verdict == FAILS)
     assert "not testable" not in " ".join(told)
+
+
+def test_controls_that_may_explain_a_similarity_are_named_with_one_verb(view):
+    why = "words:tfidf may explain it; words:char_ngrams may explain it"
+    table = opening.table("claims").with_columns(verdict=pl.lit(UNDECIDED), why=pl.lit(why))
+    assert ": tfidf and char_ngrams may explain it." in answer.sentences(with_tables(view, claims=table))[0]
 
 
 def test_what_is_undecided_says_what_it_would_be_if_it_were_true(view):
@@ -121,7 +127,7 @@ def test_a_claim_that_nobody_could_test_is_no_verdict(view):
     table = opening.table("claims").with_columns(verdict=pl.lit(NOT_TESTABLE), why=pl.lit("nobody was read"))
     other = with_tables(view, claims=table)
     told = answer.sentences(other)
-    assert told[0].endswith("; no verdict on the similarity was possible.")
+    assert told[0].endswith(". No verdict on the similarity was possible.")
     assert "not testable here (nobody was read)" in told[2]
     assert all(not group.cards and group.untested for group in claims.groups(other))
     assert all(found.endswith(NOT_TESTABLE) for found in answer.counts(other).values())
@@ -168,7 +174,8 @@ def test_every_judged_claim_is_a_card_and_every_other_a_line(view):
         assert line.verdict == row["verdict"]
         counts = row["at_least"] is not None and row["at_least"] == row["at_most"]  # or a yes or no
         found = f"{row['estimate']:g}" if counts else interval(row["estimate"], row["ci_low"], row["ci_high"])
-        assert line.found == found
+        together = not counts and row["n"] > 1 and row["ci_low"] is not None
+        assert line.found == found + (f", for all {row['n']} at once" if together else "")
         assert all(f"{row[end]:g}" in line.side for end in ("at_least", "at_most") if row[end])
     assert sum(len(g.untested) for g in groups) == table["claim"].n_unique() - len(cards)
     assert [g.title for g in groups] == list(answer.KINDS.values())

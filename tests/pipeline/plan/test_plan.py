@@ -252,12 +252,12 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
     params = Params.load()
     labels = [*project.emotions]
     assert plan.pairs_in_words(params, labels) == (
-        "4 emotions count, 6 pairs of them: rank correlations of unrelated geometries have a standard deviation of 0.45,"
+        "4 emotions count, 6 pairs of them: by chance a rank correlation of two geometries varies by 0.45 (standard deviation),"
         " and no p from permuted labels is below 1/24"
     )
     many = plan.pairs_in_words(params, [f"e{n}" for n in range(20)])
     assert many.startswith("20 emotions count, 190 pairs of them: ")
-    assert many.endswith("of 0.07")
+    assert many.endswith("by 0.07 (standard deviation)")
     three = params.vectors.model_copy(update={"emotions": ["calm", "happy", "sad"]})
     assert plan.pairs_in_words(params.model_copy(update={"vectors": three}), labels).startswith("3 emotions count, 3 pairs")
 
@@ -265,7 +265,7 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        (lambda s: s, "6 topics, each with every label, are what is halved and drawn again"),
+        (lambda s: s, "Resampling is over 6 topics, of which each has every label"),
         (lambda s: s.with_columns(topic=pl.lit("")), "Stories are not crossed with topics (no topics): halves are halves of"),
         (lambda s: s.filter(topic="supper"), "(one topic): halves are halves of each label's stories. There are 1, and 4 are"),
         (lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")), "(no story for sad/supper)"),
@@ -273,7 +273,10 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
             lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")),
             "5 folds: sad has 5 of them, others up to 6",
         ),
-        (lambda s: s.filter((pl.col("emotion") != "neutral") | (pl.col("topic") != "supper")), "6 topics, each with every"),
+        (
+            lambda s: s.filter((pl.col("emotion") != "neutral") | (pl.col("topic") != "supper")),
+            "Resampling is over 6 topics",
+        ),
         (lambda s: s.filter(pl.col("topic") < "b"), "one topic"),
     ],
 )
@@ -284,5 +287,5 @@ def test_what_is_halved_is_said_as_the_stages_find_it(project, change, said):
     assert said in words
     emotional = stories.filter(pl.col("emotion") != "neutral")
     design = Design.of(emotional["emotion"].to_list(), emotional["topic"].to_list())
-    assert design.crossed == ("each with every label" in words)
+    assert design.crossed == ("of which each has every label" in words)
     assert (len(design.units) < split_half.FEWEST_UNITS) == ("no reliability" in words)
