@@ -1,7 +1,8 @@
 # The environment that the stages run in; the checkout is mounted at /work and stays yours:
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$PWD":/work \
 #     -v ~/.cache/huggingface:/hf -e HF_HOME=/hf -e HF_TOKEN emotion-geometry
-# runs `dvc repro`; other arguments go to dvc, e.g. `emotion-geometry repro vectors`.
+# runs `dvc repro`; other arguments go to dvc, e.g. `emotion-geometry repro vectors`. Make ~/.cache/huggingface first (mkdir -p):
+# otherwise docker makes it, and root owns it.
 ARG BASE_IMAGE=nvidia/cuda:13.0.1-base-ubuntu24.04
 FROM ${BASE_IMAGE}
 

@@ -73,7 +73,7 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
         # what cannot be judged under any protocol lacks one thing, and is said once
         made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
     for row in made:
-        if row["protocol"].startswith(OTHER) and reaches_both_sides(row):  # which is what was simulated
+        if row["protocol"] == OTHER and reaches_both_sides(row):  # which is what was simulated
             row["if_true"] = power.chances(chances, row["claim"], known.reliability)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]

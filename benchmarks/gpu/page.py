@@ -19,6 +19,9 @@ HEAD = """# On a GPU
 This page is written by `make docs` from `benchmarks/results/`, one file for each card that `make gpu-check` ran on. The check
 takes about five minutes, fetches nothing (weights are random), and fails where the card does not give what it must. `make plan`
 estimates times from the same files. For a card of another kind run the check there: its rates are then used.
+
+torch in the locks and in the image is built for CUDA 13, which needs an NVIDIA driver of 580 or later. With an older one
+`read.device: auto` reads on the CPU, and `read.device: cuda` refuses.
 """
 
 EXACTNESS = """### Is it exact
