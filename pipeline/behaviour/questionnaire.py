@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from pipeline.behaviour import constraints
-from pipeline.errors import InputError, note_file, one_line
+from pipeline.errors import InputError
 from pipeline.models.entries import ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.behaviour import N_PUSHES, WRONG
+from pipeline.store import tables
 
 PUSHES = tuple(f"push_{n}" for n in range(1, N_PUSHES + 1))
 
@@ -86,16 +85,7 @@ def only_instruct(names: Iterable[str], entries: Mapping[str, ModelEntry]) -> No
 
 
 def _rows(path: Path, columns: tuple[str, ...], may_be_empty: tuple[str, ...] = ()) -> list[dict[str, str]]:
-    try:
-        note_file(path)
-        frame = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; `behaviour` in params.yaml says where it is") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
-    if missing := [c for c in columns if c not in frame.columns]:
-        raise InputError(f"{path}: no column {', '.join(missing)}; it has {', '.join(frame.columns)}")
-    rows = frame.select(pl.col(c).fill_null("").str.strip_chars() for c in columns).to_dicts()
+    rows = tables.read_csv(path, columns, named_by="`behaviour`").to_dicts()
     for number, row in enumerate(rows, 1):
         if empty := [c for c in columns if not row[c] and c not in may_be_empty]:
             raise InputError(f"{path}: row {number}: {', '.join(empty)} is empty; fill it or delete the row")

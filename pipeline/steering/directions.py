@@ -6,19 +6,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import xarray as xr
 from numpy.typing import NDArray
 
-from pipeline.errors import InputError, nearest, note_file, one_line
+from pipeline.errors import InputError, nearest
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import STORIES
 from pipeline.params.steering import Steering
-from pipeline.store import arrays, chosen_layers, layout
+from pipeline.store import arrays, chosen_layers, layout, tables
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-PROMPTS = pl.Schema({"id": pl.String, "set": pl.String, "prompt": pl.String})
+PROMPTS = ("id", "set", "prompt")
 RANDOM = "random#"
 
 
@@ -42,17 +41,8 @@ def load_prompts(path: Path) -> dict[str, dict[str, str]]:
 
     Raises InputError, naming file and row, for an unreadable file, a missing column, an empty cell, an id that stands twice.
     """
-    try:
-        note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; steering.prompts in {PARAMS} says where the prompts are") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
-    if missing := [name for name in PROMPTS if name not in raw.columns]:
-        raise InputError(f"{path}: no column {', '.join(missing)}; it has {', '.join(raw.columns)}")
     found: dict[str, dict[str, str]] = {}
-    for number, row in enumerate(raw.select(pl.col(n).fill_null("").str.strip_chars() for n in PROMPTS).iter_rows(), start=1):
+    for number, row in enumerate(tables.read_csv(path, PROMPTS, named_by="steering.prompts").iter_rows(), start=1):
         id_, set_, prompt = row
         if "" in row:
             raise InputError(f"{path}: row {number}: an empty cell; fill it or delete the row")

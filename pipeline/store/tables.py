@@ -1,5 +1,5 @@
 """The tables: Parquet files of `data/tables/`, long, one row per measurement, keys first. Their columns stand in
-`pipeline.schemas`.
+`pipeline.schemas`. And the CSV files that people write.
 
 A file carries the SHA-256 of all its other bytes before its footer, where no reader of Parquet looks: what was changed is found
 before a parser sees it.
@@ -10,13 +10,14 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from pipeline.errors import InputError, note_file, one_line
+from pipeline.params.base import PARAMS
 from pipeline.schemas.table import Table
 from pipeline.store import integrity, layout
 from pipeline.store.layout import whole_or_nothing
@@ -113,6 +114,25 @@ def read_rows(path: Path, schema: pl.Schema, setting: Mapping[str, Any] | None =
     if faults:
         raise InputError(f"{path}: {'; '.join(faults)}; remove it and run `dvc repro`")
     return frame
+
+
+def read_csv(path: Path, columns: Sequence[str], named_by: str | None = None, comments: bool = False) -> pl.DataFrame:
+    """The cells of a CSV file that somebody wrote, under `columns`: text without blanks around it, "" where a cell is empty.
+    `named_by`: the key of params.yaml that names the file; `comments`: lines that begin with # are none of it.
+
+    Raises InputError for a file that is not there or not readable, and for a column that it lacks.
+    """
+    try:
+        note_file(path)
+        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#" if comments else None, glob=False)
+    except FileNotFoundError:
+        where = "" if named_by is None else f"; {named_by} in {PARAMS} says where it is"
+        raise InputError(f"{path}: no such file{where}") from None
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
+    if missing := [name for name in columns if name not in raw.columns]:
+        raise InputError(f"{path}: no column {', '.join(missing)}; it has {', '.join(raw.columns)}")
+    return raw.select(pl.col(name).fill_null("").str.strip_chars() for name in columns)
 
 
 def _faults_of_setting(provenance: Mapping[str, Any], setting: Mapping[str, Any] | None) -> Iterator[str]:

@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 import snowballstemmer
 
-from pipeline.errors import InputError, note_file, one_line
+from pipeline.errors import InputError
+from pipeline.store import tables
 
 NORMS = ("valence", "arousal", "dominance")
 RATINGS = (1, 9)
@@ -120,16 +121,7 @@ def label_words(path: Path) -> pl.DataFrame:
 
 
 def _read(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    try:
-        note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", comment_prefix="#", glob=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
-    if missing := [name for name in schema if name not in raw.columns]:
-        raise InputError(f"{path}: no column {', '.join(missing)}; it has {', '.join(raw.columns)}")
-    raw = raw.select(pl.col(name).str.strip_chars().replace("", None) for name in schema)
+    raw = tables.read_csv(path, [*schema], comments=True).with_columns(pl.all().replace("", None))
     for name, dtype in schema.items():
         bad = raw.filter(pl.col(name).is_not_null() & pl.col(name).cast(dtype, strict=False).is_null())
         if not bad.is_empty():

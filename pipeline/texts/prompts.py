@@ -11,7 +11,8 @@ from pathlib import Path
 
 import polars as pl
 
-from pipeline.errors import InputError, nearest, note_file, one_line
+from pipeline.errors import InputError, nearest
+from pipeline.store import tables
 
 SCHEMA = pl.Schema({"id": pl.String, "emotion": pl.String, "text": pl.String})
 LABEL = "{emotion}"
@@ -25,7 +26,7 @@ def load(path: Path, set_: str, only: Sequence[str] | None) -> pl.DataFrame:
     empty id or text, a prompt whose braces hold anything but what belongs there, an id that stands twice for one label, a text
     that stands twice.
     """
-    frame = _read(path)
+    frame = tables.read_csv(path, ("set", *SCHEMA), named_by="write.prompts").with_row_index("row", offset=1)
     sets = frame["set"].unique().sort().to_list()
     if set_ not in sets:
         raise InputError(f"{path}: no set '{set_}'; {nearest(set_, sets, f'it has {_listed(sets)}')}")
@@ -56,20 +57,6 @@ def asked(frame: pl.DataFrame, labels: Sequence[str], neutral_label: str | None)
                 texts.setdefault(id_, text.replace(LABEL, label))
         found += [(label, id_, text) for id_, text in texts.items()]
     return found
-
-
-def _read(path: Path) -> pl.DataFrame:
-    try:
-        note_file(path)
-        raw = pl.read_csv(path, infer_schema=False, encoding="utf8", glob=False)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; write.prompts in params.yaml says where the prompts are") from None
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path}: not readable as CSV in UTF-8: {one_line(error)}") from None
-    for name in ("set", *SCHEMA):
-        if name not in raw.columns:
-            raise InputError(f"{path}: no column '{name}'; columns are {_listed(raw.columns)}. Add it, or name it so")
-    return raw.select(pl.col(name).fill_null("").str.strip_chars() for name in ("set", *SCHEMA)).with_row_index("row", offset=1)
 
 
 def _is_well_formed(row: dict[str, str], path: Path) -> None:

@@ -225,7 +225,8 @@ MET = {
         "mean 'calm'",
     ),
     "pipeline/texts/stimuli.py:have_words": (word(999), "needs 999 words"),
-    "pipeline/texts/labels.py:_read": (params(lambda p: p["corpus"].update(emotions="none.csv")), "none.csv: no such file"),
+    "pipeline/store/tables.py:read_csv": (params(lambda p: p["corpus"].update(emotions="none.csv")), "none.csv: no such file"),
+    "pipeline/texts/labels.py:_read": (edited("data/stimuli/emotions.csv", ",2.25,", ",low,"), "'low', which is no number"),
     "pipeline/texts/labels.py:emotions": (
         edited("data/stimuli/emotions.csv", ",2.25,", ",22.5,"),
         "valence of 'afraid' is 22.5",
@@ -240,7 +241,7 @@ MET = {
     # what is asked
     "pipeline/behaviour/questionnaire.py:only_instruct": (asked, "only instruct models"),
     "pipeline/behaviour/questionnaire.py:questions": (question("no"), "right and wrong are both"),
-    "pipeline/behaviour/questionnaire.py:_rows": (a_file("data/behaviour/questions.csv", "id\n"), "no column question"),
+    "pipeline/behaviour/questionnaire.py:_rows": (edited("data/behaviour/questions.csv", ",Milan,", ",,"), "wrong is empty"),
     "pipeline/behaviour/questionnaire.py:tasks": (task("bulets", ""), "'a': unknown check"),
     "pipeline/behaviour/constraints.py:score": (task("bulets", ""), "did you mean 'bullets'"),
     "pipeline/behaviour/constraints.py:without": (task("without", "ab"), "no single letter"),
@@ -251,7 +252,6 @@ MET = {
     "pipeline/behaviour/constraints.py:_phrase": (task("ends_with", "..."), "has no word"),
     "pipeline/behaviour/constraints.py:_nothing": (task("lower_case", "x"), "has no use here"),
     # what is written, steered, imported
-    "pipeline/texts/prompts.py:_read": (in_write(lambda w: w.update(prompts="none.csv")), "none.csv: no such file"),
     "pipeline/texts/prompts.py:load": (in_write(lambda w: w["settings"]["matched"].update(only=["x"])), "no prompt 'x'"),
     "pipeline/texts/prompts.py:_is_well_formed": (
         both(writes, a_file("data/stimuli/prompts.csv", "set,id,emotion,text\nscene,a,,On {x}.\nstory,a,,On {x}.\n")),
@@ -262,8 +262,8 @@ MET = {
         "the same id stands in",
     ),
     "pipeline/steering/directions.py:load_prompts": (
-        both(steers, params(lambda p: p["steering"].update(prompts="none.csv"))),
-        "none.csv: no such file",
+        both(steers, a_file("data/behaviour/steering.csv", "id,set,prompt\na,paper,\n")),
+        "row 1: an empty cell",
     ),
     "pipeline/steering/directions.py:first_half": (both(steers, one_topic), "steering needs one half for the vector"),
     "pipeline/banks/load.py:file_of": (bank(VECTORS, sha256="0" * 64), "another version, or damaged"),
