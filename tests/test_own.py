@@ -194,7 +194,7 @@ def test_without_topics_the_plan_and_the_page_say_what_is_halved(made):
     )
     assert "4 folds of each label's stories" in html.unescape(made("no topics").page())
     assert "where this page says topics, read stories of each label" in made("no topics").page()
-    assert made("cells").said == "4 topics, each with every label, are what is halved and drawn again"
+    assert made("cells").said == "Resampling is over 4 topics, of which each has every label"
     assert "Intervals are 95%, over topics." in made("cells").page()
 
 
