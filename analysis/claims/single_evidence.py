@@ -65,21 +65,20 @@ def beside_others(known: Known, column: str, own: tuple[str, ...], others: tuple
     there = {m: r for m, r in read.items() if r is not None and r[column] is not None}
     if not there:
         return Number("", None, reason="no model of another family was read")
-    highest = max(there, key=lambda m: there[m][column])
-    words = f"{row[column]:.3f}, {highest} {there[highest][column]:.3f}"
-    without = {m: r[f"{column}_jackknife"] for m, r in there.items()}
-    if row[f"{column}_jackknife"] is None or None in without.values():
-        return Number(words, row[column] - there[highest][column], reason=f"{words}: no interval")
-    values = {m: (r[column], np.array(without[m])) for m, r in there.items()}
+    said = {m: f"{row[column]:.3f}, {m} {r[column]:.3f}" for m, r in there.items()}
+    if row[f"{column}_jackknife"] is None or any(r[f"{column}_jackknife"] is None for r in there.values()):
+        highest = max(there, key=lambda m: there[m][column])
+        return Number(said[highest], row[column] - there[highest][column], reason=f"{said[highest]}: no interval")
+    values = {said[m]: (r[column], np.array(r[f"{column}_jackknife"])) for m, r in there.items()}
     found = comparisons.beyond_all(row[column], np.array(row[f"{column}_jackknife"]), values)
-    return replace(found, about=words, n_unknown=len(names) - len(there))
+    return replace(found, n_unknown=len(names) - len(there))
 
 
 def outlier(known: Known, claim: Claim, column: str) -> list[Judged]:
     """A figure of Gemma-3 base at fp16, as published, less the highest of the models of other families."""
     number, row = beside_others(known, column, ("fp16",), ("fp16",)), base_row(known, ("fp16",))
     if row is not None:
-        number = replace(number, about=f"{in_name(row['model'], GEMMA[0])}, at fp16 {number.about}")
+        number = replace(number, about=f"{in_name(row['model'], GEMMA[0])}, at fp16 {number.about}".rstrip())
     return [Judged(PAPER, number, rules.judge(number, claim.asserted()))]
 
 
@@ -121,7 +120,7 @@ def overflown(known: Known, model: str, n_units: int) -> tuple[bool, str] | None
 
 def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     """In how many of the two published figures Gemma-3 base lies above all other families at a format that holds its states:
-    surely so, where the interval of the difference lies above 0."""
+    surely so, where the interval of the difference lies above 0 and no model lacks the figure."""
     claim.asserted()
     numbers = {name: beside_others(known, column, WIDE, ()) for name, column in FIGURES.items()}
     if lost := [n.reason for n in numbers.values() if n.estimate is None]:
@@ -130,7 +129,8 @@ def still_outlier(known: Known, claim: Claim) -> list[Judged]:
     row = base_row(known, WIDE) or {}
     said = "; ".join(f"{name} {n.about}" for name, n in numbers.items())
     said = f"{in_name(row['model'], GEMMA[0])}, {row['precision']}: {said}"
-    surely, maybe = ([name for name, own in ends.items() if own[end] > 0] for end in (0, 1))
+    surely = [name for name, (low, _) in ends.items() if low > 0 and not numbers[name].n_unknown]
+    maybe = [name for name, (_, high) in ends.items() if high > 0]
     verdict = rules.FAILS if surely else rules.UNDECIDED if maybe else rules.HOLDS
     sure = f"{' and '.join(surely)} by an interval; " if surely else ""
     above = sum((n.estimate or 0) > 0 for n in numbers.values())

@@ -568,6 +568,47 @@ def test_a_format_that_holds_its_states_may_leave_it_an_outlier(known, wide, exp
     assert single_evidence.still_outlier(known, claim("gemma_wide"))[0].verdict.verdict == NOT_TESTABLE
 
 
+def beside(known, *others):
+    """The first model as Gemma-3 base with an RDM of sd .30 at every precision; others by name, their sd and that without each
+    of three topics: None, if they have none."""
+    run = gemma(known)
+    one = run.tables["paper"].filter(model=A, precision="fp32", n_units=3)
+    rows = [(A, 0.30, [0.30, 0.30, 0.30]), *others]
+    paper = pl.concat(
+        one.with_columns(
+            pl.lit(m).alias("model"),
+            pl.lit(p).alias("precision"),
+            pl.lit(sd, pl.Float64).alias("rdm_std"),
+            pl.lit(pl.Series([without], dtype=pl.List(pl.Float64)).first(), pl.List(pl.Float64)).alias("rdm_std_jackknife"),
+            pl.lit(0.0).alias("anisotropy"),
+            pl.lit(pl.Series([[0.0, 0.0, 0.0]]).first()).alias("anisotropy_jackknife"),
+        )
+        for m, sd, without in rows
+        for p in ("fp16", "fp32")
+    )
+    entries = run.entries | {m: known.entries[B] for m, _, _ in others}
+    read = known.params.read.model_copy(update={"models": [m for m, _, _ in rows]})
+    return Known({**run.tables, "paper": paper}, known.params.model_copy(update={"read": read}), entries)
+
+
+def test_the_other_model_that_is_named_beside_an_outlier_is_the_one_whose_difference_decides(known):
+    run = beside(known, ("near", 0.25, [0.25, 0.10, 0.40]), ("sure", 0.24, [0.24, 0.245, 0.235]))
+    (found,) = single_evidence.outlier(run, claim("gemma_rdm_std"), "rdm_std")
+    assert found.verdict.verdict == UNDECIDED  # the near one may be anywhere
+    assert "0.300, sure 0.240" in found.number.about
+    assert found.number.estimate == pytest.approx(0.06)
+
+
+def test_a_model_is_above_all_others_only_where_none_of_them_lacks_the_figure(known):
+    run = beside(known, ("sure", 0.24, [0.24, 0.24, 0.24]))
+    (judged,) = single_evidence.still_outlier(run, claim("gemma_wide"))
+    assert (judged.verdict.verdict, judged.number.estimate) == (FAILS, 1)
+    run = beside(known, ("sure", 0.24, [0.24, 0.24, 0.24]), ("lost", None, None))
+    (judged,) = single_evidence.still_outlier(run, claim("gemma_wide"))
+    assert (judged.verdict.verdict, judged.number.estimate) == (UNDECIDED, 1)
+    assert single_evidence.outlier(run, claim("gemma_rdm_std"), "rdm_std")[0].verdict.verdict == UNDECIDED
+
+
 @pytest.mark.parametrize(("moved", "expected"), [(0, HOLDS), (2, FAILS)])
 def test_a_layer_that_int8_moves_is_told_with_what_it_makes_of_the_rdm(known, moved, expected):
     of_int8 = pl.col("precision").replace("fp16", "int8")
