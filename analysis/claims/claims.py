@@ -64,14 +64,16 @@ OF_PAIRS = {name for name, own in EVIDENCE.items() if getattr(own, "func", own).
 
 
 def rows(known: Known, claims: list[Claim]) -> list[Row]:
-    """Rows of `claims`: of every claim, one for each protocol under which it has a number; one for all, where it has none."""
+    """Rows of `claims`: of every claim, one for each protocol under which it has a number; one for all, where it has none. Then
+    one for each other position at which it has one."""
     digest, chances = digest_of(known.params, claims), power.simulated()
     made = []
     for claim in claims:
-        judged = [*EVIDENCE[claim.name](known, claim), *at_other_positions(known, claim)]
+        judged = EVIDENCE[claim.name](known, claim)
         has_number = [j for j in judged if j.verdict.verdict != NOT_TESTABLE]
-        # what cannot be judged under any protocol lacks one thing, and is said once
-        made += [row_of(claim, j, digest) for j in (judged if has_number else judged[:1])]
+        # what cannot be judged under any protocol lacks one thing, and is said once, whatever other positions give
+        judged = [*(judged if has_number else judged[:1]), *at_other_positions(known, claim)]
+        made += [row_of(claim, j, digest) for j in judged]
     for row in made:
         if row["protocol"] == OTHER and reaches_both_sides(row):  # which is what was simulated
             row["if_true"] = power.chances(chances, row["claim"], known.reliability)

@@ -10,15 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from analysis.claims.protocols import OTHER, PAPER, SAME
+from analysis.claims.protocols import OTHER, PAPER, PROTOCOLS, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import TWO_LINEAGES, UNTRAINED, WORDS
 from analysis.report.numbers import counted, estimate, listed, number, over_pairs
 from analysis.report.view import View
 
 TITLE = "Do small language models share one geometry of emotions?"
-PROTOCOLS = (PAPER, SAME, OTHER)
-"""From the loosest to the strictest."""
 KINDS = {"paper": "The paper's claims", "test": "What they imply", "method": "What the method assumes"}
 BY_CONTROL = "explained by a control"
 ORDER = (HOLDS, FAILS, BY_CONTROL, UNDECIDED, NOT_TESTABLE)
@@ -50,8 +48,8 @@ def judged(view: View, claim: str) -> dict[str, dict[str, Any]]:
 
 
 def verdict(view: View, claim: str) -> str | None:
-    """Under the strictest protocol that judges the claim."""
-    rows = list(judged(view, claim).values())
+    """Under the strictest protocol that judges the claim, at the report's position; None where none does."""
+    rows = [row for protocol, row in judged(view, claim).items() if protocol in PROTOCOLS]
     return rows[-1]["verdict"] if rows else None
 
 

@@ -1,4 +1,4 @@
-"""One pair of readers at the headline read-out, by two names in any order."""
+"""One pair of readers at one position, by two names in any order."""
 
 from __future__ import annotations
 

@@ -17,7 +17,8 @@ CLAIMS = Table(
         "protocol": Column(
             pl.String,
             "as published (three passages, last token, the published layer), same stories (all of them, rho_same at"
-            " best_layer_cv), or other stories (each side on its own half of the topics, rho_dis).",
+            " best_layer_cv), or other stories (each side on its own half of the topics, rho_dis); `other stories, last`: the"
+            " same at another position than the report's.",
         ),
         "order": Column(pl.Int64, "Place of the row: what was judged first, each part in the order of the reference."),
         "kind": Column(

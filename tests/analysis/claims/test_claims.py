@@ -232,6 +232,49 @@ def test_a_planted_run_gets_its_verdict(known, rng, truths, more, expected):
         assert found.number.n + found.number.n_unknown == len(truths)
 
 
+def at_two_positions(known, rng, here, there):
+    """A run with a pair whose rho_dis is `here` at the report's position, and `there` at the last token: (value, half-width)."""
+    own, last = world(known, [here], rng), world(known, [there], rng)
+    tables = {
+        name: pl.concat([own.tables[name], last.tables[name].with_columns(*elsewhere)])
+        for name, elsewhere in (
+            ("pairs", (pl.lit("last").alias("position"), pl.lit(False).alias("is_headline"))),
+            ("beyond", (pl.lit("last").alias("position"), pl.lit(0.0).alias("left"))),
+        )
+    }
+    at_last = pl.col("position") == "last"
+    nothing = pl.lit(pl.Series([jackknife(0.0, 0.05, rng)]).first())
+    tables["beyond"] = tables["beyond"].with_columns(
+        pl.when(at_last).then(nothing).otherwise("left_jackknife").alias("left_jackknife")
+    )
+    return planted(own, **tables)
+
+
+def test_a_claim_about_pairs_is_judged_at_every_position_by_the_numbers_and_controls_of_that_position(known, rng):
+    assert known.params.geometry.positions == ["last", "mean50"]
+    run = at_two_positions(known, rng, (0.90, 0.05), (0.95, 0.02))
+    found = rows_of(run, "any_pair")
+    assert (found[OTHER]["verdict"], found[OTHER]["estimate"]) == (HOLDS, 0.90)
+    assert (found["other stories, last"]["verdict"], found["other stories, last"]["estimate"]) == (
+        EXPLAINED + "words:tfidf",
+        0.95,
+    )
+    assert found["other stories, last"]["at_least"] == found[OTHER]["at_least"]
+    one = run.params.model_copy(update={"geometry": run.params.geometry.model_copy(update={"positions": ["mean50"]})})
+    assert {*rows_of(replace(run, params=one), "any_pair")} == {*found} - {"other stories, last"}
+
+
+def test_what_cannot_be_judged_at_the_reports_position_is_said_beside_what_another_gives(known, rng):
+    run = at_two_positions(known, rng, (None, None), (0.50, 0.05))
+    lost = run.tables["beyond"].with_columns(
+        pl.when(pl.col("position") == "last").then("left").otherwise(None).alias("left"),
+        pl.when(pl.col("position") == "last").then("left_jackknife").otherwise(None).alias("left_jackknife"),
+    )
+    found = rows_of(planted(run, beyond=lost), "beyond_words")
+    assert {p: row["verdict"] for p, row in found.items()} == {"other stories, last": FAILS, OTHER: NOT_TESTABLE}
+    assert found[OTHER]["why"] == "no reader of words has a geometry that could be told from noise"
+
+
 def on_the_same_stories(run, *triples):
     """The run with rho_same, its interval's ends and the floor of each pair."""
     names = ("rho_same", "rho_same_low", "rho_same_high", "floor_95")

@@ -6,12 +6,13 @@ import numpy as np
 import polars as pl
 
 from analysis.claims import headline
+from analysis.claims.protocols import OTHER, PAPER, PROTOCOLS, SAME, on_others
 from pipeline import opening
 
 
 def test_the_metrics_are_the_tables_numbers(in_finished):
     made = json.loads(headline.METRICS.read_text())
-    claims = opening.table("claims")
+    claims = opening.table("claims").filter(pl.col("protocol").is_in(PROTOCOLS))
     assert sum(made["verdicts"].values()) == claims.height
     assert made["verdicts"]["not testable"] == claims.filter(verdict="not testable").height
     row = opening.pair("tiny-llama-3.2", "tiny-qwen2.5").row(0, named=True)  # the only pair across lineages at fp32
@@ -33,8 +34,13 @@ def test_the_curve_is_the_median_over_trained_models(in_finished):
 
 
 def test_what_a_control_explains_is_one_kind():
-    found = headline.verdicts(pl.DataFrame({"verdict": ["explained by words", "explained by floor", "holds"]}))
-    assert found == {"explained by a control": 2, "holds": 1}
+    rows = {"verdict": ["explained by words", "explained by floor", "holds"], "protocol": [PAPER, SAME, OTHER]}
+    assert headline.verdicts(pl.DataFrame(rows)) == {"explained by a control": 2, "holds": 1}
+
+
+def test_a_claim_counts_once_however_many_positions_it_is_judged_at():
+    rows = {"verdict": ["holds", "undecided"], "protocol": [OTHER, on_others("last")]}
+    assert headline.verdicts(pl.DataFrame(rows)) == {"holds": 1}
 
 
 def test_a_precision_that_loses_states_of_a_model_stands_for_no_similarity(in_finished):

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from markupsafe import escape
 
+from analysis.claims.protocols import OTHER, on_others
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRAINED, WORDS
 from analysis.report import answer, beyond, claims, colours, glossary, headline, page, picture, sections, texts
@@ -105,6 +106,23 @@ def test_the_sentences_say_the_verdicts_of_the_table(view, verdict):
     assert (": a reason." in told[0]) == (verdict != HOLDS)
     assert ("words alone reach that range" in told[1]) == (verdict == FAILS)
     assert "not testable" not in " ".join(told)
+
+
+def test_what_another_position_gives_stands_on_the_card_and_is_no_verdict_at_the_reports(view):
+    table = opening.table("claims")
+    one = table.filter(claim="words").head(1)
+    lost = one.with_columns(
+        verdict=pl.lit(NOT_TESTABLE), protocol=pl.lit(OTHER), why=pl.lit("nobody was read"), order=pl.lit(1)
+    )
+    there = one.with_columns(verdict=pl.lit(FAILS), protocol=pl.lit(on_others("last")), order=pl.lit(0))
+    other = with_tables(view, claims=pl.concat([there, lost]))
+    assert answer.verdict(other, "words") is None
+    assert "was not judged" in answer.sentences(other)[1]
+    assert [*answer.counts(other).values()] == [f"1 {NOT_TESTABLE}"]
+    (card,) = [card for group in claims.groups(other) for card in group.cards]
+    assert [line.protocol for line in card.lines] == ["on different passages read at last"]
+    both = with_tables(view, claims=pl.concat([there, lost.with_columns(verdict=pl.lit(HOLDS))]))
+    assert answer.verdict(both, "words") == HOLDS
 
 
 def test_controls_that_may_explain_a_similarity_are_named_with_one_verb(view):
