@@ -29,7 +29,7 @@ def beyond_all(own: float, own_without: Floats, others: Mapping[str, tuple[float
         dof = len(without) - 1
         half = t_quantile(1 - ONE_END, dof) * jackknife_se(own_without - without)
         found.append((name, own - value, own - value - half, own - value + half, dof))
-    return of_intervals(found, OTHER)
+    return of_intervals(found, OTHER, "one that decides")
 
 
 def opposite(positive: Number, negative: Number) -> Verdict:

@@ -203,10 +203,10 @@ def size(known: Known, claim: Claim, column: str) -> list[Judged]:
     estimate = float(stats.spearmanr(sizes, values).statistic)
     half = split_half.t_quantile(0.975, len(own) - 1) * split_half.jackknife_se(theta)
     about = f"{len(models)} models of {len(own)} lineages"
-    number = Number(about, estimate, estimate - half, estimate + half, n=len(models))
+    number = Number(about, estimate, estimate - half, estimate + half)
     if half == 0 and (abs(estimate) < 1 - 1e-9 or 1 / factorial(len(own)) > rules.ONE_END):
         # a rank correlation that no lineage moves says how few there are, not how sure it is
-        number = Number(about, estimate, n=len(models), reason=f"{len(own)} lineages in this order may be chance: no interval")
+        number = Number(about, estimate, reason=f"{len(own)} lineages in this order may be chance: no interval")
     return [Judged(PAPER, number, rules.judge(number, side))]
 
 
@@ -245,7 +245,7 @@ def three_passages(known: Known, claim: Claim) -> list[Judged]:
     for r in own:
         value, se, dof = r["reliability_three"], r["reliability_three_se"], r["n_units"] - 1
         if value is not None and se is not None:
-            about = f"{r['model']}: three texts of each label against three others; all against all {r['reliability'] or 0:.2f}"
+            about = f"{r['model']}: all against all {r['reliability'] or 0:.2f}; three texts of each label against three others"
             half = split_half.t_quantile(1 - rules.ONE_END, dof) * se
             found.append((about, value, value - half, value + half, dof))
     if not found:

@@ -233,7 +233,7 @@ def test_a_planted_run_gets_its_verdict(known, rng, truths, more, expected):
 
 
 def at_two_positions(known, rng, here, there):
-    """A run with a pair whose rho_dis is `here` at the report's position, and `there` at the last token: (value, half-width)."""
+    """A run with a pair whose rho_dis is `here` at the report's position, `there` at the last token: (value, half-width)."""
     own, last = world(known, [here], rng), world(known, [there], rng)
     tables = {
         name: pl.concat([own.tables[name], last.tables[name].with_columns(*elsewhere)])
@@ -638,7 +638,7 @@ def test_the_other_model_that_is_named_beside_an_outlier_is_the_one_whose_differ
     run = beside(known, ("near", 0.25, [0.25, 0.10, 0.40]), ("sure", 0.24, [0.24, 0.245, 0.235]))
     (found,) = single_evidence.outlier(run, claim("gemma_rdm_std"), "rdm_std")
     assert found.verdict.verdict == UNDECIDED  # the near one may be anywhere
-    assert "0.300, sure 0.240" in found.number.about
+    assert found.number.about.endswith("0.300, sure 0.240, the one that decides of 2")
     assert found.number.estimate == pytest.approx(0.06)
 
 
@@ -683,6 +683,7 @@ def test_a_size_correlation_needs_four_lineages_and_is_spearmans(known, rng):
     (found,) = single_evidence.size(Known({"paper": paper}, params, entries), claim("size_anisotropy"), "anisotropy")
     assert found.number.estimate == pytest.approx(spearmanr(range(6), values).statistic)
     assert found.number.low < found.number.estimate < found.number.high
+    assert (found.number.about, found.number.n) == ("6 models of 6 lineages", 1)  # one number, and no statement about each
 
 
 @pytest.mark.parametrize(("n", "expected"), [(4, NOT_TESTABLE), (5, HOLDS)])
