@@ -281,11 +281,12 @@ def by_permutation(known: Known, protocol: str, rows: Sequence[Row], name: str) 
     there = [r for r in rows if r[p] is not None]
     if not there:
         return lacking(protocol, NO_PAIR)
-    most = max(there, key=lambda r: r[p])
+    gone = [r for r in there if r[p] > rules.LEVEL and (high := r.get(f"{name}_high")) is not None and high < known.margin]
+    most = max(gone or there, key=lambda r: r[p])
     number = Number(pair_name(most), most[name], n=len(there), n_unknown=len(rows) - len(there))
-    words = f"{number.about}: the largest p of {len(there)} is {most[p]:.3f}"
-    highs = [r.get(f"{name}_high") for r in there if r[p] > rules.LEVEL]
-    if any(high is not None and high < known.margin for high in highs):
+    if gone:
+        words = f"{number.about}: p {most[p]:.3f}, and at most {most[f'{name}_high']:.2f}"
         return Judged(protocol, number, rules.Verdict(rules.FAILS, words))
+    words = f"{number.about}: the largest p of {len(there)} is {most[p]:.3f}"
     passes = most[p] <= rules.LEVEL and not number.n_unknown
     return Judged(protocol, number, rules.Verdict(rules.HOLDS if passes else rules.UNDECIDED, words))

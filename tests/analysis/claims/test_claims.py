@@ -308,6 +308,7 @@ def test_a_claim_of_similarity_is_judged_on_the_published_scale_too(known, rng, 
         ([(0.4, 0.001, 0.6), (0.2, 0.04, 0.4)], HOLDS),
         ([(0.4, 0.001, 0.6), (0.2, 0.20, 0.4)], UNDECIDED),
         ([(0.4, 0.001, 0.6), (0.01, 0.40, 0.05)], FAILS),  # neither found nor above the margin
+        ([(0.1, 0.45, 0.40), (0.01, 0.40, 0.05)], FAILS),
         ([(0.4, 0.001, 0.6), (None, None, None)], UNDECIDED),
     ],
 )
@@ -322,6 +323,8 @@ def test_every_pair_must_be_found_across_texts_by_permutation_and_shuffled_label
     found = {j.protocol: j for j in pair_evidence.emotions(run, claim("emotions"))}
     assert set(found) == {PAPER, OTHER}
     assert found[OTHER].verdict.verdict == expected
+    if expected == FAILS:
+        assert found[OTHER].number.estimate == 0.01  # of the pair that fails it, not of the largest p
 
 
 def test_forty_five_pairs_at_the_border_fall_rarely(known, rng):
