@@ -98,7 +98,7 @@ def measured(here: Readout, design: Design, params: Params, whole: tuple[Readout
     }
     texts = across.texts(*(whole or (here, design)), choice.layer) if len(design.units) == protocol.PASSAGES else None
     wanted, seed = params.geometry.halvings, params.geometry.seed
-    row["rdm_std_jackknife"] = _or_none(lambda: protocol.rdm_std_without_each(k, design))
+    row["rdm_std_jackknife"] = _or_none(lambda: protocol.rdm_std_without_each(here, design))
     if here.neutral_finite[:, choice.layer].all():
         neutral = here.neutral[:, choice.layer]
         row["anisotropy"] = finite_or_none(mean_cosine(neutral))

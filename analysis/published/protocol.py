@@ -65,12 +65,18 @@ def post_centred(products: Floats, keep: list[int]) -> Floats:
     return rdm.rdms(gram.centred_products(products[..., index[:, None], index]))
 
 
-def rdm_std_without_each(k: Floats, design: Design) -> Floats:
-    """Population standard deviation of the RDM's entries without each unit (T,), from inner products (S, S). Raises ValueError
-    where a label has no other text."""
+def rdm_std_without_each(here: Readout, design: Design) -> Floats:
+    """Population standard deviation of the RDM's entries without each unit (T,), at the layer that the published rule takes
+    then: few texts move the choice, and where the layer is kept, an interval of a difference between two models covers it in
+    82% to 86% of simulated studies, not 95%. Raises ValueError where a label has no other text."""
     others = ~np.eye(len(design.units), dtype=bool)
-    products = gram.label_products(gram.cells(k, design), design, others)
-    return np.asarray(rdm.rdms(gram.centred_products(products)).std(axis=-1))
+    mean, spread = (np.full((here.n_layers, len(design.units)), np.nan) for _ in range(2))
+    for layer in np.flatnonzero(here.finite.all(axis=0)):
+        sums = gram.cells(gram.gram(here.states[:, layer]), design)
+        cosines = rdm.cosines(gram.centred_products(gram.label_products(sums, design, others)))
+        mean[layer], spread[layer] = cosines.mean(axis=-1), cosines.std(axis=-1)
+    chosen = [layers.best_layer_paper(own) for own in mean.T]
+    return np.array([np.nan if c is None else spread[c.layer, unit] for unit, c in enumerate(chosen)])
 
 
 def anisotropy_without_each(states: NDArray[np.float32]) -> Floats:

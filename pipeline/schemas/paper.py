@@ -29,11 +29,14 @@ PAPER = Table(
         "depth_percent": Column(pl.Float64, "100 layer / number of layers, as published."),
         "mean_cosine": Column(pl.Float64, "Mean cosine over all pairs of centred vectors at that layer."),
         "rdm_std": Column(pl.Float64, "Population standard deviation of the RDM's entries."),
-        "rdm_std_jackknife": Column(JACKKNIFE, "The same without each unit, in sorted order: for a model beside others."),
+        "rdm_std_jackknife": Column(
+            JACKKNIFE,
+            "The same without each unit, in sorted order, at the layer that the rule takes then: for a model beside others.",
+        ),
         "anisotropy": Column(
             pl.Float64, "Mean cosine over all pairs of the neutral texts' raw last-token states at that layer."
         ),
-        "anisotropy_jackknife": Column(JACKKNIFE, "The same without each neutral text."),
+        "anisotropy_jackknife": Column(JACKKNIFE, "The same without each neutral text, the layer kept."),
         "reliability": Column(pl.Float64, "Spearman's rho of the RDMs over all labels between halves of the units."),
         "reliability_se": Column(pl.Float64, "Its standard error, over units."),
         "reliability_three": Column(

@@ -45,6 +45,32 @@ def test_the_curve_over_layers_is_the_mean_cosine_of_vectors_centred_over_all_la
     assert np.isnan(found[2])
 
 
+def test_the_spread_without_each_topic_is_that_of_the_layer_which_the_rule_takes_then(rng):
+    design = crossed(5, 3, 2)
+    states = rng.normal(size=(30, 6, 7)) + 3
+    states[4, 2, 0] = np.inf
+    here = made(design, states)
+    states = here.states.astype(float)
+    by_hand = []
+    for unit in range(3):
+        rdms = {}
+        for layer in (0, 1, 3, 4, 5):
+            means = np.array([states[(design.label == e) & (design.unit != unit), layer].mean(0) for e in range(5)])
+            rdms[layer] = pdist(means - means.mean(0), "cosine")
+        layer = max(rdms, key=lambda n: rdms[n].mean())  # the lowest cosine
+        by_hand.append((layer, rdms[layer].std()))
+    assert len({layer for layer, _ in by_hand}) > 1
+    assert protocol.rdm_std_without_each(here, design) == pytest.approx([sd for _, sd in by_hand], abs=1e-9)
+    with pytest.raises(ValueError, match="without stories"):
+        protocol.rdm_std_without_each(*protocol.on_first_units(here, 1))
+
+
+def test_the_anisotropy_without_each_neutral_text_is_that_of_the_others(rng):
+    x = (rng.normal(size=(5, 7)) + 1).astype(np.float32)
+    by_hand = [1 - pdist(np.delete(x, n, axis=0).astype(float), "cosine").mean() for n in range(5)]
+    assert protocol.anisotropy_without_each(x) == pytest.approx(by_hand, abs=1e-9)
+
+
 @pytest.mark.parametrize("topics", [True, False])
 def test_the_first_topics_are_taken_whole_and_in_sorted_order(rng, topics):
     design = crossed(4, 6)
