@@ -63,7 +63,8 @@ def is_kept(reader: Reader, entries: Mapping[str, ModelEntry], params: Params) -
 
 def dataset(readout: Readout, chosen: pl.DataFrame, params: Params) -> xr.Dataset:
     """One reader's Gram matrices; a layer whose states are not finite is left out."""
-    lower = np.tril_indices(len(readout.stimuli))
+    n = len(readout.stimuli)
+    lower = np.tril_indices(n)
     kept, grams, along = [], [], []
     for index in wanted(readout, chosen, params):
         if not (readout.finite[:, index].all() and readout.neutral_finite[:, index].all()):
@@ -79,7 +80,7 @@ def dataset(readout: Readout, chosen: pl.DataFrame, params: Params) -> xr.Datase
     return xr.Dataset(
         {
             "gram": (("layer", "entry"), np.array(grams, dtype=np.float32).reshape(len(kept), len(lower[0]))),
-            "along": (("layer", "stimulus", "component"), np.array(padded, dtype=np.float32).reshape(len(kept), -1, width)),
+            "along": (("layer", "stimulus", "component"), np.array(padded, dtype=np.float32).reshape(len(kept), n, width)),
         },
         coords={
             "layer": ("layer", np.array(kept, dtype=np.int64)),

@@ -1,6 +1,7 @@
 """The published Gram matrices give the tables' own numbers again, without activations."""
 
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -60,6 +61,20 @@ def test_with_every_bit_they_are_the_inner_products(in_finished):
         c = neutral_components(readout.neutral[:, index], params.vectors.neutral_variance)
         along = one["along"].values[n].astype(np.float64)
         assert np.allclose(k - along @ along.T, gram.gram(readout.states[:, index], c), atol=1e-6 * np.abs(k).max())
+
+
+def test_a_reader_to_whom_all_neutral_texts_are_alike_is_kept_without_components(in_finished, tmp_path):
+    """Words of stories of which no neutral text has one; the last token where every neutral text ends in the same sign."""
+    params, chosen = grams.Params.load(), opening.table("layers")
+    readout = next(iter(grams.readouts(params, load_entries(params), params.report.position)))
+    readout = replace(readout, neutral=np.ones_like(readout.neutral))
+    one = grams.dataset(readout, chosen.filter(position=readout.position), params)
+    assert one["along"].shape == (one.sizes["layer"], len(readout.stimuli), 0)
+    grams.write(iter([one]), params, tmp_path / "gram.zarr")
+    plain, denoised = (next(grams.reader_grams(v, chosen, tmp_path / "gram.zarr")) for v in ("centred", "denoised"))
+    assert plain.grams.keys() == denoised.grams.keys() != set()
+    assert all(np.array_equal(plain.grams[layer], denoised.grams[layer]) for layer in plain.grams)
+    assert grams.dataset(replace(readout, finite=np.zeros_like(readout.finite)), chosen, params)["along"].size == 0
 
 
 @pytest.mark.parametrize("bits", [8, 14, 20, 23])
