@@ -84,6 +84,9 @@ def _holds(view: View) -> str:
     apart = f"{over_pairs(pairs, 'rho_dis')} on different ones once noise is taken out"
     if pairs["rho_dis"].drop_nulls().is_empty():
         apart = f"{over_pairs(pairs, 'rho_cross')} on different ones, whose noise cannot be taken out"
+    if pairs["rho_same"].drop_nulls().is_empty():
+        why = (pairs["reason"].drop_nulls().to_list() or ["no number of a pair is known"])[0]
+        return f"How alike {who} are cannot be said ({why}). {_verdict_on_similarity(view)}."
     same = f"{over_pairs(pairs, 'rho_same')} on the same passages (published: {published(view)})"
     return f"{who} correlate at {same}, and at {apart}. {_verdict_on_similarity(view)}."
 
@@ -138,7 +141,7 @@ def _why(view: View) -> str:
     if len(floors):
         parts.append(f"two models with emotion labels shuffled within topics at up to {number(floors.max())}")  # type: ignore[arg-type]
     lead = leads.get(verdict(view, "words"), f"That words alone reach less {said(verdict(view, 'words') or '')}")
-    return f"{lead}: {'; '.join(parts) or 'no control was read'}."
+    return f"{lead}: {'; '.join(parts) or 'no control has a number'}."
 
 
 def _left(view: View) -> str:

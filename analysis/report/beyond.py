@@ -23,10 +23,17 @@ STEPS = {
     "valence_removed": "human valence taken out",
 }
 SCHEMA = pl.Schema(dict.fromkeys(("measure", "pair"), pl.String) | dict.fromkeys(("value", "low", "high"), pl.Float64))
-NONE = "Cannot be said: no two trained models of two lineages were read."
 WHICH = {"kind": TWO_LINEAGES, "is_reference": True}
 FEW = 4
 """Pairs up to which each has a panel of its own."""
+
+
+def unsaid(view: View) -> str:
+    """Why nothing can be said of two trained models of two lineages: there are none, or theirs has this reason."""
+    pairs = view.pairs(TWO_LINEAGES)
+    if pairs.is_empty():
+        return "Cannot be said: no two trained models of two lineages were read."
+    return f"Cannot be said: {(pairs['reason'].drop_nulls().to_list() or ['no number of a pair is known'])[0]}."
 
 
 def _names(rows: pl.DataFrame) -> pl.DataFrame:
@@ -60,7 +67,7 @@ def left(view: View) -> Section:
         name = "beyond " + r["control"].removeprefix("words:").replace("_", " ")
         made.append({"measure": name, "pair": r["pair"], "value": r["left"], "low": r["left_low"], "high": r["left_high"]})
     rows = pl.DataFrame(made, schema=SCHEMA, orient="row")
-    words = [NONE]
+    words = [unsaid(view)]
     if pairs.height:
         words = [
             f"rho_dis is {over_pairs(pairs, 'rho_dis')}; within one sign of valence {over_pairs(pairs, 'within_sign')}; with"
@@ -122,7 +129,7 @@ def emotions(view: View) -> Section:
         )
     ]
     if rows.is_empty():
-        return Section("emotions", question, [NONE], caption, [], sources)
+        return Section("emotions", question, [unsaid(view)], caption, [], sources)
     mean = rows.group_by("emotion").agg(pl.col("rho_cross").median()).sort("rho_cross", "emotion")
     order = mean["emotion"].to_list()[::-1]
     low, high = (
@@ -181,7 +188,7 @@ def decoding(view: View) -> Section:
         return Section(
             "decoding",
             question,
-            [NONE if rows.is_empty() else f"Not estimable: {rows['reason'].drop_nulls()[0]}."],
+            [unsaid(view) if rows.is_empty() else f"Not estimable: {rows['reason'].drop_nulls()[0]}."],
             caption,
             [],
             sources,

@@ -10,6 +10,7 @@ import polars as pl
 from scipy import stats
 
 from analysis.readers.kinds import TWO_LINEAGES
+from analysis.report.beyond import unsaid
 from analysis.report.colours import ACCENT, INK, MUTED, RHO, colours, legend
 from analysis.report.figures import WIDE, points, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
@@ -93,7 +94,7 @@ def section(view: View) -> Section:
         )
     words += _second(view)
     if not words:
-        reasons = view.otherwise(*ONE_SIDED)["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
+        reasons = tried["reason"].drop_nulls().unique().sort().to_list() or ["no reader has a best layer"]
         words = [f"{NOT_ESTIMABLE.capitalize()}: {reasons[0]}."]
     caption = (
         "One choice changed, all else equal: the change of rho_dis with its 95% interval over topics. Grey band: the margin of"
@@ -180,17 +181,22 @@ def subsets(view: View) -> Section:
             how="semi",
         )
     )
-    rows = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair")).drop_nulls("rho_dis")
+    tried = rows.with_columns((pl.col("model_a") + pl.lit(" x ") + pl.col("model_b")).alias("pair"))
+    rows, drawn = tried.drop_nulls("rho_dis"), tried.filter(pl.col("n_drawn") > 1)  # all the emotions are one set
     caption = "Random subsets of the emotions: the median rho_dis, and a bar from its 5% to its 95% quantile over subsets."
     columns: tuple[str, ...] = (*COLUMNS[:-1], "n_emotions", "n_drawn", "rho_dis", "drawn_5", "drawn_95", "reason")
     sources = [Source("choices", {"choice": FEWER_EMOTIONS}, columns)]
     question = "Would fewer or other emotions give another answer?"
-    if rows.is_empty():
-        return Section(
-            "subsets", question, ["Cannot be said: no two trained models of two lineages were read."], caption, [], sources
-        )
+    told = drawn.drop_nulls("rho_dis")
+    if told.is_empty():
+        why = unsaid(view)
+        if drawn.height:
+            why = f"Cannot be said: {drawn['reason'].drop_nulls().sort()[0]}."
+        elif view.pairs(TWO_LINEAGES).height and view.labels:
+            why = f"Cannot be said: {len(view.labels)} emotions are too few for smaller sets of them."
+        return Section("subsets", question, [why], caption, [], sources)
     words = []
-    for (pair,), own in rows.filter(pl.col("n_drawn") > 1).sort("n_emotions").group_by("pair", maintain_order=True):
+    for (pair,), own in told.sort("n_emotions").group_by("pair", maintain_order=True):
         fewest, half = own.row(0, named=True), own.row(own.height // 2, named=True)
         said = [
             f"with {r['n_emotions']} of the emotions rho_dis is {number(r['rho_dis'])}, and in nine of ten choices of these"

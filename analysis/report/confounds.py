@@ -38,7 +38,8 @@ def compared(view: View) -> Section:
     readable = rows.filter(pl.col("reason").is_null()).drop_nulls("spearman")
     words = []
     if rows.is_empty():
-        words.append("Cannot be said: no model's own texts were read.")
+        why = "no experiments are named under confounds.published" if view.writings.height else "no model's own texts were read"
+        words.append(f"Cannot be said: {why}.")
     elif readable.is_empty():
         words.append("Cannot be said here: in no comparison are both sides reliable enough. The table has each one's reason.")
     else:
@@ -144,7 +145,12 @@ def shares(view: View) -> Section:
     sources = [Source("confounds", {}, columns)]
     question = "What does each confound add? (attribution of a distance)"
     return Section(
-        "shares", question, words or ["Cannot be said: no two experiments were both read."], caption, panels, sources
+        "shares",
+        question,
+        words or ["Cannot be said: no model of write.models has two experiments of confounds.attributions."],
+        caption,
+        panels,
+        sources,
     )
 
 

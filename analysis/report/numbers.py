@@ -47,8 +47,9 @@ def over_pairs(rows: pl.DataFrame, column: str) -> str:
 
 def units(row: Mapping[str, Any]) -> str:
     """`6 topics`; where stories are not crossed with topics `6 stories of each label`, or `6 folds of each label's stories`."""
-    named = {"topic": "topics", "story": "stories of each label", "fold": "folds of each label's stories"}
-    return f"{row['n_units']} {named[row['unit']]}"
+    named = {"topic": ("topic", "topics"), "story": ("story of each label", "stories of each label")}
+    named["fold"] = ("fold of each label's stories", "folds of each label's stories")
+    return counted(row["n_units"], *named[row["unit"]])
 
 
 def counted(n: int, one: str, more: str | None = None) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.report.colours import ACCENT, MUTED
 from analysis.report.figures import WIDE, tall, tips
-from analysis.report.numbers import NOT_ESTIMABLE, number
+from analysis.report.numbers import NOT_ESTIMABLE, counted, number
 from analysis.report.shown import OF_PAIR, OF_READER, Panel, Section, Source
 from analysis.report.view import View
 
@@ -38,8 +38,8 @@ def section(view: View) -> Section:
     for (n,), own in trained.sort("n_units").group_by("n_units", maintain_order=True):
         above = own.filter(pl.col("spearman") > pl.col("floor_95")).height
         words.append(
-            f"With {n} texts of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile of"
-            " meaningless labels."
+            f"With {counted(n, 'text')} of a label, {above} of {own.height} pairs of trained models lie above the 95% quantile"
+            " of meaningless labels."
         )
     for r in trained.drop_nulls("across").iter_rows(named=True):
         p = "" if r["p_across"] is None else f" (p {r['p_across']:.3f})"
@@ -64,7 +64,7 @@ def section(view: View) -> Section:
     shown = pairs.filter(*first).with_columns(name.alias("pair"))
     ends = [min([0.0, *shown["spearman"], *shown["floor_mean"]]), 1.0]
     panels = [
-        Panel(f"{setting.replace('_', ' ')}, {n} texts of a label", _floors(own, ends))
+        Panel(f"{setting.replace('_', ' ')}, {counted(n, 'text')} of a label", _floors(own, ends))
         for (setting, n), own in shown.sort("setting_a", "n_units").group_by("setting_a", "n_units", maintain_order=True)
     ]
     sources = [Source("paper", {}, FIGURES), Source("paper_pairs", {}, PAIRS)]

@@ -31,8 +31,13 @@ def section(view: View) -> Section:
     for r in corpus.iter_rows(named=True):
         words.append(
             f"{r['model']} names {r['accuracy']:.0%} of held-out stories, {r['words']} {r['words_accuracy']:.0%} (difference"
-            f" {_about(r['over_words'], r['over_words_se'])}); of the {r['n_where_words_fail']} stories that {r['words']}"
-            f" gets wrong it names {_about(r['where_words_fail'], r['where_words_fail_se'])}."
+            f" {_about(r['over_words'], r['over_words_se'])})"
+            + (
+                f"; of the {r['n_where_words_fail']} stories that {r['words']} gets wrong it names"
+                f" {_about(r['where_words_fail'], r['where_words_fail_se'])}."
+                if r["n_where_words_fail"]
+                else ", which gets no story wrong."
+            )
         )
     named = _named_rightly(view)
     caption = (
