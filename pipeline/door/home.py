@@ -47,7 +47,8 @@ def missing(path: Path, root: Path) -> InputError:
     if not (root / "dvc.yaml").is_file():
         return InputError(f"{path}: not there; {root} is no checkout of this project: start Python in one, or give root=...")
     is_published = any(f"{known}/".startswith(f"{out}/") or out.startswith(f"{known}/") for known in pushed(root))
-    return InputError(f"{path}: not there; run `{'make pull' if is_published else 'dvc repro'}` in {root}")
+    pull = f"run `make pull` in {root}, or `make repro` if the run is your own"
+    return InputError(f"{path}: not there; {pull if is_published else f'run `dvc repro` in {root}'}")
 
 
 def outs_of(root: Path, stages: Collection[str] | None = None) -> list[dict[str, Any]]:

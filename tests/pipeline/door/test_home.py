@@ -144,8 +144,9 @@ def test_what_no_run_of_this_profile_makes_is_not_to_be_run_for(fresh, opened, s
     ],
 )
 def test_what_a_run_makes_is_to_be_pulled_where_the_lock_records_it_published(fresh, opened, command):
-    with pytest.raises(InputError, match=f": not there; run `{command}` in "):
+    with pytest.raises(InputError, match=f": not there; run `{command}` in ") as caught:
         opened()
+    assert ("`make repro` if the run is your own" in str(caught.value)) == (command == "make pull")
 
 
 def test_where_dvc_cannot_say_what_a_run_makes_the_lock_does(fresh):

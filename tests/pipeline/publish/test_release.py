@@ -54,6 +54,21 @@ def here(repository, monkeypatch):
     return repository
 
 
+def test_what_the_lock_keeps_of_another_profile_is_not_missed(repository, tmp_path):
+    """DVC leaves the stages of another profile in dvc.lock: what they made is in no folder of a run of one's own."""
+    root = tmp_path / "own"
+    shutil.copytree(repository, root)
+    yaml = YAML()
+    lock = yaml.load((root / "dvc.lock").read_text())
+    gone = {"path": "data/writings/gone/fp32/matched.parquet", "hash": "md5", "md5": "0" * 32, "size": 1}
+    lock["stages"]["write@gone-writing0"] = {"cmd": "x", "outs": [gone]}
+    yaml.dump(lock, root / "dvc.lock")
+    release.verify(root)
+    (root / "data/tables/pairs.parquet").unlink()
+    with pytest.raises(InputError, match="pairs.parquet: not there"):
+        release.verify(root)
+
+
 def test_what_is_not_ready_is_one_line_and_changes_nothing(here):
     before = run(here, "git", "rev-parse", "HEAD"), run(here, "git", "status", "--porcelain")
     for arguments, said in (
