@@ -200,7 +200,7 @@ def test_without_topics_the_plan_and_the_page_say_what_is_halved(made):
 
 def test_one_text_a_label_gives_nulls_with_their_reason_and_is_said_before_anything_starts(made):
     project = made("one each")
-    assert project.said.endswith("There are 1, and 4 are needed: no reliability, and no number of a pair that needs one")
+    assert project.said.endswith("There is 1, and 4 are needed: no reliability, and no number of a pair that needs one")
     pairs = opening.table("pairs", root=project.folder)
     assert pairs.height > 0
     assert pairs.select("rho_same", "rho_cross", "rho_dis").null_count().row(0) == (pairs.height,) * 3

@@ -20,6 +20,12 @@ from pipeline.texts import labels, stimuli
 Texts = Mapping[str, pl.DataFrame]
 
 
+def topics_in_words(stories: pl.DataFrame) -> str:
+    """`6 topics`, `1 topic`, or `no topics`, which a file without them has."""
+    topics = stories["topic"].unique().to_list()
+    return "no topics" if topics == [""] else f"{len(topics)} topic{'s' * (len(topics) != 1)}"
+
+
 def missing(params: Params) -> dict[str, Path]:
     """What is fetched first, by name: its texts cannot be counted yet."""
     return {name: fetched_path(name) for name in params.fetch if not fetched_path(name).exists()}

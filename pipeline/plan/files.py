@@ -96,7 +96,7 @@ def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> N
     bank = load_yaml(path, Bank)
     read = next((s for s in params.second if s.name == bank.stories), None)
     if bank.stories is not None and read is None:
-        hint = nearest(bank.stories, there := [s.name for s in params.second], f"there are {', '.join(there) or 'none'}")
+        hint = nearest(bank.stories, there := [s.name for s in params.second], f"there are {', '.join(there) or 'none'}.")
         raise InputError(
             f"{path}: stories: '{bank.stories}' is no entry of `second` in {PARAMS}, and the bank would be held against our own"
             f" stories; {hint} Write null where its stories are not read"

@@ -25,7 +25,7 @@ from pipeline.errors import InputError, run_stage
 from pipeline.params.base import PARAMS
 from pipeline.params.corpus import Corpus, CorpusSections
 from pipeline.params.reading import STORIES, ReadingSections
-from pipeline.plan import forms
+from pipeline.plan import corpora, forms
 from pipeline.texts import labels, stimuli
 from pipeline.texts.labels import words_of
 
@@ -229,9 +229,9 @@ def main(arguments: list[str]) -> None:
     forms.of_reading(reading)
     stories = stimuli.load(reading)
     found = lint(stories, params.corpus)
-    n = [stories[c].n_unique() for c in ("emotion", "topic")]
+    n_labels = stories["emotion"].n_unique()
     counted = f"{len(found) or 'no'} warning{'s' * (len(found) != 1)}"
-    print(f"{reading.path}: {stories.height} stories, {n[0]} labels, {n[1]} topics; {counted}")
+    print(f"{reading.path}: {stories.height} stories, {n_labels} labels, {corpora.topics_in_words(stories)}; {counted}")
     for check, group in groupby(found, key=lambda p: p.check):
         print(f"\n{check}")
         problems = list(group)

@@ -32,6 +32,8 @@ GRAMS = 4
 
 FEWEST_EMOTIONS = 3
 """Two have one distance, which has no order."""
+FEWEST_IN_COMMON = 4
+"""Labels over which stories of two sources are compared (`analysis.controls.second_corpus`)."""
 
 
 def check(params: Params, texts: Mapping[str, pl.DataFrame]) -> None:
@@ -69,6 +71,27 @@ def without_neutral(params: Params, labels: Collection[str]) -> str | None:
     if neutral is None or neutral in labels:
         return None
     return f"No story has the label '{neutral}' (vectors.neutral_label): every label counts as an emotion"
+
+
+def in_vain(params: Params, texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:
+    """What params name and nothing comes of, though no stage refuses it. `texts`: by the name of their reading; none of those
+    that are fetched first."""
+    labels = set(texts[STORIES]["emotion"])
+    if said := without_neutral(params, labels):
+        yield said
+    counted = {e for e in labels if params.vectors.counts(e)} - {params.vectors.neutral_label}
+    for second in params.second:
+        n = len(counted & set(texts[second.name]["emotion"]))
+        if texts[second.name].height and n < FEWEST_IN_COMMON:
+            yield (
+                f"Of second.{second.name} no number of table choices can come: {n} of its labels are emotions of the stories,"
+                f" {FEWEST_IN_COMMON} are needed"
+            )
+    for varied in params.varied:
+        if params.report.position not in varied.positions:
+            yield f"Nothing comes of varied.{varied.name}: its positions lack '{params.report.position}', report.position"
+    if params.confounds.attributions and not params.write.models:
+        yield "Nothing comes of confounds: its experiments are those of models that write, and write.models names none"
 
 
 def _keys(params: Params) -> Iterator[str]:

@@ -99,11 +99,11 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     stories, n_labels = texts[STORIES], len(found.labels)
     out.print(
         f"Profile [bold]{params.profile}[/]: {stories.height} stories ({n_labels} labels,"
-        f" {stories['topic'].n_unique()} topics) and {texts[NEUTRAL].height} neutral texts"
+        f" {corpora.topics_in_words(stories)}) and {texts[NEUTRAL].height} neutral texts"
     )
     out.print(pairs_in_words(params, found.labels))
     out.print(units_in_words(params, stories))
-    if said := names.without_neutral(params, found.labels):
+    for said in names.in_vain(params, texts):
         out.print(said)
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")
@@ -187,7 +187,8 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
             what += f", dealt out to {n} folds: {fewest} has {n} of them, others up to {most}"
     if n >= FEWEST_UNITS:
         return what
-    return f"{what}. There are {n}, and {FEWEST_UNITS} are needed: no reliability, and no number of a pair that needs one"
+    few = f"There {'is' if n == 1 else 'are'} {n}, and {FEWEST_UNITS} are needed"
+    return f"{what}. {few}: no reliability, and no number of a pair that needs one"
 
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> list[float]:

@@ -53,6 +53,7 @@ def without_rows(name):
     ("change", "said"),
     [
         (bank(VECTORS, stories="nosuch"), "own.yaml: stories: 'nosuch' is no entry of `second` in params.yaml"),
+        (bank(VECTORS, stories="nosuch"), "our own stories; there are none. Write null where"),
         (bank({"layer_0__sad": np.zeros(4, np.float32)}), "own.yaml: layer 0 of 'sad' is all zeros"),
         (bank({"layer_1__sad": np.array([1.0, 1e300])}), "own.yaml: layer 1 of 'sad' has values beyond float32"),
         (bank({"layer_0__Sad": np.ones(4, np.float32)}), "own.yaml: labels: 'Sad' and 'sad' differ in case"),

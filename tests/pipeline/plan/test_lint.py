@@ -189,7 +189,7 @@ def test_a_users_corpus_gets_warnings_and_no_refusal(project, capsys):
     first, second, *_ = out.splitlines()
     columns = "readings.stories.columns of params.yaml says: text: text, emotion: emotion, id: id"
     assert first == f"Its columns are looked for as {columns}"
-    assert second.startswith(f"{path}: 12 stories, 2 labels, 1 topics; ")
+    assert second.startswith(f"{path}: 12 stories, 2 labels, no topics; ")
     assert out.count("happy") == 5
     assert "  and 7 more, which --all shows" in out
     assert "near duplicates" in out

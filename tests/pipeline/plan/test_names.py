@@ -1,5 +1,6 @@
 """A name in params that leads nowhere, and texts that cannot carry what is asked, are named before anything starts."""
 
+import polars as pl
 import pytest
 
 from pipeline.errors import InputError
@@ -153,6 +154,23 @@ def test_a_label_that_no_story_has_is_said(project):
     assert names.without_neutral(params, project.emotions) is None
     said = "No story has the label 'neutral' (vectors.neutral_label): every label counts as an emotion"
     assert names.without_neutral(params, ["calm", "sad"]) == said
+
+
+def test_what_nothing_comes_of_is_said(project):
+    project.params |= {"varied": [{"name": "bos", "precision": "fp32", "positions": ["last"], "bos": "other"}]}
+    other = {"name": "other", "precision": "fp32", "path": "data/stimuli/stories.csv", "positions": ["last", "mean50"]}
+    project.params |= {"second": [other]}
+    project.save()
+    params = Params.load()
+    stories = stimuli.load(params.readings["stories"])
+    others = stories.with_columns(pl.col("emotion").replace({"calm": "serene"}))
+    assert list(names.in_vain(params, {"stories": stories, "other": others})) == [
+        "Of second.other no number of table choices can come: 3 of its labels are emotions of the stories, 4 are needed",
+        "Nothing comes of varied.bos: its positions lack 'mean50', report.position",
+        "Nothing comes of confounds: its experiments are those of models that write, and write.models names none",
+    ]
+    # what is fetched first has no texts yet
+    assert len(list(names.in_vain(params, {"stories": stories, "other": others.clear()}))) == 2
 
 
 @pytest.mark.parametrize(

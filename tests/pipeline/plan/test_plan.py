@@ -267,7 +267,7 @@ def test_few_labels_are_said_with_what_can_still_be_seen(project):
     [
         (lambda s: s, "Resampling is over 6 topics, of which each has every label"),
         (lambda s: s.with_columns(topic=pl.lit("")), "Stories are not crossed with topics (no topics): halves are halves of"),
-        (lambda s: s.filter(topic="supper"), "(one topic): halves are halves of each label's stories. There are 1, and 4 are"),
+        (lambda s: s.filter(topic="supper"), "(one topic): halves are halves of each label's stories. There is 1, and 4 are"),
         (lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")), "(no story for sad/supper)"),
         (
             lambda s: s.filter((pl.col("emotion") != "sad") | (pl.col("topic") != "supper")),
