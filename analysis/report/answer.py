@@ -32,7 +32,7 @@ HEADLINE = {
 def on(protocol: str) -> str:
     """A protocol as a sentence has it."""
     kind, _, position = protocol.partition(", ")
-    return f"{ON[kind]} read at {position}" if position else ON[kind]
+    return f"{ON[kind]} (position {position})" if position else ON[kind]
 
 
 def said(verdict: str) -> str:
@@ -162,7 +162,7 @@ def _left(view: View) -> str:
             f"{_beyond(view, known, margin)}: {over_pairs(known, 'beyond_words')} of that correlation is what words do not give"
         )
         for position, own in view.elsewhere().items():
-            left += f", and read at {position} {over_pairs(own, 'beyond_words')}"
+            left += f", and at position {position} {over_pairs(own, 'beyond_words')}"
     return f"{left}; {open_claim or 'the verdicts below say what else was tested'}."
 
 

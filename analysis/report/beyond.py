@@ -75,7 +75,7 @@ def left(view: View) -> Section:
             f" {over_pairs(pairs, 'beyond_words')} (margin {view.params.rsa.equivalence})."
         ]
         words += [
-            f"Read at {position}, each model at its own best layer there: rho_dis {over_pairs(own, 'rho_dis')}, beyond the"
+            f"At position {position}, each model at its own best layer there: rho_dis {over_pairs(own, 'rho_dis')}, beyond the"
             f" words that explain most {over_pairs(own, 'beyond_words')}."
             for position, own in view.elsewhere().items()
         ]
