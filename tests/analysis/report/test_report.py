@@ -120,7 +120,7 @@ def test_what_another_position_gives_stands_on_the_card_and_is_no_verdict_at_the
     assert "was not judged" in answer.sentences(other)[1]
     assert [*answer.counts(other).values()] == [f"1 {NOT_TESTABLE}"]
     (card,) = [card for group in claims.groups(other) for card in group.cards]
-    assert [line.protocol for line in card.lines] == ["on different passages read at last"]
+    assert [line.protocol for line in card.lines] == ["on different passages (position last)"]
     both = with_tables(view, claims=pl.concat([there, lost.with_columns(verdict=pl.lit(HOLDS))]))
     assert answer.verdict(both, "words") == HOLDS
 
