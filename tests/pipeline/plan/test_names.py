@@ -3,6 +3,7 @@
 import polars as pl
 import pytest
 
+from analysis.controls import second_corpus
 from pipeline.errors import InputError
 from pipeline.params.whole import Params
 from pipeline.plan import names
@@ -169,6 +170,7 @@ def test_what_nothing_comes_of_is_said(project):
         "Nothing comes of varied.bos: its positions lack 'mean50', report.position",
         "Nothing comes of confounds: its experiments are those of models that write, and write.models names none",
     ]
+    assert names.FEWEST_IN_COMMON == second_corpus.FEWEST_LABELS  # `pipeline` may not ask `analysis`
     # what is fetched first has no texts yet
     assert len(list(names.in_vain(params, {"stories": stories, "other": others.clear()}))) == 2
 
