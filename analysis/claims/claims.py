@@ -22,7 +22,7 @@ from pipeline.schemas.every import TABLES
 from pipeline.store import chosen_layers, provenance, tables
 
 Row = dict[str, Any]
-READ = ("paper", "paper_pairs", "pairs", "beyond", "maturity", "confounds", "steering")
+READ = ("geometry", "paper", "paper_pairs", "pairs", "beyond", "maturity", "confounds", "steering")
 QWEN, LLAMA = "qwen2.5-1.5b-instruct", "llama-3.2-3b-instruct"
 
 EVIDENCE: dict[str, Callable[[Known, Claim], list[Judged]]] = {
@@ -76,7 +76,7 @@ def rows(known: Known, claims: list[Claim]) -> list[Row]:
         made += [row_of(claim, j, digest) for j in judged]
     for row in made:
         if row["protocol"] == OTHER and reaches_both_sides(row):  # which is what was simulated
-            row["if_true"] = power.chances(chances, row["claim"], known.reliability)
+            row["if_true"] = power.chances(chances, row["claim"], known.reliability if known.design == power.DESIGN else None)
     order = sorted(range(len(made)), key=lambda n: (made[n]["verdict"] == NOT_TESTABLE, n))
     return [made[n] | {"order": place} for place, n in enumerate(order)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -85,6 +86,12 @@ class Known:
         found = self.tables["maturity"]["reliability"].median()
         return found if isinstance(found, float) else None
 
+    @property
+    def design(self) -> tuple[int, int]:
+        """Emotions and topics of the stories that the trained models' geometries rest on."""
+        stories = self.tables["geometry"].filter(pl.col("seed").is_null(), setting=STORIES)
+        return stories["n_emotions"][0], stories["n_units"][0]
+
     def family(self, model: str) -> str:
         return self.entries[model].family
 
@@ -108,6 +115,11 @@ def as_published(table: pl.DataFrame, setting: str) -> pl.DataFrame:
     rows = table.filter(n_units=THREE)
     passages = rows.filter(pl.col(setting) != STORIES)
     return passages if passages.height else rows
+
+
+def said_of(rows: Iterable[Row], otherwise: str) -> str:
+    """The first reason that rows give for a number that they lack; `otherwise` where none gives one."""
+    return next((r["reason"] for r in rows if r["reason"]), otherwise)
 
 
 def lacking(protocol: str, reason: str, about: str = "") -> Judged:

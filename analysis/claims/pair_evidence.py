@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 
 from analysis.claims import rules
-from analysis.claims.known import Judged, Known, Row, lacking
+from analysis.claims.known import Judged, Known, Row, lacking, said_of
 from analysis.claims.members import Wanted, across, as_passages, at_reference, named, pair_name, published_rows, tuned
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
@@ -29,7 +29,7 @@ def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judge
     """A claim on the lowest raw rho of three passages, judged by what is found across passages."""
     pairs = [as_passages(row) for row in published_rows(known, wanted)]
     if not pairs:
-        return lacking(PAPER, why_not)
+        return lacking(PAPER, unread_as_published(known, wanted, why_not))
     verdict = rules.judge_published(pairs, replace(side, scale=rules.RAW), margin=known.margin)
     judged = [p for p in pairs if p.same is not None]
     if not judged:
@@ -37,6 +37,11 @@ def by_passages(known: Known, wanted: Wanted, side: Side, why_not: str) -> Judge
     lowest = min(judged, key=lambda p: p.same or 0.0)
     number = Number(lowest.about, lowest.same, scale=rules.RAW, n=len(judged), n_unknown=len(pairs) - len(judged))
     return Judged(PAPER, number, verdict)
+
+
+def unread_as_published(known: Known, wanted: Wanted, why_not: str) -> str:
+    """Why no pair has a row of the published protocol: `why_not`, or, where the pairs are there, that it was not followed."""
+    return "three texts of each label are needed, read at the last token" if at_reference(known, wanted) else why_not
 
 
 # --- the same stories ----------------------------------------------------------------------------------------------------
@@ -47,7 +52,7 @@ def by_lowest_same(known: Known, rows: Sequence[Row], side: Side, why_not: str) 
     alike is asked of the same pairs, as on other stories."""
     number = lowest_same(rows)
     if number is None:
-        return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
+        return lacking(SAME, said_of(rows, why_not))
     return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME), beside(known, rows), known.margin))
 
 
@@ -55,7 +60,7 @@ def highest_same(rows: Sequence[Row], side: Side, why_not: str) -> Judged:
     """A claim that no pair is alike, on the highest rho_same."""
     number = lowest_same(rows, -1, "highest")
     if number is None:
-        return lacking(SAME, next((r["reason"] for r in rows if r["reason"]), why_not))
+        return lacking(SAME, said_of(rows, why_not))
     number = number.turned()
     return Judged(SAME, number, rules.judge(number, replace(side, scale=rules.SAME)))
 
@@ -85,7 +90,7 @@ def by_lowest(known: Known, rows: Sequence[Row], side: Side, why_not: str) -> Ju
 def lowest_number(known: Known, rows: Sequence[Row], name: str, which: str = "lowest") -> Number:
     """The lowest of one number of the rows, with its simultaneous interval over topics. Rows of `beyond` are named by their
     control, too."""
-    reason = next((r["reason"] for r in rows if r["reason"]), None)
+    reason = said_of(rows, "") or None
     found = lineages.lowest(rows, name, known.seed)
     controls = (r.get("control") for r in rows)
     beyond = ["" if c is None else f", beyond {c.removeprefix('words:')}" for c in controls]
@@ -271,16 +276,17 @@ def emotions(known: Known, claim: Claim) -> list[Judged]:
     emotions.)"""
     wanted = across(known, known.lineage, mature=False)
     passages, rows = published_rows(known, wanted), at_reference(known, wanted)
-    return [by_permutation(known, PAPER, passages, "across"), by_permutation(known, OTHER, rows, "rho_cross")]
+    unread = unread_as_published(known, wanted, NO_PAIR)
+    return [by_permutation(known, PAPER, passages, "across", unread), by_permutation(known, OTHER, rows, "rho_cross", NO_PAIR)]
 
 
-def by_permutation(known: Known, protocol: str, rows: Sequence[Row], name: str) -> Judged:
+def by_permutation(known: Known, protocol: str, rows: Sequence[Row], name: str, why_not: str) -> Judged:
     """A rho across texts of every pair: a p of at most 5% each; one that is neither that nor, by an interval, above the margin
     fails it."""
     p = {"across": "p_across", "rho_cross": "p_cross"}[name]
     there = [r for r in rows if r[p] is not None]
     if not there:
-        return lacking(protocol, NO_PAIR)
+        return lacking(protocol, said_of(rows, why_not))
     gone = [r for r in there if r[p] > rules.LEVEL and (high := r.get(f"{name}_high")) is not None and high < known.margin]
     most = max(gone or there, key=lambda r: r[p])
     number = Number(pair_name(most), most[name], n=len(there), n_unknown=len(rows) - len(there))

@@ -10,6 +10,8 @@ import polars as pl
 from pipeline.schemas import reference
 from pipeline.schemas.reference import POWER, VERDICTS
 
+DESIGN = (20, 24)
+"""Emotions and topics of the simulated stories: what is said by reliability is said of runs on as many."""
 SIMULATED = {
     **dict.fromkeys(("pairs", "pairs_without_llama", "any_pair"), "falsifier"),
     **dict.fromkeys(("method_loose", "subparameters"), "method_clean"),
@@ -26,7 +28,7 @@ def simulated(path: Path = POWER) -> pl.DataFrame:
 
 
 def chances(power: pl.DataFrame, claim: str, reliability: float | None) -> str | None:
-    """In words, at the simulated reliability next to the run's; None where the claim was not simulated."""
+    """In words, at the simulated reliability next to the run's; None where the claim was not simulated, or not without one."""
     rows = power.filter(claim=SIMULATED.get(claim, claim))
     if rows.is_empty():
         return None

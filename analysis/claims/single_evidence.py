@@ -10,7 +10,7 @@ import polars as pl
 from scipy import stats
 
 from analysis.claims import comparisons, rules
-from analysis.claims.known import THREE, Judged, Known, Row, as_published, lacking
+from analysis.claims.known import THREE, Judged, Known, Row, as_published, lacking, said_of
 from analysis.claims.protocols import OTHER, PAPER
 from analysis.claims.reference import Claim
 from analysis.claims.rules import Number, Side, Verdict
@@ -249,7 +249,7 @@ def three_passages(known: Known, claim: Claim) -> list[Judged]:
             half = split_half.t_quantile(1 - rules.ONE_END, dof) * se
             found.append((about, value, value - half, value + half, dof))
     if not found:
-        return [lacking(PAPER, next((r["reason"] for r in own if r["reason"]), "the last token was not read"))]
+        return [lacking(PAPER, said_of(own, "six stories of each label are needed, read at the last token"))]
     number = rules.of_intervals(found, side.scale)
     number = replace(number, n_unknown=len(known.trained) - len(found))
     return [Judged(PAPER, number, rules.judge(number, side))]

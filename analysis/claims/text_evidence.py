@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.behaviour import behaviour
 from analysis.claims import comparisons, rules
-from analysis.claims.known import Judged, Known, Row, lacking
+from analysis.claims.known import Judged, Known, Row, lacking, said_of
 from analysis.claims.pair_evidence import highest_number, highest_same
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.reference import Claim
@@ -48,7 +48,7 @@ def as_published(rows: list[Row], side: Side) -> Judged:
     lies above the side by more than that; low says something only where both sides agree with themselves by more."""
     there = [r for r in rows if r["spearman"] is not None]
     if not there:
-        return lacking(PAPER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
+        return lacking(PAPER, said_of(rows, NO_WRITING))
     reached = {r["model"]: by_chance(r, len(there)) for r in there}
     beyond = [r for r in there if r["spearman"] - side.at_most > reached[r["model"]]]
     row = max(beyond or there, key=lambda r: r["spearman"])
@@ -77,7 +77,7 @@ def of_experiments(known: Known, comparison: str, side: Side) -> Judged:
     rows = known.tables["confounds"].filter(comparison=comparison, factor=TOTAL).to_dicts()
     there = [r for r in rows if r["share"] is not None and r["ci_low"] is not None]
     if not there:
-        return lacking(OTHER, next((r["reason"] for r in rows if r["reason"]), NO_WRITING))
+        return lacking(OTHER, said_of(rows, NO_WRITING))
     # a share is of the distance 1 - rho_dis: a model whose two experiments are alike is enough
     found = [(r["model"], r["share"] - 1, r["ci_low"] - 1, r["ci_high"] - 1, r["dof"]) for r in there]
     number = replace(rules.of_intervals(found, rules.DISATTENUATED, "highest"), n_unknown=len(rows) - len(there)).turned()

@@ -25,7 +25,6 @@ from rich.text import Text
 from pipeline.errors import run_stage
 from pipeline.params.base import PARAMS
 from pipeline.plan import plan, pulled, stages
-from pipeline.store import layout
 
 DVC = (sys.executable, "-m", "pipeline.plan.fast_dvc", "repro")
 LINE = re.compile(r"(?:(?P<runs>Running)|Stage|Restored|Importing) (?:stage )?'(?P<stage>[^']+)'")
@@ -92,8 +91,6 @@ def follow(lines: Iterable[str], course: Course, out: Console) -> None:
 def main(arguments: list[str]) -> None:
     on_pulled = pulled.to_run()
     planned = plan.show(PARAMS, on_pulled)
-    for folder in layout.MAY_BE_EMPTY:  # `roots` makes them, but not where DVC takes its out from the cache
-        folder.mkdir(parents=True, exist_ok=True)
     command = DVC if on_pulled is None else (*DVC, "--allow-missing")
     out = Console(file=sys.stdout, highlight=False)
     if not out.is_terminal:

@@ -23,7 +23,7 @@ from pipeline.door.home import home, published, remove_empty
 from pipeline.errors import NO_GIT, InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
-from pipeline.store import layout, roots
+from pipeline.store import roots
 
 
 def pull(root: Path) -> str:
@@ -43,8 +43,6 @@ def pull(root: Path) -> str:
             check=False,
         )
     remove_empty(root / "data/activations")
-    for folder in layout.MAY_BE_EMPTY:  # DVC makes none in which nothing lies; `roots` does
-        (root / folder).mkdir(parents=True, exist_ok=True)
     lost = [out["path"] for out in wanted if not _came(root / out["path"], out)]
     if done.returncode or lost:
         what = f"not everything came ({some(lost, 3)})" if lost else "everything is here, but DVC ended in an error"

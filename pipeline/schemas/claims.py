@@ -43,7 +43,8 @@ CLAIMS = Table(
         "if_true": Column(
             pl.String,
             "Where an interval reaches both sides: the chance of each verdict if the truth were as named, simulated with the"
-            " paper's models at the reliability next to this run's (data/reference/power.csv).",
+            " paper's models at the reliability next to this run's (data/reference/power.csv). Null where this run has other"
+            " numbers of emotions and topics than were simulated.",
         ),
         "rules": Column(
             pl.String, "Digest of the code, rules and sides that gave the verdict: the same in two runs, the same rules."

@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr, t
 
-from analysis.claims import claims, pair_evidence, reference, rules, single_evidence, text_evidence
+from analysis.claims import claims, pair_evidence, power, reference, rules, single_evidence, text_evidence
 from analysis.claims.known import Known
 from analysis.claims.protocols import OTHER, PAPER, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, PASSAGES, UNDECIDED, VALENCE
@@ -826,3 +826,29 @@ def test_models_that_were_asked_and_know_nothing_in_common_are_not_said_to_be_un
     table = pl.DataFrame([dict.fromkeys(schema) | r for r in rows], schema=schema)
     (found,) = text_evidence.flips(planted(known, transcripts=table), claim("opposite_behaviour_flips"), A, B)
     assert (found.verdict.verdict, found.verdict.why) == (NOT_TESTABLE, said)
+
+
+# --- what a run of another design is told --------------------------------------------------------------------------------
+
+
+def test_chances_are_those_of_the_simulated_design_or_none(known, monkeypatch):
+    monkeypatch.setattr(claims, "reaches_both_sides", lambda row: True)
+    emotions, topics = power.DESIGN
+    as_simulated = known.tables["geometry"].with_columns(
+        n_emotions=pl.lit(emotions, pl.Int64), n_units=pl.lit(topics, pl.Int64)
+    )
+    assert known.design != power.DESIGN
+    assert rows_of(known, "any_pair")[OTHER]["if_true"] is None
+    assert rows_of(planted(known, geometry=as_simulated), "any_pair")[OTHER]["if_true"].startswith("every pair at least .7")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts"), [("three_passages", "six stories"), ("any_pair", "three texts"), ("emotions", "three")]
+)
+def test_who_did_not_follow_the_published_protocol_is_told_what_it_needs(known, name, texts):
+    none = {table: known.tables[table].clear() for table in ("paper", "paper_pairs")}
+    judged = claims.EVIDENCE[name](planted(known, **none), claim(name))
+    assert judged[0].protocol == PAPER
+    assert judged[0].verdict.verdict == NOT_TESTABLE
+    assert judged[0].verdict.why.startswith(texts)
+    assert "read at the last token" in judged[0].verdict.why

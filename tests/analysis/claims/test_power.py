@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from analysis.claims import claims, power
+from benchmarks import planted
 from pipeline.errors import InputError
 from tests.conftest import ROOT
 
@@ -46,3 +47,7 @@ def test_the_reference_has_the_claims_that_are_simulated():
     names = set(power.simulated(ROOT / "data/reference/power.csv")["claim"])
     assert set(power.SIMULATED.values()) <= names
     assert names - {"published protocol", "beyond words"} <= set(claims.EVIDENCE)
+
+
+def test_the_simulated_design_is_that_of_the_benchmark():
+    assert (planted.LABELS, planted.TOPICS) == power.DESIGN

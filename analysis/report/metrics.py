@@ -12,6 +12,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.claims.protocols import PROTOCOLS
 from analysis.rsa import names
 from pipeline.errors import run_stage
 from pipeline.models.entries import load_entries
@@ -33,7 +34,7 @@ class Params(ReadingSections, ReportSections):
 def verdicts(claims: pl.DataFrame) -> dict[str, int]:
     """How many rows of `claims` have each verdict, under all protocols at the report's position: what is judged at others says
     the same claim again. What a control explains counts as one kind."""
-    found = claims.filter(~pl.col("protocol").str.contains(", "))["verdict"].to_list()  # as `other stories, last`
+    found = claims.filter(pl.col("protocol").is_in(PROTOCOLS))["verdict"].to_list()
     kinds = ["explained by a control" if v.startswith("explained by") else v for v in found]
     return dict(sorted(Counter(kinds).items()))
 
