@@ -2,12 +2,13 @@
 `imported`.
 
 Of a bank there are means alone: an RDM, and no halves. So there is one rank correlation at matched depth on the labels
-in common, no rho_cross and no reliability; every row says so.
+in common that count as emotions, of banks as of our readings; no rho_cross and no reliability, and every row says so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache, partial
 from itertools import combinations
 from typing import Any
 
@@ -44,6 +45,7 @@ class Patterns:
     precision: str | None
     n_layers: int
     stories: str | None  # None: not known
+    position: str | None  # where it was read; None: not known
     means: dict[int, dict[str, NDArray[np.floating]]]
 
     def keys(self, suffix: str) -> Row:
@@ -58,10 +60,17 @@ class Patterns:
         return min(self.means, key=lambda layer: (abs(layer - wanted), layer))
 
 
-def of_bank(found: banks.Imported) -> Patterns:
+def counts(label: str, params: Params) -> bool:
+    """Whether a label is an emotion that is compared: the neutral one is none, whoever read it."""
+    return label != params.vectors.neutral_label and params.vectors.counts(label)
+
+
+def of_bank(found: banks.Imported, params: Params) -> Patterns:
     bank = found.bank
-    means: dict[int, dict[str, NDArray[np.floating]]] = {layer: dict(own) for layer, own in found.vectors.items()}
-    return Patterns(found.name, True, bank.precision, bank.n_layers, bank.stories, means)
+    means: dict[int, dict[str, NDArray[np.floating]]] = {
+        layer: {label: vector for label, vector in own.items() if counts(label, params)} for layer, own in found.vectors.items()
+    }
+    return Patterns(found.name, True, bank.precision, bank.n_layers, bank.stories, bank.position, means)
 
 
 def of_model(model: str, reading: str, params: Params) -> Patterns:
@@ -72,9 +81,9 @@ def of_model(model: str, reading: str, params: Params) -> Patterns:
     read = arrays.activations(model, precision, reading, position=[params.report.position]).isel(position=0)
     states, emotion = read["activation"].values, np.array(read["emotion"].values.tolist())
     good = np.flatnonzero(read["finite"].values.all(axis=0))
-    wanted = [e for e in np.unique(emotion).tolist() if e != params.vectors.neutral_label and params.vectors.counts(e)]
+    wanted = [e for e in np.unique(emotion).tolist() if counts(e, params)]
     means = {int(n): {e: states[emotion == e, n].mean(axis=0, dtype=np.float64) for e in wanted} for n in good}
-    return Patterns(model, False, precision, states.shape[1], reading, means)
+    return Patterns(model, False, precision, states.shape[1], reading, params.report.position, means)
 
 
 def rho(a: dict[str, NDArray[np.floating]], b: dict[str, NDArray[np.floating]], labels: list[str]) -> float:
@@ -87,14 +96,14 @@ def rho(a: dict[str, NDArray[np.floating]], b: dict[str, NDArray[np.floating]], 
 
 
 def rows_of(a: Patterns, b: Patterns) -> list[Row]:
-    """Rows of a pair: one for each layer of the bank `b`."""
-    made = []
+    """Rows of a pair: one for each layer of the bank `b`. The position is that of our reading; of two banks what both say."""
+    made, position = [], a.position if not a.imported or a.position == b.position else None
     number = "rho_same" if a.stories is not None and a.stories == b.stories else "rho_whole"
     for layer in sorted(b.means):
         depth = layer / b.n_layers
         row: Row = CHOICES.blank() | a.keys("_a") | b.keys("_b")
         row |= {"choice": BANKS, "layer_rule": names.DEPTH, "layer_b": layer, "depth": depth, "emotions": names.ALL_PAIRS}
-        row |= {"reason": NO_RHO_CROSS}
+        row |= {"position": position, "variant": "centred", "reason": NO_RHO_CROSS}
         if a.means:
             near = a.nearest(depth)
             common = sorted(set(a.means[near]) & set(b.means[layer]))
@@ -116,16 +125,17 @@ def main(arguments: list[str]) -> None:
     params = Params.load()
     load_entries(params)
     found = [banks.load(name) for name in params.imported]
+    theirs = {one.name: of_bank(one, params) for one in found}
+    ours = cache(partial(of_model, params=params))
     rows: list[Row] = []
     for one in found:
         known = {s.name for s in params.second}
-        reading = one.bank.stories if one.bank.stories in known else STORIES
+        reading = str(one.bank.stories) if one.bank.stories in known else STORIES
         for model in params.read.models:
-            rows += rows_of(of_model(model, str(reading), params), of_bank(one))
-    for one, other in combinations(found, 2):
-        rows += rows_of(of_bank(one), of_bank(other))
-    at = {"position": params.report.position, "variant": "centred"}
-    parts.write_part(CHOICES, IMPORTED, [row | at for row in rows])
+            rows += rows_of(ours(model, reading), theirs[one.name])
+    for a, b in combinations(theirs.values(), 2):
+        rows += rows_of(a, b)
+    parts.write_part(CHOICES, IMPORTED, rows)
 
 
 if __name__ == "__main__":

@@ -22,8 +22,10 @@ class Bank(Strict):
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     n_layers: int = Field(ge=1, description="their layers are taken as counted like ours, by the output of each block from 0")
     labels: dict[str, str] = Field(default_factory=dict, description="their label: ours; others keep their names")
-    stories: str | None = Field(default=None, description="an entry of `second` that has the bank's own stories")
-    position: str | None = None
+    stories: str | None = Field(
+        default=None, description="who has the bank's own stories: an entry of `second`; or stories, ours"
+    )
+    position: str | None = Field(default=None, description="which tokens they read, in our names where these say the same")
     precision: str | None = None
     license: str | None = None
     source: str | None = None

@@ -85,7 +85,7 @@ def inputs(path: Path, *, chosen: bool = True) -> Inputs:
     packages.check({where: gguf for where, gguf in found.carried.items() if where not in lacking})
     names.check(params, found.texts)
     claims.check()
-    files.check(params, entries, found.labels, chosen=chosen)
+    files.check(params, entries, found.texts, chosen=chosen)
     told.check(params, found.labels)
     return found
 

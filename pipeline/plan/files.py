@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
+import polars as pl
 
 from pipeline.banks import load as banks
 from pipeline.behaviour import questionnaire
@@ -21,10 +21,15 @@ from pipeline.plan import spelling
 from pipeline.store import layout
 from pipeline.texts import labels, prompts
 
+Texts = Mapping[str, pl.DataFrame]
+FEWEST_IN_COMMON = 4
+"""Labels over which a bank is compared (`analysis.grid.imported`)."""
 
-def check(params: Params, entries: Mapping[str, ModelEntry], emotions: Sequence[str], chosen: bool) -> None:
-    """Raise InputError for a file that a stage would refuse. `emotions`: labels of the stories; `chosen`: of a profile that is
-    only looked at, files of banks need not be there yet."""
+
+def check(params: Params, entries: Mapping[str, ModelEntry], texts: Texts, chosen: bool) -> None:
+    """Raise InputError for a file that a stage would refuse. `texts`: of each reading by its name; `chosen`: of a profile that
+    is only looked at, files of banks need not be there yet."""
+    emotions = texts[STORIES]["emotion"].unique().sort().to_list()
     questionnaire.only_instruct(params.behaviour.models, entries)
     for path, rows in (
         (params.behaviour.questions, questionnaire.questions(params.behaviour.questions)),
@@ -32,14 +37,14 @@ def check(params: Params, entries: Mapping[str, ModelEntry], emotions: Sequence[
     ):
         if params.behaviour.models and not rows:
             raise InputError(f"{path}: no rows, and behaviour.models in {PARAMS} has models; add some, or take them out")
-    labels.emotions(params.corpus.emotions, list(emotions))
+    labels.emotions(params.corpus.emotions, emotions)
     labels.label_words(params.corpus.label_words)
     if params.corpus.topics is not None:
         labels.topics(params.corpus.topics)
     for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
         _prompts(name, params, emotions)
     for name in params.imported:
-        _bank(name, params, emotions, chosen)
+        _bank(name, params, texts, chosen)
     for model, entry in entries.items() if chosen else ():
         if entry.folder is not None and entry.folder.path.is_dir():
             _is_as_read(model, entry.folder, params)
@@ -85,7 +90,7 @@ def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
             raise InputError(f"{PARAMS}: {key}.baseline: neutral, and {why}; write emotions, or add what it lacks")
 
 
-def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> None:
+def _bank(name: str, params: Params, texts: Texts, chosen: bool) -> None:
     path = BANKS / f"{name}.yaml"
     if name in (*params.models, *params.words):
         raise InputError(f"{PARAMS}: imported: '{name}' is a reader of this run, too; give the file {path} another name")
@@ -95,7 +100,7 @@ def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> N
         raise InputError(f"{PARAMS}: imported: no {path}; {hint}")
     bank = load_yaml(path, Bank)
     read = next((s for s in params.second if s.name == bank.stories), None)
-    if bank.stories is not None and read is None:
+    if bank.stories not in (None, STORIES) and read is None:
         hint = nearest(bank.stories, there := [s.name for s in params.second], f"there are {', '.join(there) or 'none'}.")
         raise InputError(
             f"{path}: stories: '{bank.stories}' is no entry of `second` in {PARAMS}, and the bank would be held against our own"
@@ -106,19 +111,42 @@ def _bank(name: str, params: Params, emotions: Sequence[str], chosen: bool) -> N
             f"{PARAMS}: second.{read.name}.positions: the bank {name} is held against these stories at report.position,"
             f" '{params.report.position}'; add it"
         )
-    fetched = layout.SCRATCH / "banks" / bank.sha256  # where `banks.file_of` keeps what has a url
-    if chosen and (bank.path is not None or fetched.is_file()):
-        _vectors(path, bank, emotions)
-
-
-def _vectors(path: Path, bank: Bank, emotions: Sequence[str]) -> None:
-    with np.errstate(over="ignore"):  # said below, with its key
-        found = banks.vectors_of(banks.file_of(path, bank), path, bank)
-    for layer, own in found.items():
-        for label, vector in own.items():
-            if not np.isfinite(vector).all():
-                raise InputError(f"{path}: layer {layer} of '{label}' has values beyond float32, in which banks are compared")
-            if not vector.any():
-                raise InputError(f"{path}: layer {layer} of '{label}' is all zeros, which has no direction; take the label out")
-        for line in spelling.misspelt(own, emotions):
+    if _is_here(bank) and chosen:
+        own = _labels(path, bank)
+        for line in spelling.misspelt(own, labels_of(bank, params, texts)):
             raise InputError(f"{path}: labels: {line} (the stories have the second); map the first to it")
+
+
+def labels_of(bank: Bank, params: Params, texts: Texts) -> list[str]:
+    """Labels of what our models read and a bank is held against: its own stories, where they are read, or ours."""
+    name = str(bank.stories) if bank.stories in {s.name for s in params.second} else STORIES
+    return texts[name]["emotion"].unique().sort().to_list()
+
+
+def _is_here(bank: Bank) -> bool:
+    return bank.path is not None or (layout.SCRATCH / "banks" / bank.sha256).is_file()  # where `banks.file_of` keeps it
+
+
+def _labels(path: Path, bank: Bank) -> list[str]:
+    """The labels of a bank whose file is here, in our names. Raises InputError for a file that the stage would refuse, and for
+    two labels that people read as one."""
+    found = sorted({label for own in banks.vectors_of(banks.file_of(path, bank), path, bank).values() for label in own})
+    for n, label in enumerate(found):
+        for line in spelling.misspelt([label], found[:n]):
+            raise InputError(f"{path}: labels: {line}; the file has both, so take one out or map it to another name")
+    return found
+
+
+def banks_in_vain(params: Params, texts: Texts) -> Iterator[str]:
+    """Of each bank that is here and gives no number beside our models: why."""
+    for name in params.imported:
+        path = BANKS / f"{name}.yaml"
+        bank = load_yaml(path, Bank)
+        if not _is_here(bank) or not (there := labels_of(bank, params, texts)):  # stories that are fetched first
+            continue
+        counted = {e for e in there if params.vectors.counts(e)} - {params.vectors.neutral_label}
+        if (n := len(counted.intersection(_labels(path, bank)))) < FEWEST_IN_COMMON:
+            yield (
+                f"Of the bank {name} no number beside our models can come: {n} of its labels are emotions of the stories,"
+                f" {FEWEST_IN_COMMON} are needed; name them in {path}, labels"
+            )

@@ -70,5 +70,33 @@ def test_labels_are_mapped_and_too_few_in_common_are_said(compared):
     assert set(banks["method_a"]) == set(banks["method_b"]) == {"imported"}
 
 
+def test_the_neutral_label_of_banks_is_no_emotion_and_positions_are_their_own(project, finished, rng):
+    (project.folder / "data/activations").symlink_to(finished.folder / "data/activations")
+    labels = [*LABELS, "grim", "neutral"]
+    arrays = {
+        name: {f"layer_2__{e}": rng.standard_normal(16).astype(np.float32) for e in labels} for name in ("one", "two", "three")
+    }
+    for n, name in enumerate(arrays):
+        arrays[name]["layer_2__neutral"] += 100  # far off, as what is no emotion is
+        published(project.folder, name, arrays[name], 8, position="mean50" if n else None)
+    project.params["imported"] = list(arrays)
+    project.save()
+    imported.main([])
+    table = parts.read_part(CHOICES, IMPORTED)
+    rows = table.filter(model_a="two", model_b="three").to_dicts()
+    one, two = ([arrays[name][f"layer_2__{e}"] for e in [*LABELS, "grim"]] for name in ("two", "three"))
+    assert [row["n_emotions"] for row in rows] == [5]
+    assert rows[0]["rho_whole"] == pytest.approx(spearmanr(rdm(one), rdm(two)).statistic, abs=1e-12)
+    assert rows[0]["position"] == "mean50"  # both say so
+    assert table.filter(model_a="one", model_b="two")["position"].to_list() == [None]  # of one nothing is known
+    assert set(table.filter(model_a="tiny-llama-3.2")["position"]) == {"mean50"}
+    project.params["vectors"]["emotions"] = LABELS
+    project.save()
+    imported.main([])
+    chosen = parts.read_part(CHOICES, IMPORTED).filter(model_a="two", model_b="three").row(0, named=True)
+    truth = spearmanr(rdm(one[:4]), rdm(two[:4])).statistic
+    assert (chosen["n_emotions"], chosen["rho_whole"]) == (4, pytest.approx(truth, abs=1e-12))
+
+
 def test_no_bank_is_no_row(in_finished):
     assert parts.read_part(CHOICES, IMPORTED).height == 0

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
+from analysis.grid import imported
 from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
 from pipeline.params.base import load_yaml
 from pipeline.params.imported import BANKS, Bank
-from pipeline.plan import files, sections
+from pipeline.plan import corpora, files, sections
 from pipeline.store.layout import SCRATCH
 from tests.conftest import ROOT
 from tests.pipeline.plan.refusals import VECTORS, a_file, bank, both, params, writes
@@ -18,7 +19,7 @@ MODEL = "tiny-llama-3.2"
 
 def checked(project):
     made = sections.load(project.folder / "params.yaml")
-    files.check(made, load_entries(made), project.emotions, chosen=True)
+    files.check(made, load_entries(made), corpora.load(made), chosen=True)
 
 
 def setting_of(label):
@@ -38,6 +39,22 @@ def experiment(project):
     project.save()
 
 
+def second(labels):
+    """Stories of another source, of labels that ours have not."""
+
+    def made(project):
+        rows = "".join(
+            f"{label},{label} text number {n} of another author who writes of it at length\n" for label in labels for n in "12"
+        )
+        (project.folder / "theirs.csv").write_text(f"emotion,text\n{rows}", encoding="utf-8")
+        columns = {"text": "text", "emotion": "emotion", "topic": None, "id": None}
+        reading = {"name": "theirs", "precision": "fp32", "path": "theirs.csv", "columns": columns}
+        project.params["second"] = [reading | {"positions": ["last", "mean50"]}]
+        project.save()
+
+    return made
+
+
 def without_rows(name):
     """A file of what is asked with its header alone, and a model that is asked."""
 
@@ -54,9 +71,14 @@ def without_rows(name):
     [
         (bank(VECTORS, stories="nosuch"), "own.yaml: stories: 'nosuch' is no entry of `second` in params.yaml"),
         (bank(VECTORS, stories="nosuch"), "our own stories; there are none. Write null where"),
-        (bank({"layer_0__sad": np.zeros(4, np.float32)}), "own.yaml: layer 0 of 'sad' is all zeros"),
-        (bank({"layer_1__sad": np.array([1.0, 1e300])}), "own.yaml: layer 1 of 'sad' has values beyond float32"),
+        (bank({"layer_0__sad": np.zeros(4, np.float32)}), "own.yaml: bank: 'layer_0__sad' is all zeros"),
+        (bank({"layer_1__sad": np.array([1.0, 1e300])}), "own.yaml: bank: 'layer_1__sad' has values beyond float32"),
         (bank({"layer_0__Sad": np.ones(4, np.float32)}), "own.yaml: labels: 'Sad' and 'sad' differ in case"),
+        (bank(VECTORS | {"layer_0__sad ": np.ones(4, np.float32)}), "own.yaml: labels: 'sad ' and 'sad' differ in case, width"),
+        (
+            both(second(["Grim", "bored"]), bank({"layer_0__grim": np.ones(4, np.float32)}, stories="theirs")),
+            "'grim' and 'Grim'",
+        ),
         (params(lambda p: p.update(imported=[MODEL])), f"imported: '{MODEL}' is a reader of this run, too"),
         (params(lambda p: p.update(imported=["tfidf"])), "imported: 'tfidf' is a reader of this run, too"),
         (setting_of("Neutral"), "prompts.csv: set story: no story has the label 'Neutral'; 'Neutral' and 'neutral' differ"),
@@ -103,5 +125,32 @@ def test_a_bank_that_was_fetched_before_is_looked_at(project):
     kept = project.folder / SCRATCH / "banks" / load_yaml(BANKS / "own.yaml", Bank).sha256
     kept.parent.mkdir(parents=True)
     (project.folder / "bank").rename(kept)
-    with pytest.raises(InputError, match="layer 0 of 'sad' is all zeros"):
+    with pytest.raises(InputError, match="'layer_0__sad' is all zeros"):
         checked(project)
+
+
+def test_a_bank_may_be_of_our_own_stories(project):
+    bank(VECTORS, stories="stories")(project)
+    checked(project)
+
+
+@pytest.mark.parametrize(
+    ("stories", "labels", "said"),
+    [
+        (None, {}, "bank own no number beside our models can come: 1 of its labels"),
+        (None, {"a": "angry", "b": "calm", "c": "happy"}, None),
+        ("theirs", {}, "2 of its labels are emotions of the stories, 4 are needed; name them in data/banks/own.yaml, labels"),
+    ],
+)
+def test_a_bank_that_says_nothing_of_our_models_is_named(project, stories, labels, said):
+    second(["b", "c", "grim"])(project)
+    vectors = {f"layer_0__{e}": np.full(4, n, np.float32) for n, e in enumerate(["a", "b", "c", "sad"], start=1)}
+    bank(vectors, stories=stories, labels=labels)(project)
+    made = sections.load(project.folder / "params.yaml")
+    found = list(files.banks_in_vain(made, corpora.load(made)))
+    assert len(found) == (said is not None)
+    assert all(said in line for line in found)
+
+
+def test_labels_in_common_are_as_many_as_the_stage_needs():
+    assert files.FEWEST_IN_COMMON == imported.FEWEST_EMOTIONS  # `pipeline` may not ask `analysis`
