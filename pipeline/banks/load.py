@@ -132,7 +132,7 @@ def _zipped(file: Path) -> list[tuple[str, NDArray[np.floating] | str]]:
 def _tensors(file: Path) -> list[tuple[str, NDArray[np.floating] | str]]:
     """Key and array of every tensor of a safetensors file; its dtype where numpy has none such."""
     found: list[tuple[str, NDArray[np.floating] | str]] = []
-    for key, tensor in safetensors.deserialize(file.read_bytes()):
+    for key, tensor in safetensors.deserialize(file.read_bytes()):  # type: ignore[no-untyped-call]
         dtype, data, shape = tensor["dtype"], tensor["data"], tensor["shape"]
         if dtype in PLAIN:
             found.append((key, np.frombuffer(data, PLAIN[dtype]).reshape(shape)))

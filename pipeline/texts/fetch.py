@@ -8,17 +8,20 @@ from __future__ import annotations
 import csv
 import hashlib
 import http.client
-import io
+import re
 import sys
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from pipeline.errors import InputError, nearest, one_line, run_stage
 from pipeline.params.fetch import FetchSections, fetched_path
 from pipeline.store.layout import whole_or_nothing
+from pipeline.texts import stimuli
 
 COLUMNS = ("emotion", "passage", "text")
 TRIES = 3
@@ -63,12 +66,8 @@ def _whole_answer(url: str) -> bytes:
 
 def passages(name: str, data: bytes) -> pl.DataFrame:
     """Rows as a table of strings: emotion, passage, text. Raises InputError, naming the line, for what is no such row."""
-    try:
-        lines = data.decode("utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"fetch.{name}: not UTF-8: {one_line(error)}") from None
     rows = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(re.split("\r\n|\r|\n", _content(name, data)), 1):  # no other sign ends a line of CSV
         if not line.strip() or line.startswith("#"):
             continue
         try:
@@ -84,16 +83,31 @@ def passages(name: str, data: bytes) -> pl.DataFrame:
 
 
 def objects(name: str, data: bytes) -> pl.DataFrame:
-    """Objects, one a line, as a table of strings with a column for each key. Raises InputError for anything else."""
+    """Objects, one a line, as a table of strings with a column for each key. Raises InputError, naming the row, for anything
+    else."""
+    source = Path(f"fetch.{name}")
+    rows = [
+        {key: _cell(f"{source}: row {number}: '{key}'", value) for key, value in row.items()}
+        for number, row in stimuli.objects(_content(name, data), source)
+    ]
+    if not (columns := dict.fromkeys(key for row in rows for key in row)):
+        raise InputError(f"{source}: no rows")
+    return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def _cell(where: str, value: Any) -> str | None:
     try:
-        frame = pl.read_ndjson(io.BytesIO(data), infer_schema_length=None)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"fetch.{name}: not JSON, an object a line: {one_line(error)}") from None
-    if nested := [key for key, dtype in frame.schema.items() if dtype.is_nested()]:
-        raise InputError(f"fetch.{name}: '{nested[0]}' is no text and no number")
-    if frame.is_empty():
-        raise InputError(f"fetch.{name}: no rows")
-    return frame.cast(pl.String)
+        return stimuli._cell(value)
+    except InputError as error:
+        raise InputError(f"{where} {str(error).split(';')[0]}") from None  # what to do in a file of one's own
+
+
+def _content(name: str, data: bytes) -> str:
+    """A file's text, without a byte order mark."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"fetch.{name}: not UTF-8: {one_line(error)}") from None
 
 
 def uneven(table: pl.DataFrame) -> str:

@@ -113,14 +113,44 @@ def test_files_of_json_lines_become_one_csv_in_the_order_that_params_have(projec
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"text": "a"}\n{"text": ', "not JSON, an object a line"),
-        ('{"text": "a", "more": {"b": 1}}', "'more' is no text and no number"),
-        ("", "n"),
+        ('{"text": "a"}\n{"text": ', "row 2: no JSON object"),
+        ('{"text": "a"} {"text": "b"}', "row 1: no JSON object"),
+        ('[{"text": "a"}]', "row 1: no JSON object"),
+        ('{"text": "a", "more": {"b": 1}}', "row 1: 'more' is an object, not text$"),
+        ('{"text": "a", "text": "b"}', "row 1: 'text' stands twice"),
+        ('{"text": "a\\ud800"}', "row 1: 'text' holds U\\+D800"),
+        ('{"text": "a", "n": NaN}', "row 1: NaN is no value of JSON"),
+        ("", "no rows"),
+        ("{}", "no rows"),
     ],
 )
 def test_what_is_no_object_a_line_is_refused(text, said):
     with pytest.raises(InputError, match=f"^fetch.x: {said}"):
         fetch.objects("x", text.encode())
+
+
+def test_values_of_json_stay_as_they_are_written(project):
+    """As Python's own reader has them, line by line: no type of one row becomes that of another."""
+    lines = [
+        '{"emotion": "007", "n": 1, "text": "a\u2028b"}',
+        '{"emotion": 7, "n": 1.5, "text": "c"}',
+        '{"n": true, "emotion": null}',
+    ]
+    found = fetch.objects("x", b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
+    assert found.columns == ["emotion", "n", "text"]
+    assert found.rows() == [("007", "1", "a\u2028b"), ("7", "1.5", "c"), (None, "true", None)]
+
+
+@pytest.mark.parametrize("sign", ["\u2028", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_line_of_csv_ends_where_csv_says(sign):
+    text = f"sad,1,one{sign}calm,3,four" if sign == "\u2028" else f'sad,1,"one{sign}two"'
+    own = text.split(",", 2)[2].strip('"')
+    if "," in own:
+        with pytest.raises(InputError, match="line 1: not emotion,number"):
+            fetch.passages("x", text.encode())
+    else:
+        assert fetch.passages("x", text.encode()).rows() == [("sad", "1", own)]
+    assert fetch.passages("x", b"sad,1,a\r\ncalm,2,b\rhappy,3,c\n")["text"].to_list() == ["a", "b", "c"]
 
 
 def test_a_server_that_fails_or_closes_early_is_asked_again(project):
