@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers import CONFIG_MAPPING, AutoModel, AutoModelForCausalLM
 
 from benchmarks.gpu.tiny import SIZE, trained_tokenizer
 from pipeline.errors import InputError
@@ -119,8 +119,22 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
     "bamba": MAMBA | {"mamba_d_head": 32, "attn_layer_indices": [1, 3]},
     "lfm2": {"block_multiple_of": 16},
     "minimax": EXPERTS,
+    "modernbert-decoder": {},
+    "bert": {"is_decoder": False},
+    "roberta": {"is_decoder": False},
+    "xlm-roberta": {"is_decoder": False},
+    "electra": {"is_decoder": False},
+    "bert-generation": {"is_decoder": False},
+    "albert": {},
+    "distilbert": {"dim": 64, "n_layers": 4, "n_heads": 4, "hidden_dim": 128},
+    "deberta-v2": {},
+    "modernbert": {},
+    "eurobert": {},
 }
-SHORT = ("llama", "gemma2", "gpt2", "gpt_neox", "opt", "cohere", "deepseek_v3", "mamba", "qwen3_moe")
+ENCODERS = (*("bert", "roberta", "xlm-roberta", "electra", "bert-generation"), *("albert", "distilbert", "deberta-v2"))
+ENCODERS += ("modernbert", "eurobert")
+"""Those whose tokens see those after them."""
+SHORT = ("llama", "gemma2", "gpt2", "gpt_neox", "opt", "cohere", "deepseek_v3", "mamba", "qwen3_moe", "bert", "modernbert")
 """Those that the short form tries: of each outcome some."""
 
 
@@ -147,7 +161,7 @@ def built(kind: str, folder: Path) -> Any:
     config = CONFIG_MAPPING[kind](**{name: size for name, size in sizes.items() if size is not None})
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        whole = AutoModelForCausalLM.from_config(config).eval()
+        whole = (AutoModel if kind in ENCODERS else AutoModelForCausalLM).from_config(config).eval()
     whole.save_pretrained(folder)
     trained_tokenizer(True, [s["text"] for s in stories()]).save_pretrained(folder)
     return whole

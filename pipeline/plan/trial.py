@@ -15,6 +15,9 @@ from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.plan import gguf_header, weights
 from pipeline.plan.weights import said_of
 
+BY_FLAG = ("bert-generation",)
+"""Architectures that are causal where `is_decoder` says so, and that transformers does not list as filling in words."""
+
 
 def folder_of(entry: ModelEntry) -> Path | None:
     """Where the files of a model are as far as they are here: its folder, its dequantised copy, or what the hub's cache has of
@@ -73,6 +76,12 @@ def _check(entry: ModelEntry, where: Path, precisions: Sequence[str], writes: bo
     if why := tried.reads(folder, "int8" in precisions) or (tried.writes(folder) if writes else None):
         raise InputError(f"{where}: {why}")
     config = _config_as_meant(folder, entry, where)
+    if own := inspection.config_of(folder).get("auto_map"):
+        named = ", ".join(sorted(map(str, own))) if isinstance(own, Mapping) else own
+        print(
+            f"{where.stem}: its config names code of its own (auto_map: {named}), which is never run: it is read as the"
+            f" {config.model_type} of transformers"
+        )
     if entry.untrained:
         return
     with said_of(where):
@@ -125,6 +134,8 @@ def why_not(folder: Path, int8: bool = False) -> str | None:
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
         kind, model = str(config.model_type), cast(Any, AutoModel)
+        if looks_both_ways(config):
+            raise InputError(f"{kind} is an encoder, whose tokens see those after them; only causal language models are read")
         with FakeTensorMode(allow_non_fake_inputs=True):
             whole = model.from_config(config, dtype=torch.bfloat16, attn_implementation="sdpa")
             body = whole if getattr(config, "text_config", None) is None else whole.get_decoder()
@@ -147,6 +158,21 @@ def why_not(folder: Path, int8: bool = False) -> str | None:
             f"{kind}: its linear maps take the tokens of all texts in one row, so that int8 cannot go text by text; take bf16"
         )
     return _odd(kind, shapes)
+
+
+def looks_both_ways(config: Any) -> bool:
+    """Whether this is the config of an encoder: of an architecture that fills in masked words, and is no causal one, or can be
+    one and is not asked to (`is_decoder`, or XLM's `causal`)."""
+    from transformers.models.auto import modeling_auto
+
+    masked, causal = modeling_auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES, modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    for own in (config, getattr(config, "text_config", None) or config):
+        kind = own.model_type
+        if kind not in masked and kind not in BY_FLAG:
+            continue
+        if kind not in causal or not getattr(own, "is_decoder", getattr(own, "causal", False)):
+            return True
+    return False
 
 
 def _odd(kind: str, shapes: Sequence[tuple[int, ...]]) -> str | None:

@@ -185,6 +185,17 @@ def test_a_body_that_was_saved_without_its_head_and_an_old_mask_pass(folder):
     trial.check({"m": own}, {"m": ["fp32"]})
 
 
+@pytest.mark.parametrize("own", [{"AutoModelForCausalLM": "mine.Mine"}, "mine.Mine"])
+def test_code_beside_a_known_architecture_is_said_not_to_run(folder, own, capsys):
+    path = folder / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"auto_map": own}))
+    entry = ModelEntry(family="f", lineage="l", tuning="base", bos=True, parameters=1e5, folder={"path": folder})
+    trial.check({"m": entry}, {"m": ["fp32"]})
+    [said] = [line for line in capsys.readouterr().out.splitlines() if "auto_map" in line]
+    assert said.startswith("m: its config names code of its own (auto_map: ")
+    assert said.endswith("which is never run: it is read as the llama of transformers")
+
+
 def test_an_untrained_twin_needs_no_weights(folder):
     (folder / SINGLE).unlink()
     own = ModelEntry(family="f", lineage="l", tuning="base", bos=True, parameters=1e5, folder={"path": folder}, seeds=[0])
