@@ -80,7 +80,9 @@ def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
     for label in sorted({*found["emotion"]} - {"", neutral, *emotions}):
         if hint := spelling.hint(label, emotions, otherwise):
             raise InputError(f"{path}: set {setting.prompts}: no story has the label '{label}'; {hint}")
-    if any(label == neutral for label, _, _ in prompts.asked(found, emotions, neutral)):
+    asked = prompts.asked(found, emotions, neutral)
+    _are_crossed(f"{path}: set {setting.prompts}", [(label, id_) for label, id_, _ in asked if label != neutral])
+    if any(label == neutral for label, _, _ in asked):
         return
     baselines = {f"confounds.experiments.{k}": e.baseline for k, e in params.confounds.experiments.items() if e.source == name}
     for key, baseline in {f"write.settings.{name}": setting.baseline, **baselines}.items():
@@ -88,6 +90,31 @@ def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
             why = f"no prompt of the set '{setting.prompts}' in {path} is for a label '{neutral}' that stories have"
             why = "vectors.neutral_label is null" if neutral is None else why
             raise InputError(f"{PARAMS}: {key}.baseline: neutral, and {why}; write emotions, or add what it lacks")
+
+
+def _are_crossed(where: str, asked: Sequence[tuple[str, str]]) -> None:
+    """Raise InputError for prompts, label and id of each, of which every half would leave a label without a text."""
+    ids = {label: {id_ for other, id_ in asked if other == label} for label, _ in asked}
+    n = len(set().union(*ids.values()))
+    if n > 1 and (single := [label for label, own in ids.items() if len(own) == 1]):
+        raise InputError(
+            f"{where}: of its {n} prompts '{single[0]}' has one: prompts are what is halved, and a half without it has no text"
+            " of this label, so that no number would come of it; write every prompt for every label, under one id"
+        )
+
+
+def told_unevenly(params: Params, emotions: Sequence[str]) -> Iterator[str]:
+    """Of each set of prompts that is asked of some labels in half of its prompts or fewer: which, and what it means."""
+    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
+        path, setting, neutral = params.write.prompts, params.write.settings[name], params.vectors.neutral_label
+        asked = prompts.asked(prompts.load(path, setting.prompts, setting.only), emotions, neutral)
+        ids = {label: {id_ for other, id_, _ in asked if other == label} for label, _, _ in asked if label != neutral}
+        n = len(set().union(*ids.values()))
+        if n > 1 and (few := [label for label, own in ids.items() if 2 * len(own) <= n]):
+            yield (
+                f"{path}: set {setting.prompts}: '{few[0]}' has {len(ids[few[0]])} of its {n} prompts: a half of the prompts"
+                f" may hold none of them, and then no number of write.settings.{name} can come"
+            )
 
 
 def _bank(name: str, params: Params, texts: Texts, chosen: bool) -> None:

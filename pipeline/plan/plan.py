@@ -28,7 +28,7 @@ from pipeline.models.entries import Hub, ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import check, corpora, costs, files, names, pulled, stages, workload
+from pipeline.plan import check, corpora, costs, files, names, pulled, scripts, stages, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
@@ -103,7 +103,12 @@ def show(path: Path, changed: list[str] | None = None) -> dict[str, float]:
     )
     out.print(pairs_in_words(params, found.labels))
     out.print(units_in_words(params, stories))
-    for said in (*names.in_vain(params, texts), *(files.banks_in_vain(params, texts) if chosen else ())):
+    in_vain = (
+        *names.in_vain(params, texts),
+        *files.told_unevenly(params, found.labels),
+        *(files.banks_in_vain(params, texts) if chosen else ()),
+    )
+    for said in (*in_vain, *scripts.said(params, texts)):
         out.print(said)
     if warnings := len(lint(stories, params.corpus)):
         out.print(f"The lint of the stories has {warnings} warning{'s' * (warnings != 1)}: make lint-corpus says more")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from analysis.grid import imported
+from analysis.rsa import gram, split_half
 from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
 from pipeline.params.base import load_yaml
@@ -154,3 +155,48 @@ def test_a_bank_that_says_nothing_of_our_models_is_named(project, stories, label
 
 def test_labels_in_common_are_as_many_as_the_stage_needs():
     assert files.FEWEST_IN_COMMON == imported.FEWEST_EMOTIONS  # `pipeline` may not ask `analysis`
+
+
+HEAD = "set,id,emotion,text\n"
+WHERE = ("a kitchen", "a shop", "a train", "a garden")
+
+
+def asked_of(*pairs):
+    """Prompts of the set story, each of one label alone, and some for all."""
+    own = [f'story,{id_},{label},"Write of {label or "{emotion}"} in {id_}."\n' for label, id_ in pairs]
+    others = [f'scene,{id_},,"Write of {{emotion}} in {id_}."\n' for id_ in WHERE]
+    return both(
+        writes,
+        a_file(PROMPTS, "".join([HEAD, *own, *others])),
+        params(lambda p: p["write"]["settings"]["matched"].update(baseline="emotions")),
+    )
+
+
+def test_prompts_nested_in_labels_are_refused(project):
+    asked_of(*((label, f"{label} {n}") for label in project.emotions for n in range(1)))(project)
+    with pytest.raises(
+        InputError, match=r"prompts.csv: set story: of its 4 prompts 'angry' has one: prompts are what is halved"
+    ):
+        checked(project)
+
+
+def test_labels_of_few_prompts_are_named(project):
+    asked_of(*((label, f"{label} {n}") for label in project.emotions for n in range(2)))(project)
+    checked(project)
+    made = sections.load(project.folder / "params.yaml")
+    [said] = files.told_unevenly(made, project.emotions)
+    assert said.startswith("data/stimuli/prompts.csv: set story: 'angry' has 2 of its 8 prompts")
+    asked_of(*(("", place) for place in WHERE))(project)
+    checked(project)
+    assert not list(files.told_unevenly(sections.load(project.folder / "params.yaml"), project.emotions))
+
+
+def test_one_prompt_of_a_label_among_several_gives_no_halves():
+    """What the plan says of them, by the statistics themselves."""
+    labels = ["a", *("b", "c", "d") * 4]
+    design = gram.Design.of(labels, ["p0", *(f"p{n}" for n in range(4) for _ in range(3))], asked_of_every_label=True)
+    assert design.crossed
+    states = np.random.default_rng(0).normal(size=(len(labels), 8))
+    for halving in split_half.halvings(4, 20, 0):
+        with pytest.raises(ValueError, match="leaves a label without stories"):
+            split_half.Halves.of(gram.cells(gram.gram(states), design), design, halving[None])

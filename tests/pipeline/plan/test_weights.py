@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModelForCausalLM, EuroBertConfig, LlamaConfig, OPTConfig
+from transformers import AutoModel, AutoModelForCausalLM, EuroBertConfig, LlamaConfig, OPTConfig
 
 from pipeline.errors import InputError
 from pipeline.models.entries import MODELS, ModelEntry
 from pipeline.plan import new_entry, trial, weights
+from pipeline.reading import residual
 
 SINGLE, INDEX, PART = "model.safetensors", "model.safetensors.index.json", "model-0000{}-of-00002.safetensors"
 UP = "model.layers.1.mlp.up_proj.weight"
@@ -185,6 +186,12 @@ def test_a_body_that_was_saved_without_its_head_and_an_old_mask_pass(folder):
     trial.check({"m": own}, {"m": ["fp32"]})
 
 
+def test_a_model_that_says_in_its_code_alone_that_it_is_not_causal_is_refused_by_that():
+    """An encoder that no list of transformers has yet."""
+    with pytest.raises(InputError, match="its attention looks to the right, too"):
+        residual.blocks(AutoModel.from_config(EuroBertConfig(**SMALL), attn_implementation="sdpa"))
+
+
 @pytest.mark.parametrize("own", [{"AutoModelForCausalLM": "mine.Mine"}, "mine.Mine"])
 def test_code_beside_a_known_architecture_is_said_not_to_run(folder, own, capsys):
     path = folder / "config.json"
@@ -225,7 +232,7 @@ SMALL |= {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 1, "mask_token_i
 @pytest.mark.parametrize(
     ("config", "precision", "said"),
     [
-        (EuroBertConfig(**SMALL), "fp32", "its attention looks to the right, too"),
+        (EuroBertConfig(**SMALL), "fp32", "eurobert is an encoder, whose tokens see those after them"),
         (
             OPTConfig(**SMALL, ffn_dim=128, word_embed_proj_dim=32),
             "fp32",
@@ -237,7 +244,6 @@ SMALL |= {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 1, "mask_token_i
     ],
 )
 def test_what_a_pass_without_numbers_tells_of_an_architecture(config, precision, said, tmp_path):
-    """The first says in its code and not in its config that it is not causal."""
     config.save_pretrained(tmp_path)
     why = trial.why_not(tmp_path, precision == "int8")
     assert (why is None) == (said is None)
