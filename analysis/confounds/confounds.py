@@ -29,10 +29,13 @@ class Params(CellSections, ConfoundsSections):
 
 def pair_rows(measuring: Measuring, params: Params) -> list[Row]:
     """Rows of `confounds`: for every two experiments that are compared, each factor's share of their distance, and the total,
-    where the two stand side by side as published."""
+    where the two stand side by side as published. A model that does not write has those of which both read the stories."""
     comparisons = {tuple(pair): name for name, pair in params.confounds.published.items()}
     rows: list[Row] = []
     for pair in dict.fromkeys([*comparisons, *map(tuple, params.confounds.attributions)]):
+        sources = {params.confounds.experiments[name].source for name in pair}
+        if sources != {STORIES} and measuring.model not in params.write.models:
+            continue
         a, b = (cell_of(params.confounds.experiments[name], params) for name in pair)
         factors = factorial.factors_between(a, b)
         shares: list[Row] = [{"factor": TOTAL, "reason": "the two experiments are the same"}]
@@ -138,7 +141,7 @@ def _in_short(reasons: list[str | None]) -> str | None:
 def main(arguments: list[str]) -> None:
     params = Params.load()
     made: list[Row] = []
-    for model in params.write.models:
+    for model in params.write.models or params.read.models:  # where nobody writes, the stories can be read in two ways still
         made += pair_rows(Measuring(model, params), params)
     tables.write_table(CONFOUNDS, made)
 

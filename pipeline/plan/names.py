@@ -90,8 +90,11 @@ def in_vain(params: Params, texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     for varied in params.varied:
         if params.report.position not in varied.positions:
             yield f"Nothing comes of varied.{varied.name}: its positions lack '{params.report.position}', report.position"
-    if params.confounds.attributions and not params.write.models:
-        yield "Nothing comes of confounds: its experiments are those of models that write, and write.models names none"
+    asked = params.confounds
+    sources = [{asked.experiments[name].source for name in pair} for pair in (*asked.published.values(), *asked.attributions)]
+    if not params.write.models and any(own != {STORIES} for own in sources):
+        what = "Nothing but ways to read the stories" if {STORIES} in sources else "Nothing"
+        yield f"{what} comes of confounds: its experiments are those of models that write, and write.models names none"
 
 
 def _keys(params: Params) -> Iterator[str]:

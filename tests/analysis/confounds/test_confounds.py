@@ -289,3 +289,30 @@ def test_texts_that_share_some_of_their_prompts_are_not_held_against_each_other(
         ("precision", why, None),
         ("total", why, None),
     ]
+
+
+def test_two_ways_to_read_the_stories_need_no_writer(in_finished, monkeypatch):
+    """The published row by scipy on the stored states; of a pair with texts that nobody wrote there is no row."""
+    params = Params.load()
+    experiments = {
+        "one": Experiment(source="stories", precision="fp32", position="last", layer="middle"),
+        "two": Experiment(source="stories", precision="fp16", position="mean50", layer="middle", baseline="neutral"),
+        "texts": Experiment(source="matched", precision="fp32"),
+    }
+    asked = {"experiments": experiments, "published": {}, "attributions": [["one", "two"], ["one", "texts"]], "bias": None}
+    update = {"confounds": params.confounds.model_copy(update=asked), "write": params.write.model_copy(update={"models": []})}
+    changed = params.model_copy(update=update)
+    monkeypatch.setattr(confounds.Params, "load", classmethod(lambda _: changed))
+    made = []
+    monkeypatch.setattr(confounds.tables, "write_table", lambda _, rows: made.extend(rows))
+    confounds.main([])
+    assert {row["model"] for row in made} == set(params.read.models)
+    assert {(row["experiment_a"], row["experiment_b"]) for row in made} == {("one", "two")}
+    [total] = [row for row in made if row["model"] == WHO and row["factor"] == "total"]
+    a, b = (opening.activations(WHO, precision, "stories") for precision in ("fp32", "fp16"))
+    middle = a.sizes["layer"] // 2
+    (x, _), (y, neutral) = vectors(a, "last", middle), vectors(b, "mean50", middle)
+    y = y - neutral
+    truth = spearmanr(cosine_rdm(x - x.mean(0)), cosine_rdm(y - y.mean(0))).statistic
+    assert total["spearman"] == pytest.approx(truth, abs=1e-9)
+    assert {row["factor"] for row in made} == {"position", "baseline", "precision", "total"}

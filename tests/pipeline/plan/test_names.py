@@ -168,8 +168,14 @@ def test_what_nothing_comes_of_is_said(project):
     assert list(names.in_vain(params, {"stories": stories, "other": others})) == [
         "Of second.other no number of table choices can come: 3 of its labels are emotions of the stories, 4 are needed",
         "Nothing comes of varied.bos: its positions lack 'mean50', report.position",
-        "Nothing comes of confounds: its experiments are those of models that write, and write.models names none",
+        "Nothing but ways to read the stories comes of confounds: its experiments are those of models that write, and"
+        " write.models names none",
     ]
+    project.params["confounds"]["attributions"].remove(["comprehension", "corrected"])
+    project.save()
+    assert list(names.in_vain(Params.load(), {"stories": stories, "other": others}))[-1].startswith(
+        "Nothing comes of confounds"
+    )
     assert names.FEWEST_IN_COMMON == second_corpus.FEWEST_LABELS  # `pipeline` may not ask `analysis`
     # what is fetched first has no texts yet
     assert len(list(names.in_vain(params, {"stories": stories, "other": others.clear()}))) == 2
