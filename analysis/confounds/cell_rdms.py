@@ -137,6 +137,13 @@ def design_of(labels: list[str], topics: list[str], cell: Cell) -> Design:
     return replace(made, units=topics[:1], unit=np.zeros(len(topics), dtype=np.int64), crossed=True)
 
 
+def _thinnest(design: Design) -> str:
+    """The label with texts of the fewest units, where it lacks some: why a half has none of it."""
+    held = np.count_nonzero(design.counts, axis=1)
+    label, most = int(held.argmin()), len(design.units)
+    return "" if held[label] == most else f": '{design.labels[label]}' has texts of {held[label]} of {most} prompts or topics"
+
+
 def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: CellSections) -> Measured:
     """The cell of inner products `k` (S, S) of its texts: halves of its units, and the gate."""
     n, seed = len(design.label), params.geometry.seed
@@ -158,6 +165,6 @@ def halves_of(k: Floats, design: Design, layer: int, baseline: str, params: Cell
         halves = Halves.of(sums, design, first, transform=made)
         passed = gate.of_products(k, design, first, floor.shuffles(design, params.rsa.shuffles, seed, index), made)
     except ValueError as error:
-        return Measured(None, None, layer, n, str(error))
+        return Measured(None, None, layer, n, f"{error}{_thinnest(design)}")
     shuffled = split_half.finite_or_none(passed.shuffled)
     return Measured(whole, halves, layer, n, passed.reason, tuple(design.units), shuffled)

@@ -316,3 +316,11 @@ def test_two_ways_to_read_the_stories_need_no_writer(in_finished, monkeypatch):
     truth = spearmanr(cosine_rdm(x - x.mean(0)), cosine_rdm(y - y.mean(0))).statistic
     assert total["spearman"] == pytest.approx(truth, abs=1e-9)
     assert {row["factor"] for row in made} == {"position", "baseline", "precision", "total"}
+
+
+def test_a_label_whose_texts_are_nearly_all_lost_is_named(one, rng):
+    asked = [(e, f"p{n}") for e in EMOTIONS for n in range(8) if e != "sad" or n < 2]
+    design = Design.of([e for e, _ in asked], [u for _, u in asked], asked_of_every_label=True)
+    found = cell_rdms.halves_of(gram.gram(rng.normal(size=(len(asked), 16))), design, 1, "emotions", one.params)
+    assert found.reason == "a draw leaves a label without stories: 'sad' has texts of 2 of 8 prompts or topics"
+    assert cell_rdms._thinnest(crossed(4, 8)) == ""
