@@ -32,6 +32,7 @@ from torch import nn
 
 from analysis.rsa import gram, rdm
 from analysis.rsa.gram import Design, Floats
+from pipeline.errors import InputError, run_stage
 from pipeline.models import loading
 from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.reading import Position
@@ -58,7 +59,12 @@ def spread(emotions: Sequence[str], topics: Sequence[str], n: int) -> list[int]:
 
 def open_bridge(folder: Path) -> Any:
     """TransformerLens' view of a local folder of safetensors: fp32 on the CPU, weights unprocessed."""
-    from transformer_lens.model_bridge import TransformerBridge
+    try:
+        from transformer_lens.model_bridge import TransformerBridge
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] != "transformer_lens":  # a library that it needs itself
+            raise
+        raise InputError("TransformerLens is not installed here; `make peers` installs it and runs this") from None
 
     bridge = TransformerBridge.boot_transformers(str(folder), device="cpu", dtype=torch.float32)
     assert not bridge.compatibility_mode
@@ -174,8 +180,8 @@ def main() -> None:
             parser.error(f"--stories: {frame['emotion'].n_unique()} or more, one of each label")
         frame = frame[spread(frame["emotion"].to_list(), frame["topic"].to_list(), asked.stories)]
     texts, emotions, topics = (frame[column].to_list() for column in ("text", "emotion", "topic"))
-    model = loading.load(NAME, entry, "fp32", torch.device("cpu"))
     bridge = open_bridge(loading.locate(entry, MODELS / f"{NAME}.yaml"))
+    model = loading.load(NAME, entry, "fp32", torch.device("cpu"))
     ids, bos = residual.tokenise(texts, model.tokenizer, entry.bos, "native")
     plan, positions = BatchPlan.of(params, "fp32", torch.device("cpu")), [params.positions[p] for p in POSITIONS]
 
@@ -191,4 +197,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(lambda _arguments: main())

@@ -8,6 +8,7 @@ rounds of a way's time over ours in the same round. Times are seconds of this pr
 little.
 
 - tokens/s: real tokens, padding not counted; the median round.
+- transformers stands there with its head, as most people load a model, and without it: ours has none, so that one is like ours.
 - of GEMM: the blocks' matrix products alone, measured in the same rounds at the model's shapes on 1,024 rows by the faster of
   torch's and ours, as a share of a way's time. What a way does beside them (a head, norms, attention, padding) lowers it.
 - memory: the highest resident memory of a fork that reads all the stories, above what it held with the weights before.
@@ -35,6 +36,7 @@ from torch import nn
 from benchmarks import ways
 from benchmarks.backends import NAME, spread
 from benchmarks.ways import OURS, PADDED, Batches, Reader, Way
+from pipeline.errors import run_stage
 from pipeline.models import cpu_arithmetic, loading
 from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.reading import Position
@@ -231,4 +233,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(lambda _arguments: main())

@@ -6,7 +6,8 @@ The work of one layer: 1,000 draws of topics with replacement from 504 stories (
 centred cosine RDM over labels. Ours goes through K (stories x stories) and includes making it. "Direct" is numpy as one would
 write it with care: cell means once, then every draw's label means by one matrix product, centring, cosines. rsatoolbox
 averages its own resampled datasets, and is timed on fewer draws, since each costs the same. Activations are random: no
-number's value matters to the time. All three are checked to agree.
+number's value matters to the time. All three are checked to agree. BLAS keeps to one thread in all, as in
+the stages, where layers are what is spread over the cores.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from analysis.rsa import gram, rdm, split_half
+from analysis.rsa import gram, parallel, rdm, split_half
 from analysis.rsa.gram import Design, Floats
 
 LABELS, TOPICS, DRAWS, ROUNDS, FEW = 21, 24, 1000, 3, 20
@@ -66,6 +67,7 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
+@parallel.one_thread
 def main() -> None:
     d = design()
     draws = split_half.bootstrap(TOPICS, DRAWS, seed=0).astype(np.float64)

@@ -28,8 +28,9 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.gpu import card, exactness, reading, shapes, writing
+from benchmarks.gpu import card, exactness, page, reading, shapes, writing
 from benchmarks.gpu.tiny import FAMILIES
+from pipeline.errors import InputError
 from pipeline.models import loading
 from pipeline.reading.batches import BatchPlan
 from pipeline.writing.sampling import Decoding
@@ -75,7 +76,9 @@ class Check:
     def reading(self) -> None:
         """512 texts as long as our stories, at six positions of every layer."""
         n, rows = 12 if self.small else 512, []
-        peak = self.found["products"]["bf16"]
+        if "products" not in self.found:
+            raise InputError("rates are shares of bare products, which were not measured here: --only products reading")
+        peak = self.found["products"][page.PEAK]
         for precision in ("bf16", "fp16", "nf4", "int8_stock", "int8", "fp32"):
             model = self.model(precision)
             ids = shapes.texts(n, model.config.vocab_size, 100 if self.small else None)
@@ -200,6 +203,8 @@ def main(arguments: list[str]) -> int:
         start = time.perf_counter()
         try:
             SECTIONS[name](check)
+        except InputError as error:
+            check.fail(name, str(error))
         except Exception:  # the other sections are worth having
             traceback.print_exc()
             check.fail(name, traceback.format_exc().strip().splitlines()[-1])

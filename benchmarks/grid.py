@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import argparse
 import resource
-import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 
 from analysis.controls import human
 from analysis.grid import pairs
 from analysis.readers.readers import Reader, Readout
+from analysis.readers.sections import ReaderSections
 from analysis.rsa.names import CV, PAPER
 from pipeline.models.entries import ModelEntry
 from pipeline.params.reading import STORIES
@@ -31,6 +33,12 @@ from pipeline.texts import stimuli
 
 SIZES = [(28, 1536), (24, 2048), (28, 3072), (26, 1152), (32, 4096), (32, 4096)]  # layers and width, two models each
 ROOT = Path(__file__).resolve().parent.parent
+
+
+class Sections(Params):
+    """The whole of params.yaml, with what the stages say of it."""
+
+    readers = ReaderSections.readers
 
 
 def synthetic(reader: Reader, size: tuple[int, int], frame, position: str, spent: list[float]) -> Readout:
@@ -51,12 +59,12 @@ def synthetic(reader: Reader, size: tuple[int, int], frame, position: str, spent
     return Readout(reader, position, emotions, topics, ids, tokens, states, whole, neutral, whole[:64])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     for name, value in (("models", 12), ("precisions", 3), ("methods", 4), ("stories", 504)):
         parser.add_argument(f"--{name}", type=int, default=value)
-    options = parser.parse_args()
-    params = Params.load(ROOT / "params.yaml")
+    options = parser.parse_args(arguments)
+    params = Sections.load(ROOT / "params.yaml")
     frame = stimuli.load(params.readings[STORIES].model_copy(update={"path": ROOT / params.readings[STORIES].path}))
     frame = frame.head(options.stories)
     precisions = ["fp32", "bf16", "fp16", "int8"][: options.precisions]
@@ -93,25 +101,26 @@ def main() -> None:
                 halves = [(h, k) for h in range(n_halvings) for k in (1, 2)]
                 rows += [at | {"layer_rule": r, "halving": None, "half": None, "layer": middle} for r in (CV, PAPER)]
                 rows += [at | {"layer_rule": CV, "halving": h, "half": k, "layer": middle + h % 3} for h, k in halves]
-    folder = Path(tempfile.mkdtemp(prefix="grid-"))
-    tables.TABLES, layout.CHOSEN_LAYERS, layout.SCRATCH = (folder / name for name in ("tables", "layers", "scratch"))
-    chosen_layers.write(rows)
-    n_pairs = len(readers) * (len(readers) - 1) // 2
-    print(f"{len(readers)} readers, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
-    for stage in (pairs, human):
-        spent[0], start = 0.0, time.perf_counter()
-        sections = pairs.PairSections if stage is pairs else human.Params
-        sections.load = classmethod(lambda _cls: params)
-        stage.load_entries, stage.readouts = (lambda _: entries), readouts
-        stage.main([])
-        took = time.perf_counter() - start - spent[0]
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-        print(
-            f"{stage.__name__}: {took:.0f} s ({1000 * took / n_pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s;"
-            f" peak memory {peak:.1f} GiB",
-            flush=True,
-        )
-    shutil.rmtree(folder)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="grid-")))
+        for module, name in ((tables, "TABLES"), (layout, "CHOSEN_LAYERS"), (layout, "SCRATCH")):
+            stack.enter_context(patch.object(module, name, folder / name.lower()))
+        chosen_layers.write(rows)
+        n_pairs = len(readers) * (len(readers) - 1) // 2
+        print(f"{len(readers)} readers, {n_pairs} pairs, {frame.height} stories, {len(params.geometry.positions)} positions")
+        for stage in (pairs, human):
+            stack.enter_context(patch.object(stage.Params, "load", classmethod(lambda _cls: params)))
+            stack.enter_context(patch.object(stage, "load_entries", lambda _: entries))
+            stack.enter_context(patch.object(stage, "readouts", readouts))
+            spent[0], start = 0.0, time.perf_counter()
+            stage.main([])
+            took = time.perf_counter() - start - spent[0]
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            print(
+                f"{stage.__name__}: {took:.0f} s ({1000 * took / n_pairs:.1f} ms a pair); drawing activations {spent[0]:.0f} s;"
+                f" peak memory of the process so far {peak:.1f} GiB",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

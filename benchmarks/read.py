@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM
 
+from pipeline.errors import run_stage
 from pipeline.models import loading
 from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.whole import Params
@@ -75,4 +76,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(lambda _arguments: main())

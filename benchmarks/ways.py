@@ -18,6 +18,7 @@ from pipeline.params.reading import Position
 Batches = Sequence[list[int]]
 Way = Callable[[Batches], np.ndarray]
 OURS, ONE, PADDED = "ours", "transformers, a text at a time", "transformers, padded batches"
+HEADLESS = "transformers, padded, no head"
 
 
 def padded(ids: Sequence[list[int]], batch: Sequence[int]) -> tuple[Tensor, Tensor]:
@@ -56,14 +57,21 @@ def single(way: Way) -> Way:
     return lambda batches: way([[i] for batch in batches for i in batch])
 
 
-def plain(model: nn.Module, reader: Reader) -> dict[str, Way]:
-    """transformers with its head and `output_hidden_states`, whose last entry is after the final norm."""
+def plain(model: Any, reader: Reader) -> dict[str, Way]:
+    """transformers and `output_hidden_states`, whose last entry is after the final norm: with its head, as most people load a
+    model, and without it, as ours."""
 
-    def layers_of(tokens: Tensor, mask: Tensor) -> Sequence[Tensor]:
-        states: Sequence[Tensor] = model(tokens, attention_mask=mask, output_hidden_states=True, use_cache=False).hidden_states
-        return states[1:]
+    def of(model: Any) -> Way:
+        def layers_of(tokens: Tensor, mask: Tensor) -> Sequence[Tensor]:
+            found: Sequence[Tensor] = model(
+                tokens, attention_mask=mask, output_hidden_states=True, use_cache=False
+            ).hidden_states
+            return found[1:]
 
-    return {ONE: single(reader.through(layers_of)), PADDED: reader.through(layers_of)}
+        return reader.through(layers_of)
+
+    whole = of(model)
+    return {ONE: single(whole), PADDED: whole, HEADLESS: of(model.get_decoder())}
 
 
 def transformer_lens(folder: Path, reader: Reader) -> Way:

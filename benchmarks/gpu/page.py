@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 Row = dict[str, Any]
+PEAK = "bf16"
+"""Whose bare product every reading is a share of."""
 RESULTS = Path("benchmarks/results")
 PAGE = Path("docs/gpu.md")
 
@@ -78,8 +80,7 @@ def of_card(card: Row) -> Iterator[str]:
     yield f"What it must give and did not: {'; '.join(failures) or 'nothing'}.\n"
     yield EXACTNESS
     yield table(list(exactness(card["exactness"])))
-    peak = max(card["products"], key=lambda name: card["products"][name] if name != "int8" else 0.0)
-    yield READING.format(texts=max(row["texts"] for row in card["reading"]), peak=peak)
+    yield READING.format(texts=max(row["texts"] for row in card["reading"]), peak=PEAK)
     yield table([read(row) for row in card["reading"]])
     yield WRITING.format(**card["writing"][0])
     yield table([written(row) for row in card["writing"]])
@@ -159,12 +160,17 @@ def vectors(row: Row) -> Row:
         "vectors": row["method"],
         "precision": row["precision"],
         "position": row["position"],
-        "from the CPU's": f"{row['apart']:.0e}",
-        "correlation": f"{row['correlation']:.4f}",
-        "CPU's from its fp32": f"{row['apart_fp32']:.0e}" if "apart_fp32" in row else "",
-        "its correlation": f"{row['correlation_fp32']:.4f}" if "correlation_fp32" in row else "",
+        "from the CPU's": _number(row, "apart", ".0e"),
+        "correlation": _number(row, "correlation", ".4f"),
+        "CPU's from its fp32": _number(row, "apart_fp32", ".0e"),
+        "its correlation": _number(row, "correlation_fp32", ".4f"),
         "finite layers": f"{finite[0]} of {row['layers']}; CPU {finite[1]}" if min(finite) < row["layers"] else "all",
     }
+
+
+def _number(row: Row, key: str, form: str) -> str:
+    """Nothing where there is none: of fp32 itself, and where no layer is finite on both."""
+    return "" if row.get(key) is None else format(row[key], form)
 
 
 def texts(row: Row) -> Row:

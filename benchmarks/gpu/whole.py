@@ -23,6 +23,7 @@ from scipy.spatial.distance import pdist
 from scipy.stats import spearmanr
 
 from pipeline import opening
+from pipeline.errors import InputError
 from pipeline.params.base import PARAMS
 from pipeline.plan import check, costs, repro, stages, workload
 from pipeline.store import layout
@@ -99,8 +100,10 @@ def _finite(vectors: np.ndarray) -> np.ndarray:
 
 
 def _apart(a: np.ndarray, b: np.ndarray, name: str) -> Row:
-    """Of vectors (layer, emotion, hidden)."""
+    """Of vectors (layer, emotion, hidden); null where no layer is finite on both."""
     pairs = [(x.astype(np.float64), y.astype(np.float64)) for x, y, ok in zip(a, b, _finite(a) & _finite(b), strict=True) if ok]
+    if not pairs:
+        return {f"apart{name}": None, f"correlation{name}": None}
     return {
         f"apart{name}": max(float(np.linalg.norm(x - y) / np.linalg.norm(y)) for x, y in pairs),
         f"correlation{name}": min(float(spearmanr(pdist(x, "cosine"), pdist(y, "cosine")).statistic) for x, y in pairs),
@@ -113,6 +116,10 @@ def texts(card: Path, cpu: Path) -> Iterator[Row]:
         for path in sorted((card / folder).rglob("*.parquet")):
             a, b = (pl.read_parquet(root / path.relative_to(card)) for root in (card, cpu))
             column = next(name for name in TOLD if name in a.columns)
+            if a.height != b.height:
+                raise InputError(
+                    f"{path}: {a.height} texts, and {b.height} in {cpu}: not the same profile, or a run that stopped"
+                )
             model, precision, *setting = path.relative_to(card / folder).with_suffix("").parts
             yield {
                 "for": folder.name,
@@ -120,7 +127,7 @@ def texts(card: Path, cpu: Path) -> Iterator[Row]:
                 "precision": precision,
                 "setting": "".join(setting),
                 "texts": a.height,
-                "same": int((a[column] == b[column]).sum()),
+                "same": int(a[column].eq_missing(b[column]).sum()),  # of no text, too
             }
 
 

@@ -1,16 +1,21 @@
 """The small form of `make bench`: a tiny model, without peers."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 from transformers import AutoModel
 
-from benchmarks import bench, ways
-from benchmarks.ways import ONE, OURS, PADDED
+from benchmarks import backends, bench, ways
+from benchmarks.ways import HEADLESS, ONE, OURS, PADDED
+from pipeline.errors import InputError
 from pipeline.models import cpu_arithmetic
 from pipeline.reading import residual
 from pipeline.reading.batches import BatchPlan
-from tests.conftest import stories
+from tests.conftest import ROOT, stories
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def rows(small):
 
 
 def test_every_way_is_measured_and_ours_is_the_measure(rows):
-    assert list(rows) == [OURS, ONE, PADDED]
+    assert list(rows) == [OURS, ONE, PADDED, HEADLESS]
     assert rows[OURS].ratio == 1
     assert all(row.rate > 0 and 0 < row.of_gemm < 1 and row.memory >= 0 for row in rows.values())
 
@@ -44,6 +49,20 @@ def test_all_are_exact_but_the_last_of_the_hidden_states_which_is_after_the_norm
     assert rows[OURS].last_error < 1e-5
     assert rows[ONE].last_error > 0.01
     assert rows[PADDED].last_error > 0.01
+    assert rows[HEADLESS].last_error > 0.01
+
+
+def test_one_way_of_transformers_makes_no_logits_as_ours_makes_none(small):
+    _, _, ids, skip, model = small
+    called = []
+    hook = model.lm_head.register_forward_hook(lambda *_: called.append(1))
+    try:
+        for name, way in ways.plain(model, ways.Reader(ids, list(bench.POSITIONS.values()), skip)).items():
+            called.clear()
+            way([[0, 1]])
+            assert bool(called) == (name != HEADLESS)
+    finally:
+        hook.remove()
 
 
 def test_the_ways_give_the_states_of_the_same_texts_in_the_same_order(small):
@@ -110,3 +129,19 @@ def test_a_peer_that_is_not_installed_is_said(small, monkeypatch):
     monkeypatch.setattr(ways, "version", version)
     found, lacking = ways.peers(folder, model, None, ways.Reader(ids, [], skip))
     assert (found, lacking) == ({}, {"nnsight": "not installed here; `make bench` installs it"})
+
+
+def test_without_a_peer_its_comparison_ends_in_one_line(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "transformer_lens", None)
+    with pytest.raises(InputError, match="TransformerLens is not installed here; `make peers`"):
+        backends.open_bridge(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["bench", "backends", "read"])
+def test_a_model_that_is_not_here_is_one_line(name, tmp_path):
+    """Run where no params.yaml is."""
+    asked = [sys.executable, "-m", f"benchmarks.{name}"]
+    done = subprocess.run(asked, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: params.yaml")
+    assert len(done.stderr.splitlines()) == 1

@@ -159,6 +159,15 @@ def test_a_section_that_fails_is_said_and_the_others_go_on(monkeypatch, tmp_path
     assert "products" in json.loads(next(tmp_path.glob("*.json")).read_text())
 
 
+def test_shares_of_what_was_not_measured_are_asked_for_in_one_line(tmp_path, capsys):
+    assert gpu_check.main(["--device", "cpu", "--small", "--results", str(tmp_path), "--only", "reading"]) == 1
+    said = capsys.readouterr()
+    assert (
+        "failed: reading: rates are shares of bare products, which were not measured here: --only products reading" in said.out
+    )
+    assert "Traceback" not in said.err
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 def test_without_a_gpu_the_check_says_what_can_be_tried(capsys):
     assert gpu_check.main([]) == 1

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import rankdata
 
 from benchmarks.gpu import page, whole
+from pipeline.errors import InputError
 from pipeline.store import layout
 from pipeline.store.tables import write_rows
 
@@ -44,6 +45,23 @@ def test_vectors_lie_as_far_apart_as_by_hand_where_both_are_finite(rng):
         cosines = [(v @ v.T / np.outer(*[np.sqrt((v**2).sum(1))] * 2))[np.triu_indices(5, 1)] for v in (x, y)]
         near.append(np.corrcoef(*map(rankdata, cosines))[0, 1])
     assert whole._apart(a, b, "_x") == {"apart_x": pytest.approx(max(far)), "correlation_x": pytest.approx(min(near))}
+
+
+def test_where_no_layer_is_finite_on_both_nothing_is_said(rng):
+    a = rng.standard_normal((2, 5, 8))
+    found = whole._apart(a, np.full_like(a, np.inf), "_fp32")
+    assert found == {"apart_fp32": None, "correlation_fp32": None}
+    row = {"model": "m", "method": "x", "precision": "fp16", "position": "last", "layers": 2, "finite": 2, "finite_cpu": 0}
+    said = page.vectors(row | {"apart": None, "correlation": None} | found)
+    assert [said[key] for key in ("from the CPU's", "correlation", "its correlation")] == [""] * 3
+    assert said["finite layers"] == "2 of 2; CPU 0"
+
+
+def test_runs_of_unequally_many_texts_are_refused_in_one_line(in_finished, off):
+    path = next((off / layout.WRITINGS).rglob("*.parquet"))
+    write_rows(pl.read_parquet(path).head(3), path)
+    with pytest.raises(InputError, match=rf"{path}: 3 texts, and \d+ in "):
+        list(whole.texts(off, in_finished.folder))
 
 
 @pytest.fixture
