@@ -52,9 +52,10 @@ NOT = {
     "pipeline/models/hub.py:snapshot": "the plan asks the hub for access alone (check_access)",
     "pipeline/models/hub.py:revision_of": "of `make model`",
     "pipeline/models/hub.py:check_access": "is the plan's own",
-    "pipeline/texts/fetch.py:download": "what a server will give",
-    "pipeline/texts/fetch.py:objects": "what a server will give",
-    "pipeline/texts/fetch.py:passages": "what a server will give",
+    **dict.fromkeys(
+        [f"pipeline/texts/fetch.py:{f}" for f in ("_cell", "_content", "download", "objects", "passages")],
+        "what a server will give",
+    ),
     "pipeline/texts/stimuli.py:were_read": A_STORE,
     "pipeline/store/layout.py:taken": "another process may run",
     "pipeline/store/layout.py:_make": A_STORE,
