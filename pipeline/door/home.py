@@ -65,8 +65,8 @@ def outs_of(root: Path, stages: Collection[str] | None = None) -> list[dict[str,
 @lru_cache(4)
 def _stages(lock: Path, _changed: int) -> dict[str, Any]:
     known = YAML(typ="safe").load(lock.read_text(encoding="utf-8"))  # thousands of lines: by the C library, as DVC reads it
-    found: dict[str, Any] = (known or {}).get("stages", {})
-    return found
+    stages = known.get("stages") if isinstance(known, dict) else None
+    return {name: stage for name, stage in stages.items() if isinstance(stage, dict)} if isinstance(stages, dict) else {}
 
 
 def outs_made(root: Path) -> list[str]:

@@ -8,32 +8,33 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 from ruamel.yaml import YAML
 
-from pipeline.door.home import home
+from pipeline.door.home import home, is_recorded, missing
 from pipeline.errors import run_stage
+from pipeline.publish import about
+from pipeline.publish.about import About
+from pipeline.publish.dictionary import escaped
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
-from pipeline.store import parts, tables
-from pipeline.store.provenance import ROOT
+from pipeline.store import layout, parts, tables
 
-NAME = "emotion-geometry"
-TITLE = "Emotion geometry of language models"
-SUMMARY = (
-    "Emotion vectors from the residual streams of language models on stories that all of them read, Gram matrices of the"
-    " stories, and tables of every similarity between models with its interval and its controls: an open replication, and"
-    " correction, of arXiv 2604.11050."
-)
-LICENSE = "https://creativecommons.org/licenses/by/4.0/"
-CITATION = "Emotion geometry of language models: an open replication of arXiv 2604.11050. See CITATION.cff."
 CROISSANT = Path("croissant.json")
-URL = "https://arxiv.org/abs/2604.11050"
+STORES = (layout.VECTORS, Path("data/gram.zarr"))
+"""What is published beside the tables."""
+OPEN = ("license", "url", "inLanguage", "version", "datePublished")
+"""Keys of Croissant that only the owner of the data can fill in, where they are not this study's."""
+
+
+def to_fill_in(keys: Iterable[str]) -> str:
+    """The end of a line that says which keys of a description are left to the owner of the data; nothing where none is."""
+    return f"; not known here, so add before you publish: {', '.join(names)}" if (names := list(keys)) else ""
 
 
 def _in_dataset(table: Table) -> str:
@@ -41,26 +42,28 @@ def _in_dataset(table: Table) -> str:
     return Path(parts.pattern(table)).relative_to(tables.TABLES.parent).as_posix()
 
 
-def dataset_card(names: Sequence[str]) -> str:
-    """README.md of a dataset repository: a YAML head with a config for each table, and what is there."""
+def dataset_card(names: Sequence[str], said: About) -> str:
+    """README.md of a dataset repository: a YAML head with a config for each table, and what is there. What is not known of the
+    data is left out of the head."""
+    known = {"license": said.licence, "language": said.language and [said.language]}
     head: dict[str, Any] = {
-        "pretty_name": TITLE,
-        "license": "cc-by-4.0",
-        "language": ["en"],
+        "pretty_name": said.title,
+        **{key: value for key, value in known.items() if value is not None},
         "tags": ["interpretability", "emotion", "representational-similarity-analysis", "steering-vectors"],
         "configs": [{"config_name": n, "data_files": [{"split": "train", "path": _in_dataset(TABLES[n])}]} for n in names],
     }
     text = io.StringIO()
     YAML(typ="safe", pure=True).dump(head, text)
-    lines = [f"| `{n}` | {TABLES[n].question} |" for n in names]
     return "\n".join(
         [
             f"---\n{text.getvalue()}---\n",
-            f"# {TITLE}\n\n{SUMMARY}\n",
+            f"# {said.title}\n\n{said.summary}\n",
             "`vectors.zarr` and `gram.zarr` are Zarr 3: `xarray.open_datatree(path, engine='zarr', consolidated=False)`.\n",
-            "Vectors of a model derive from its weights: that model's own terms apply beside this licence (`docs/data.md`).\n",
-            "| table | question |\n| --- | --- |",
-            *lines,
+            "Vectors of a model derive from its weights, whose terms apply to them:\n",
+            "| model | terms of its weights |\n| --- | --- |",
+            *(f"| `{model}` | {escaped(terms)} |" for model, terms in said.weights.items()),
+            "\n| table | question |\n| --- | --- |",
+            *(f"| `{n}` | {TABLES[n].question} |" for n in names),
             "",
         ]
     )
@@ -116,27 +119,29 @@ def data_type(dtype: Any) -> dict[str, Any]:
 
 def croissant(root: Path) -> dict[str, Any]:
     """Croissant 1.0 (mlcommons.org/croissant/1.0) of the tables that a repository holds, and of its Zarr stores, for which the
-    format has no agreed form, as FileSets."""
-    cited = YAML(typ="safe", pure=True).load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    format has no agreed form, as FileSets. Raises InputError where it holds none, and for one that is not dvc.lock's."""
     here = [t for t in TABLES.values() if parts.are_there(t, root)]
+    if not here:
+        raise missing(root / tables.TABLES, root)
+    for path in (path for table in here for path in parts.paths(table)):
+        is_recorded(root / path, root)
+    said = about.about(root)
+    known = dict(zip(OPEN, (said.licence_url, said.url, said.language, said.version, said.published), strict=True))
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
         "conformsTo": "http://mlcommons.org/croissant/1.0",
-        "name": NAME,
-        "description": SUMMARY,
-        "license": LICENSE,
-        "url": URL,
-        "citeAs": CITATION,
-        "version": str(cited["version"]),
-        "datePublished": str(cited["date-released"]),
-        "distribution": [*_repository(), *(_file(t, root) for t in here)],
+        "name": said.name,
+        "description": said.summary,
+        "citeAs": said.citation,
+        **{key: value for key, value in known.items() if value is not None},
+        "distribution": [*_repository(root), *(_file(t, root) for t in here)],
         "recordSet": [_records(t) for t in here],
     }
 
 
-def _repository() -> list[dict[str, Any]]:
-    stores = {"vectors": "data/vectors.zarr/**", "gram": "data/gram.zarr/**"}
+def _repository(root: Path) -> list[dict[str, Any]]:
+    stores = {store.stem: f"{store.as_posix()}/**" for store in STORES if (root / store).is_dir()}
     found: list[dict[str, Any]] = [
         {
             "@type": "cr:FileObject",
@@ -209,9 +214,11 @@ def _records(table: Table) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> None:
     root = home()
-    found, path = croissant(root), root / CROISSANT
-    path.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(f"{path}: {len(found['recordSet'])} tables, in Croissant 1.0")
+    found = croissant(root)
+    path = root / CROISSANT
+    with layout.whole_or_nothing(path) as scratch:
+        scratch.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(f"{path}: {len(found['recordSet'])} tables, in Croissant 1.0{to_fill_in(key for key in OPEN if key not in found)}")
 
 
 if __name__ == "__main__":

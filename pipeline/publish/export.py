@@ -27,7 +27,7 @@ from pipeline.errors import InputError, one_line, run_stage
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import Precision
 from pipeline.params.report import ReportSections
-from pipeline.publish import card
+from pipeline.publish import about, card
 from pipeline.schemas.every import TABLES
 from pipeline.store import layout, parts, tables
 
@@ -157,11 +157,14 @@ def to_huggingface(folder: str) -> None:
                 copy = scratch / path.relative_to(tables.TABLES.parent)
                 copy.parent.mkdir(exist_ok=True)
                 shutil.copy(where / path, copy)
-        for store in (layout.VECTORS, Path("data/gram.zarr")):
+        for store in card.STORES:
             if (where / store).is_dir():
                 shutil.copytree(where / store, scratch / store.name)
-        (scratch / "README.md").write_text(card.dataset_card(kept), encoding="utf-8")
-    print(f"{target}: {len(kept)} tables; datasets.load_dataset('{target}', 'claims')")
+        said = about.about(where)
+        (scratch / "README.md").write_text(card.dataset_card(kept, said), encoding="utf-8")
+    one = f"; datasets.load_dataset('{target}', '{'claims' if 'claims' in kept else kept[0]}')" if kept else ""
+    unknown = [key for key, value in (("license", said.licence), ("language", said.language)) if value is None]
+    print(f"{target}: {len(kept)} tables{one}{card.to_fill_in(unknown)}")
 
 
 COMMANDS: dict[str, tuple[Callable[..., None], Sequence[str]]] = {

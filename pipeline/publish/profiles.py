@@ -1,11 +1,12 @@
-"""Profiles whose data are published. The default is what the commit has as params.yaml and dvc.lock; of every other profile
-`profiles/<name>.lock` is the dvc.lock of its run.
+"""Profiles whose data are published. The default is what the last commit with its params has as params.yaml and dvc.lock: later
+ones may be of runs of one's own. Of every other profile `profiles/<name>.lock` is the dvc.lock of its run.
 
 python -m pipeline.publish.profiles [NAME]     writes a profile to params.yaml
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -41,8 +42,10 @@ def chosen(root: Path) -> str | None:
 
 def recorded(root: Path) -> str | None:
     """The profile whose published data dvc.lock of a checkout records; None for a run of one's own."""
+    if not (root / "dvc.lock").is_file():
+        return None
     same = _same(root, "dvc.lock")
-    return DEFAULT if (root / "dvc.lock").read_bytes() == committed(root, "dvc.lock") else same[0] if same else None
+    return DEFAULT if (root / "dvc.lock").read_bytes() == of_default(root, "dvc.lock") else same[0] if same else None
 
 
 def unlike(root: Path) -> str | None:
@@ -57,7 +60,7 @@ def _profiles_of(root: Path, file: str) -> set[str]:
     here = root / file
     if not here.is_file():
         return set()
-    return {*_same(root, file), *([DEFAULT] if here.read_bytes() == committed(root, file) else [])}
+    return {*_same(root, file), *([DEFAULT] if here.read_bytes() == of_default(root, file) else [])}
 
 
 def _same(root: Path, file: str) -> list[str]:
@@ -73,7 +76,7 @@ def write(root: Path, name: str) -> None:
     is_known(name, names(root), "profile")
     if lost := _lost(root, "params.yaml"):
         raise InputError(lost)
-    (root / "params.yaml").write_bytes((root / PROFILES / f"{name}.yaml").read_bytes())
+    _put(root / "params.yaml", (root / PROFILES / f"{name}.yaml").read_bytes())
 
 
 def choose(root: Path, name: str) -> None:
@@ -91,13 +94,20 @@ def choose(root: Path, name: str) -> None:
     found: dict[Path, bytes] = {}
     for file, ending in MADE_OF.items():
         lost = _lost(root, file)
-        content = committed(root, file) if name == DEFAULT else (root / PROFILES / f"{name}{ending}").read_bytes()
+        content = of_default(root, file) if name == DEFAULT else (root / PROFILES / f"{name}{ending}").read_bytes()
         if lost or content is None:
-            none = f"{root}: no {file} is committed here: nothing of the default is published at this commit"
+            none = f"{root}: no {file} is committed here with the params of the default: clone the repository that published it"
             raise InputError((lost or none) if _in_git(root) else f"{root}: {NO_GIT}")
         found[root / file] = content
     for here, content in found.items():
-        here.write_bytes(content)
+        _put(here, content)
+
+
+def _put(here: Path, content: bytes) -> None:
+    """Write a file in one step: who is killed leaves the old one or the new one, never half of it."""
+    beside = here.with_name(f"{here.name}.new")
+    beside.write_bytes(content)
+    os.replace(beside, here)
 
 
 def _lost(root: Path, file: str) -> str | None:
@@ -118,10 +128,31 @@ def _in_git(root: Path) -> bool:
     return any((folder / ".git").exists() for folder in (root, *root.parents))
 
 
-def committed(root: Path, file: str) -> bytes | None:
-    """A file of a checkout as its last commit has it; None where that has none, and where there is no git."""
+def committed(root: Path, file: str, commit: str = "HEAD") -> bytes | None:
+    """A file of a checkout as its last commit, or another, has it; None where that has none, and where there is no git."""
+    return _git(root, "show", f"{commit}:./{file}")
+
+
+def of_default(root: Path, file: str) -> bytes | None:
+    """A file of MADE_OF as the default has it: of the last commit whose params.yaml is its profile `default`, byte for byte; a
+    run of one's own has others. None where there is no such commit, or no git."""
+    default = f"{PROFILES}/{DEFAULT}.yaml"
+    listed = _git(root, "rev-list", "--max-count=200", "HEAD", "--", "params.yaml", "dvc.lock", default) or b""
+    for commit in listed.decode().split():
+        own = committed(root, default, commit)
+        if own is None or own == committed(root, "params.yaml", commit):
+            return committed(root, file, commit)
+    return None
+
+
+def is_as_committed(root: Path, place: str) -> bool:
+    """Whether nothing below a place of a checkout was changed or removed since the last commit; False without git."""
+    return _git(root, "status", "--porcelain", "--untracked-files=no", "--", place) == b""
+
+
+def _git(root: Path, *arguments: str) -> bytes | None:
     try:
-        done = subprocess.run(["git", "show", f"HEAD:./{file}"], cwd=root, capture_output=True, check=False)
+        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, check=False)
     except FileNotFoundError:
         return None
     return done.stdout if done.returncode == 0 else None

@@ -19,19 +19,23 @@ from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
-from pipeline.door.home import home, published, remove_empty
+from pipeline.door.home import home, outs_made, outs_of, published, remove_empty
 from pipeline.errors import NO_GIT, InputError, one_line, run_stage, some
 from pipeline.publish import profiles
 from pipeline.publish.objects import OBJECTS, spoilt
 from pipeline.store import roots
 
+BROKEN = re.compile(r"((?:failed to parse|unable to read|'\S*\.(?:yaml|lock)' (?:is invalid|validation failed)).*)")
+"""What DVC says of a params.yaml, dvc.yaml or dvc.lock that it cannot use, with or without an `ERROR:`."""
+
 
 def pull(root: Path) -> str:
     """Pull every published out of a checkout; what came, in words. Raises InputError where there is none, or where one does not
     come whole."""
-    wanted = published(root)
+    made = set(outs_made(root))
+    wanted = [out for out in published(root) if out["path"] in made]  # a run of one's own leaves another profile's in dvc.lock
     if not wanted:
-        raise InputError(f"{root}: no dvc.lock here: nothing was published at this commit; make the data with `dvc repro`")
+        raise InputError(f"{root / 'dvc.lock'}: {_empty(root)}")
     with tempfile.TemporaryDirectory() as index:
         # DVC keeps an index of what it has seen; one that a killed pull left half made lets the next pull fetch next to nothing
         done = subprocess.run(  # by one call without targets: of each target DVC reads the whole DAG anew
@@ -67,6 +71,15 @@ def pull_profile(root: Path, name: str) -> str:
     return pull(root)
 
 
+def _empty(root: Path) -> str:
+    """Why dvc.lock of a checkout names nothing that could be pulled, and what to do."""
+    if not (root / "dvc.lock").is_file():
+        return "not here: nothing was published at this commit; make the data with `dvc repro`"
+    if not outs_of(root):
+        return "not readable as YAML, or without a stage; `git checkout dvc.lock`, or make the data with `dvc repro`"
+    return "names nothing that a stage of dvc.yaml and params.yaml makes; make the data with `dvc repro`"
+
+
 def _why(root: Path, lost: list[str], said: str) -> str:
     """What is wrong, by what is there, and what to do; by the words of DVC where that does not tell."""
     if here := _wrong_here(root, lost, said):
@@ -74,11 +87,19 @@ def _why(root: Path, lost: list[str], said: str) -> str:
     remote = _remote(root)
     if remote is None:
         return ".dvc/config names no remote; `git checkout .dvc/config`, or make it with `dvc repro`"
-    again = "`git checkout artifacts`" if Path(remote).is_relative_to(root) else "mend or push that remote anew"
+    inside = Path(remote).is_relative_to(root)
+    again = f"`git checkout {Path(remote).relative_to(root)}`" if inside else "mend or push that remote anew"
     if "://" not in remote and not Path(remote).is_dir():
         return f"its remote {remote} is not there; {again}, then pull again, or make it with `dvc repro`"
     if bad := [str(path.relative_to(remote)) for path in spoilt(Path(remote) / OBJECTS)]:
         return f"its remote {remote} is damaged in {some(bad, 3)}; {again}, then pull again, or make it with `dvc repro`"
+    if inside and profiles.is_as_committed(root, remote):
+        return (
+            f"its remote {remote} is whole and lacks it: dvc.lock is of a run that was not pushed there; `dvc push` where it"
+            f" was made, `make pull P={profiles.DEFAULT}` for what is published, or make it with `dvc repro`"
+        )
+    if not inside and (other := _remote_with(root, lost)):
+        again = f"`dvc remote default --local {other}`, the remote here that has it"
     errors = [line.removeprefix("ERROR: ") for line in said.splitlines() if line.startswith("ERROR")]
     words = f" ({one_line(errors[0], 150)})" if errors else ""
     return f"its remote {remote} lacks it or cannot be reached{words}; {again}, then pull again, or make it with `dvc repro`"
@@ -90,6 +111,8 @@ def _wrong_here(root: Path, lost: list[str], said: str) -> str | None:
         return NO_GIT
     if "Unable to acquire lock" in said:
         return "another DVC process works here; wait for it, or stop it, then pull again"
+    if broken := BROKEN.search(said):
+        return f"DVC cannot use a file here ({one_line(broken[1], 150)}); mend it, or `git checkout` it, then pull again"
     for number, path in re.findall(r"\[Errno (\d+)\] [^:']*: '([^']+)'", said):
         if int(number) in (errno.EACCES, errno.EPERM, errno.EROFS):
             return f"{path}: {os.strerror(int(number))}, and DVC needs it; see who owns it, or pull in a clone of your own"
@@ -98,13 +121,28 @@ def _wrong_here(root: Path, lost: list[str], said: str) -> str | None:
     return None
 
 
-def _remote(root: Path) -> str | None:
-    """The place of the remote that is pulled from: a path, or a url; None where none is named."""
+def _remotes(root: Path) -> tuple[str | None, dict[str, str]]:
+    """The name of the remote that is pulled from, None where none is named, and the place of every remote: a path, or a url."""
     from dvc.config import Config  # takes a second, which only a pull that failed need spend
 
     config = Config(str(root / ".dvc"), local_dvc_dir=str(root / ".dvc"))
-    known = config["remote"].get(config["core"].get("remote"))
-    return None if known is None else str(known["url"])
+    return config["core"].get("remote"), {name: str(remote["url"]) for name, remote in config["remote"].items()}
+
+
+def _remote(root: Path) -> str | None:
+    """The place of the remote that is pulled from; None where none is named."""
+    default, places = _remotes(root)
+    return None if default is None else places.get(default)
+
+
+def _remote_with(root: Path, lost: list[str]) -> str | None:
+    """The name of a remote inside the checkout that has the objects of all outs that did not come; None where none has."""
+    objects = [out["md5"] for out in published(root) if out["path"] in lost]
+    for name, place in _remotes(root)[1].items():
+        folder = Path(place) / OBJECTS
+        if objects and Path(place).is_relative_to(root) and all((folder / md5[:2] / md5[2:]).is_file() for md5 in objects):
+            return name
+    return None
 
 
 def _came(path: Path, out: dict[str, Any]) -> bool:

@@ -42,7 +42,7 @@ def test_npz_has_a_key_for_each_layer_and_label(in_finished, tmp_path):
         assert np.array_equal(found["layer_2__happy"], stored("happy", 2))
 
 
-def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp_path):
+def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp_path, capsys):
     export.main(["huggingface", str(tmp_path / "dataset")])
     text = (tmp_path / "dataset/README.md").read_text()
     head = YAML(typ="safe").load(text.split("---\n")[1])
@@ -54,6 +54,12 @@ def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp
     named = {c["config_name"] for c in head["configs"]}
     assert {"pairs", "beyond", "choices", "claims", "geometry"} <= named
     assert opening.open_vectors(tmp_path / "dataset/vectors.zarr").children.keys() == opening.vectors().children.keys()
+    assert not {"license", "language"} & {*head}  # of stories and models that are not this study's
+    for model in ("tiny-llama-3.2", "tiny-qwen2.5", "tiny-untrained"):
+        assert f"\n| `{model}` | unstated |\n" in text
+    said = capsys.readouterr().out
+    assert said.endswith("; not known here, so add before you publish: license, language\n")
+    assert "datasets.load_dataset(" in said
     with pytest.raises(InputError, match="is there already"):
         export.main(["huggingface", str(tmp_path / "dataset")])
 
@@ -97,11 +103,25 @@ def test_croissant_describes_every_table_and_column(in_finished):
     assert found["citeAs"]
 
 
-def test_the_card_says_what_it_wrote(tmp_path, monkeypatch, capsys):
+def test_the_card_says_what_it_wrote_and_what_it_left_out(in_finished, tmp_path, monkeypatch, capsys):
+    for name in ("params.yaml", "data"):
+        (tmp_path / name).symlink_to(in_finished.folder / name)
     monkeypatch.setattr(card, "home", lambda: tmp_path)
     card.main([])
-    assert capsys.readouterr().out == f"{tmp_path / 'croissant.json'}: 0 tables, in Croissant 1.0\n"
-    assert json.loads((tmp_path / "croissant.json").read_text()) == card.croissant(tmp_path)
+    said, path = capsys.readouterr().out, tmp_path / "croissant.json"
+    left = "license, url, inLanguage, version, datePublished"
+    tables = f"{len(TABLES)} tables, in Croissant 1.0"
+    assert said == f"{path}: {tables}; not known here, so add before you publish: {left}\n"
+    found = json.loads(path.read_text())
+    assert found == card.croissant(tmp_path)
+    assert not {*left.split(", ")} & {*found}
+
+
+def test_without_a_table_there_is_no_description(tmp_path, monkeypatch):
+    monkeypatch.setattr(card, "home", lambda: tmp_path)
+    with pytest.raises(InputError, match="data/tables: not there"):
+        card.main([])
+    assert not list(tmp_path.iterdir())
 
 
 def refused(arguments, said):

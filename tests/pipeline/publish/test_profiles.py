@@ -137,3 +137,40 @@ def test_without_a_commit_of_the_lock_there_is_no_default(root):
     with pytest.raises(InputError, match="no dvc.lock is committed here"):
         profiles.choose(root, "default")
     assert now(root) == ("profile: default\n", "other\n")
+
+
+def test_the_default_is_not_what_a_run_of_ones_own_has_committed(root):
+    assert profiles.recorded(root) == "default"
+    (root / "params.yaml").write_text("profile: own\n")
+    (root / "dvc.lock").write_text("own\n")
+    assert profiles.recorded(root) is None
+    git(root, "commit", "-qam", "mine")
+    assert profiles.recorded(root) is None
+    assert profiles.unlike(root) is None
+    profiles.choose(root, "default")
+    assert now(root) == ("profile: default\n", "default\n")
+    assert profiles.recorded(root) == "default"
+
+
+def test_a_clone_without_the_history_of_the_default_says_so(root, tmp_path_factory):
+    (root / "params.yaml").write_text("profile: own\n")
+    git(root, "commit", "-qam", "mine")
+    clone = tmp_path_factory.mktemp("shallow") / "clone"
+    git(root, "clone", "-q", "--depth", "1", f"file://{root}", str(clone))
+    with pytest.raises(
+        InputError, match="no params.yaml is committed here with the params of the default: clone the repository"
+    ):
+        profiles.choose(clone, "default")
+    assert now(clone) == ("profile: own\n", "default\n")
+
+
+def test_params_are_written_whole_or_not_at_all(root, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(profiles.os, "replace", killed)
+    before = now(root)
+    for change in (profiles.write, profiles.choose):
+        with pytest.raises(KeyboardInterrupt):
+            change(root, "other")
+        assert now(root) == before

@@ -236,3 +236,72 @@ def test_what_dvc_noted_before_it_was_killed_leads_no_pull_astray(clone, tmp_pat
     assert there(clone) == {}
     pull(clone)
     assert there(clone) == FILES
+
+
+# --- one's own checkout: own runs, own remotes -----------------------------------------------------------------------------
+
+
+def commit(root):
+    run(root, "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qam", "mine")
+
+
+def changed_lock(root):
+    """As a run of one's own leaves it, whose table is another."""
+    lock = root / "dvc.lock"
+    md5 = re.search(r"path: data/table.parquet\n\s+hash: md5\n\s+md5: (\w+)", lock.read_text())[1]
+    lock.write_text(lock.read_text().replace(md5, "a" * 32))
+
+
+def test_what_a_run_of_ones_own_leaves_of_another_profile_is_not_waited_for(clone):
+    with (clone / "dvc.lock").open("a") as file:
+        file.write("  gone:\n    cmd: x\n    outs:\n    - {path: data/gone.parquet, hash: md5, md5: abc, size: 1}\n")
+    assert pull(clone).startswith("2 outs of dvc.lock, ")
+    assert there(clone) == FILES
+
+
+@pytest.mark.parametrize("is_committed", [False, True])
+def test_a_run_that_was_not_pushed_is_said_to_be_one(clone, is_committed):
+    """`git checkout artifacts` would bring nothing: they are as they were committed."""
+    changed_lock(clone)
+    if is_committed:
+        commit(clone)
+    said = refused(clone, "its remote .*artifacts is whole and lacks it: dvc.lock is of a run that was not pushed there")
+    assert "git checkout artifacts" not in said
+
+
+def test_a_remote_of_ones_own_that_lacks_what_is_here_leads_there(clone, tmp_path):
+    dvc = (sys.executable, "-m", "dvc")
+    run(clone, *dvc, "remote", "add", "-q", "--local", "--default", "own", str(tmp_path / "own"))
+    (tmp_path / "own").mkdir()
+    said = refused(clone, "its remote .*own lacks it .*; `dvc remote default --local artifacts`, the remote here that has it")
+    run(clone, sys.executable, "-m", *re.search(r"`(dvc remote [^`]*)`", said)[1].split())
+    pull(clone)
+    assert there(clone) == FILES
+
+
+def test_a_remote_of_ones_own_is_to_be_pushed_to_where_nobody_has_it(clone, tmp_path):
+    changed_lock(clone)
+    (tmp_path / "own").mkdir()
+    run(clone, sys.executable, "-m", "dvc", "remote", "add", "-q", "--local", "--default", "own", str(tmp_path / "own"))
+    refused(clone, "its remote .*own lacks it or cannot be reached.*; mend or push that remote anew, then pull again")
+
+
+def test_a_lock_that_two_runs_have_written_in_is_not_said_to_be_missing(clone):
+    lock = clone / "dvc.lock"
+    lock.write_text(f"<<<<<<< HEAD\n{lock.read_text()}=======\n>>>>>>> mine\n")
+    with pytest.raises(InputError, match=r"dvc.lock: not readable as YAML.*; `git checkout dvc.lock`, or make the data"):
+        pull(clone)
+    for other in ("- a list\n", "stages:\n", "stages: {make: null}\n"):
+        lock.write_text(other)
+        with pytest.raises(InputError, match=r"dvc.lock: not readable as YAML, or without a stage"):
+            pull(clone)
+    lock.unlink()
+    with pytest.raises(InputError, match=r"dvc.lock: not here: nothing was published at this commit"):
+        pull(clone)
+
+
+@pytest.mark.parametrize("broken", ["  other: [\n", "  other: {cmd: 'x ${nothing}'}\n"])
+def test_a_file_that_dvc_cannot_use_is_not_laid_to_the_remote(clone, broken):
+    with (clone / "dvc.yaml").open("a") as file:
+        file.write(broken)
+    refused(clone, "DVC cannot use a file here .*dvc.yaml.*; mend it, or `git checkout` it, then pull again")
