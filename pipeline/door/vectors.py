@@ -57,7 +57,7 @@ def open_vectors(
         tail: whole.Read = found.tail
         named = sorted({key.split("/")[0] for key in files if "/" in key})
     else:
-        folder, named = _folder(Path(place))
+        folder, named = _folder(Path(place).expanduser())
         files = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
         metadata = {key: (folder / key).read_bytes() for key in files if whole.is_metadata(key)}
         store, where, local = LocalStore(folder, read_only=True), str(folder), folder

@@ -53,6 +53,8 @@ def headline(model: str, root: Path | None = None) -> xr.DataArray:
         is_known(at[key], map(str, dataset[key].values), kind)
     found: xr.DataArray = dataset["vector"].sel(at).load()
     finite = dataset["finite"].sel({k: at[k] for k in ("precision", "position")}).load()
+    if not finite.values.any():
+        raise InputError(f"'{model}': at no layer is every state finite at {precision}; read it at another of read.precisions")
     return found.isel(layer=finite.values).assign_attrs(at)
 
 

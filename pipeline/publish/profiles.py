@@ -76,7 +76,7 @@ def write(root: Path, name: str) -> None:
     is_known(name, names(root), "profile")
     if lost := _lost(root, "params.yaml"):
         raise InputError(lost)
-    _put(root / "params.yaml", (root / PROFILES / f"{name}.yaml").read_bytes())
+    put(root / "params.yaml", (root / PROFILES / f"{name}.yaml").read_bytes())
 
 
 def choose(root: Path, name: str) -> None:
@@ -100,10 +100,10 @@ def choose(root: Path, name: str) -> None:
             raise InputError((lost or none) if _in_git(root) else f"{root}: {NO_GIT}")
         found[root / file] = content
     for here, content in found.items():
-        _put(here, content)
+        put(here, content)
 
 
-def _put(here: Path, content: bytes) -> None:
+def put(here: Path, content: bytes) -> None:
     """Write a file in one step: who is killed leaves the old one or the new one, never half of it."""
     beside = here.with_name(f"{here.name}.new")
     beside.write_bytes(content)

@@ -12,6 +12,7 @@ opened, and DVC finds nothing to do there.
 
 from __future__ import annotations
 
+import io
 import re
 import shutil
 import subprocess
@@ -71,8 +72,8 @@ def check(version: str) -> str:
         raise InputError(f"CHANGELOG.md: no section '## {version}'; say there what changed in the data")
     if names := stale():
         raise InputError(f"dvc.lock does not match ({some(names)}); run `make repro` first")
-    only_this_profile()
     verify()
+    only_this_profile()
     return tag
 
 
@@ -101,8 +102,9 @@ def only_this_profile() -> None:
     lock, here = yaml.load(path.read_text(encoding="utf-8")), set(dvc("stage", "list", "--all", "--name-only").split())
     for name in [name for name in lock["stages"] if name not in here]:
         del lock["stages"][name]
-    with path.open("w", encoding="utf-8") as file:
-        yaml.dump(lock, file)
+    text = io.StringIO()
+    yaml.dump(lock, text)
+    profiles.put(path, text.getvalue().encode())
 
 
 def push() -> float:

@@ -18,13 +18,22 @@ GRAM = Path("data/gram.zarr")
 SHOWN = 3
 
 
+def cache_of(root: Path) -> Path:
+    """Where DVC's config of a checkout has its objects: on a disk of their own, where someone said so (`dvc cache dir`)."""
+    from dvc.config import Config
+
+    own = Config(str(root / ".dvc"), local_dvc_dir=str(root / ".dvc"))["cache"].get("dir")
+    return root / CACHE if own is None else Path(own) / OBJECTS
+
+
 def verify(root: Path) -> int:
     """How many readings were opened beside all that is published. Raises InputError for what is not what was made; DVC would
     check out a spoilt object of its cache without a word."""
-    if bad := list(spoilt(root / CACHE)):
+    cache = cache_of(root)
+    if bad := list(spoilt(cache)):
         listed = " ".join(map(str, bad[:SHOWN])) + (f" and {len(bad) - SHOWN} more" if len(bad) > SHOWN else "")
         raise InputError(
-            f"{root / CACHE}: {len(bad)} objects are spoilt; remove them (rm -f {listed}) and run `make pull`, or `dvc repro`"
+            f"{cache}: {len(bad)} objects are spoilt; remove them (rm -f {listed}) and run `make pull`, or `dvc repro`"
         )
     readings = sorted((root / layout.ACTIVATIONS).rglob("*.zarr"))
     for path in readings:

@@ -32,6 +32,11 @@ def test_a_local_tree_is_what_xarray_reads(here):
     assert opening.validate(tree) is tree
 
 
+def test_a_home_that_no_shell_has_named_is_found(here, monkeypatch):
+    monkeypatch.setenv("HOME", str(here.parent))
+    assert set(opening.open_vectors(f"~/{here.name}").children) == set(opening.open_vectors(here).children)
+
+
 def test_some_models_alone(here):
     shutil.rmtree(here / B)
     assert set(opening.open_vectors(here, models=[A]).children) == {A}

@@ -185,3 +185,12 @@ def test_a_position_that_the_vectors_do_not_have_is_one_line(in_finished, tmp_pa
     monkeypatch.setattr(opening, "vectors_of", lambda model, root: vectors)
     with pytest.raises(InputError, match=r"no position .*params.yaml.* 'mean51'; did you mean 'mean50'\?"):
         export.headline(MODEL, root=tmp_path)
+
+
+def test_a_model_without_a_finite_layer_is_no_empty_file(in_finished, tmp_path, monkeypatch):
+    dataset = opening.vectors_of(MODEL).load()
+    dataset["finite"][:] = False
+    monkeypatch.setattr(opening, "vectors_of", lambda model, root: dataset)
+    for arguments in (["npz", MODEL, str(tmp_path / "v.npz")], ["gguf", MODEL, "calm", str(tmp_path)]):
+        refused(arguments, f"'{MODEL}': at no layer is every state finite at fp32; read it at another of read.precisions")
+    assert not list(tmp_path.iterdir())

@@ -69,7 +69,11 @@ def test_what_the_lock_keeps_of_another_profile_is_not_missed(repository, tmp_pa
         release.verify(root)
 
 
-def test_what_is_not_ready_is_one_line_and_changes_nothing(here):
+def refuse():
+    raise InputError("not whole")
+
+
+def test_what_is_not_ready_is_one_line_and_changes_nothing(here, monkeypatch):
     before = run(here, "git", "rev-parse", "HEAD"), run(here, "git", "status", "--porcelain")
     for arguments, said in (
         ([], "which version"),
@@ -89,6 +93,15 @@ def test_what_is_not_ready_is_one_line_and_changes_nothing(here):
     with pytest.raises(InputError, match=r"dvc.lock does not match"):
         release.main(["1.0.0"])
     table.write_bytes(content)
+    with (here / "dvc.lock").open("a") as file:
+        file.write("  write@gone:\n    cmd: x\n    outs:\n    - {path: data/gone.parquet, hash: md5, md5: abc, size: 1}\n")
+    lock = (here / "dvc.lock").read_bytes()
+    monkeypatch.setattr(release, "stale", list)
+    monkeypatch.setattr(opening, "validate", lambda _: refuse())
+    with pytest.raises(InputError, match="not whole"):
+        release.check("1.0.0")
+    assert (here / "dvc.lock").read_bytes() == lock
+    (here / "dvc.lock").write_bytes(lock[: lock.index(b"  write@gone")])
     assert before == (run(here, "git", "rev-parse", "HEAD"), run(here, "git", "status", "--porcelain"))
     assert not (here / "artifacts").exists()
 

@@ -86,3 +86,15 @@ def test_a_whole_project_is_whole_and_a_broken_reading_is_found(finished, tmp_pa
     spoil(next(p for p in (tmp_path / NAME / "activation/c").rglob("*") if p.is_file()))
     with pytest.raises(InputError, match="stories.zarr: "):
         verify.verify(tmp_path)
+
+
+def test_the_cache_is_looked_at_where_dvc_has_it(kept, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("disk")
+    assert verify.cache_of(kept) == kept / verify.CACHE
+    subprocess.run((sys.executable, "-m", "dvc", "cache", "dir", "-q", "--local", str(elsewhere)), check=True)
+    subprocess.run((sys.executable, "-m", "dvc", "commit", "-fq"), check=True)
+    shutil.rmtree(kept / verify.CACHE)
+    (bad, *_) = sorted(p for p in elsewhere.rglob("*") if p.is_file() and p.stat().st_size > 2000)
+    spoil(bad)
+    with pytest.raises(InputError, match=rf"^{elsewhere}/files/md5: 1 objects are spoilt; remove them \(rm -f {bad}\)"):
+        verify.verify(kept)
