@@ -47,14 +47,16 @@ class About:
     published: str | None
     """A date, ISO 8601."""
     weights: dict[str, str]
-    """The terms of the weights of every model that was read."""
+    """The terms of the weights of every trained model that was read: vectors of a twin derive from none."""
 
 
 def about(root: Path) -> About:
     """What may be said of the data of a checkout. They are this study's own where its dvc.lock is one that was published, which
     `opening` holds them to. Raises InputError for params that are not readable."""
-    params = ReadingSections.load(root / PARAMS)
-    return _of_study(root, params) if profiles.recorded(root) is not None else _of_own(root, params)
+    name = profiles.recorded(root)
+    own = root / profiles.PROFILES / f"{name}.yaml"  # params.yaml may have been edited since
+    params = ReadingSections.load(own if name is not None and own.is_file() else root / PARAMS)
+    return _of_own(root, params) if name is None else _of_study(root, params)
 
 
 def _of_study(root: Path, params: ReadingSections) -> About:
@@ -95,7 +97,7 @@ def _of_own(root: Path, params: ReadingSections) -> About:
 
 def _weights(root: Path, params: ReadingSections) -> dict[str, str]:
     terms = {}
-    for model in params.models:
+    for model in params.read.models:
         try:
             licence = load_entry(model, root / MODELS).licence
         except InputError:  # its file has gone since: what it said is not known

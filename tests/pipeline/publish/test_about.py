@@ -62,6 +62,15 @@ def test_of_this_study_all_is_said_that_is_known(study):
     assert found.weights["gemma-3-270m"] == YAML(typ="safe").load(ROOT / "data/models/gemma-3-270m.yaml")["licence"]["name"]
 
 
+def test_params_that_were_edited_after_a_pull_change_nothing_of_what_was_pulled(study):
+    before = about.about(study)
+    params = YAML(typ="safe").load(study / "params.yaml")
+    params["read"]["models"] = ["qwen2.5-1.5b"]
+    write_yaml(study / "params.yaml", params)
+    assert about.about(study) == before
+    assert set(before.weights) == {"smollm2-135m-instruct", "gemma-3-270m"}
+
+
 @pytest.mark.parametrize("is_committed", [False, True])
 def test_of_a_run_of_ones_own_nothing_of_this_study_is_said(study, is_committed):
     params = YAML(typ="safe").load(study / "params.yaml")

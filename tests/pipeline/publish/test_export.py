@@ -55,7 +55,7 @@ def test_a_dataset_folder_has_a_config_for_each_table_with_rows(in_finished, tmp
     assert {"pairs", "beyond", "choices", "claims", "geometry"} <= named
     assert opening.open_vectors(tmp_path / "dataset/vectors.zarr").children.keys() == opening.vectors().children.keys()
     assert not {"license", "language"} & {*head}  # of stories and models that are not this study's
-    for model in ("tiny-llama-3.2", "tiny-qwen2.5", "tiny-untrained"):
+    for model in ("tiny-llama-3.2", "tiny-qwen2.5"):
         assert f"\n| `{model}` | unstated |\n" in text
     said = capsys.readouterr().out
     assert said.endswith("; not known here, so add before you publish: license, language\n")
