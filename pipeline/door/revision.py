@@ -183,7 +183,9 @@ class Revision(AbstractFileSystem):
                 except _NoRanges:
                     raise
                 except Exception as error:  # each protocol's library has errors of its own
-                    said = error if str(error) else type(error).__name__
+                    # of a length that cannot be had fsspec says that there is no such file, whatever the server said
+                    said = error.__cause__ or error if isinstance(error, FileNotFoundError) else error
+                    said = said if str(said) else type(said).__name__
         raise self._lacking(key, said)
 
     def _lacking(self, key: str, said: object) -> InputError:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -136,7 +137,7 @@ def test_an_object_that_the_remote_lacks_or_has_changed_is_an_error_and_never_na
         largest = max((p for p in objects.rglob("*") if p.is_file()), key=lambda p: p.stat().st_size)
         content = largest.read_bytes()
         largest.unlink()
-        with pytest.raises(InputError, match="not whole in its DVC remote"):
+        with pytest.raises(InputError, match="not whole in its DVC remote: 404, message='File not found'"):
             opening.open_vectors(root, rev="v2")
         with pytest.raises(InputError, match="not whole in its DVC remote"):
             for node in opened.subtree:
@@ -155,6 +156,38 @@ def test_an_object_that_the_remote_lacks_or_has_changed_is_an_error_and_never_na
     finally:
         shutil.rmtree(objects)
         shutil.move(aside, objects)
+
+
+def test_a_server_that_answers_no_more_is_said_to_be_so_and_not_waited_for_without_end(repository, tmp_path):
+    """Lengths are asked for in threads; each waits as long as DVC's config says, at every try."""
+    done, headed = threading.Event(), set()
+
+    class Silent(Ranges):
+        def do_HEAD(self):
+            if self.path.endswith(".dir"):
+                return super().do_HEAD()
+            headed.add(self.path)
+            return done.wait()
+
+        def do_GET(self):
+            return done.wait() if self.path in headed else super().do_GET()
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Silent, directory=str(repository / "artifacts"))
+    ) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        run(tmp_path, "git", "clone", "-q", str(repository), str(tmp_path / "clone"))
+        web = f"url = http://127.0.0.1:{server.server_port}\n    read_timeout = 1\n"
+        (tmp_path / "clone/.dvc/config").write_text(f"[core]\n    remote = web\n['remote \"web\"']\n    {web}")
+        run(tmp_path / "clone", "git", "-c", "user.email=a@example.org", "-c", "user.name=a", "commit", "-qam", "web")
+        began = time.monotonic()
+        try:
+            with pytest.raises(InputError, match="not whole in its DVC remote: Timeout on reading data from socket"):
+                opening.open_vectors(tmp_path / "clone", rev="HEAD")
+        finally:
+            done.set()
+            server.shutdown()
+    assert time.monotonic() - began < 90
 
 
 def test_a_wrong_repository_tag_or_out_is_one_line(repository, tmp_path):
