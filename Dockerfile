@@ -27,8 +27,7 @@ RUN pip install --no-deps --require-hashes -r /opt/locks/requirements.txt
 
 # Any uid: a home that everyone may write, a user name for those without one, and git's trust in a checkout of another owner.
 # DVC keeps its index of what it has seen in /var/tmp, which a read-only root has not.
-ENV HOME=/tmp/home DVC_SITE_CACHE_DIR=/tmp/home/.cache/dvc USER=dvc PYTHONDONTWRITEBYTECODE=1 HF_HUB_DISABLE_TELEMETRY=1 \
-    HF_XET_CLIENT_RETRY_MAX_DURATION=60s
+ENV HOME=/tmp/home DVC_SITE_CACHE_DIR=/tmp/home/.cache/dvc USER=dvc PYTHONDONTWRITEBYTECODE=1 HF_HUB_DISABLE_TELEMETRY=1
 RUN mkdir -p /tmp/home && chmod 1777 /tmp/home && git config --system --add safe.directory '*'
 
 WORKDIR /work

@@ -13,8 +13,6 @@ SHELL := /bin/bash
 
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export HF_HUB_DISABLE_TELEMETRY := 1
-# With a unit, or it is not heeded: for how long a hub that refuses is asked again for weights, where hf_xet takes five minutes
-export HF_XET_CLIENT_RETRY_MAX_DURATION ?= 60s
 
 TORCH := torch==2.13.0
 TORCH_ARGS ?=

@@ -1,7 +1,6 @@
 """What `make` does to a checkout that is not as it expects."""
 
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -26,18 +25,6 @@ def test_make_leaves_a_venv_alone_that_is_a_link(tmp_path):
     assert done.returncode != 0
     assert "error: .venv is a link to elsewhere; remove the link" in done.stderr
     assert (tmp_path / ".venv").is_symlink()
-
-
-def test_a_hub_that_refuses_is_asked_for_a_minute_or_as_long_as_one_says(tmp_path, monkeypatch):
-    """hf_xet heeds a time with its unit alone: tried with 1.8 on a port that refuses, 20s took 40 seconds, and 20, like nothing
-    at all, 4 to 5 minutes."""
-    name = "HF_XET_CLIENT_RETRY_MAX_DURATION"
-    (tmp_path / "Makefile").write_text(f"{(ROOT / 'Makefile').read_text()}\nsay:\n\t@echo $${name}\n")
-    monkeypatch.delenv(name, raising=False)
-    assert re.fullmatch(r"\d+s\n", make(tmp_path, "say").stdout)
-    assert f"{name}={make(tmp_path, 'say').stdout}" in (ROOT / "Dockerfile").read_text()
-    monkeypatch.setenv(name, "300s")
-    assert make(tmp_path, "say").stdout == "300s\n"
 
 
 def test_make_leaves_params_alone_that_are_kept_nowhere_else(tmp_path, monkeypatch):

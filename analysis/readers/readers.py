@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from analysis.rsa.gram import Design, Floats
 from pipeline.errors import some
 from pipeline.models.entries import ModelEntry
 from pipeline.params.geometry import INPUT_EMBEDDINGS
-from pipeline.params.reading import NEUTRAL, STORIES, Second
+from pipeline.params.reading import NEUTRAL, STORIES, Position, Second
 from pipeline.reading.components import neutral_components
 from pipeline.store.layout import METHODS, VARIANTS
 from pipeline.texts import stimuli
@@ -113,7 +113,8 @@ def mean_cosine(vectors: NDArray[np.floating]) -> float:
 
 def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: str | None = None) -> Iterator[Readout]:
     """Every reader that reads the stories, at every position of `geometry.positions` (or at one): models, then the input
-    embeddings of the trained ones, then the readers of words."""
+    embeddings of the trained ones, then the readers of words. Both of these read the whole text whatever the position: a
+    state knows of every word before it, and the embedding of a last token is that of a full stop."""
     positions = params.geometry.positions if position is None else [position]
     whole = [stimuli.load(params.readings[name]) for name in (STORIES, NEUTRAL)]
     for model, precision in params.cells:
@@ -124,14 +125,23 @@ def readouts(params: ReaderSections, entries: dict[str, ModelEntry], position: s
         for seed in entries[model].draws:
             for here in positions:
                 yield readout(Reader(model, seed, precision), stories, neutral, here)
+    over_all = of_whole_texts(params)
     for model in params.read.models:
         precision = params.reference_of(model)
-        stories = counted.activations(params.vectors, model, precision, STORIES, position=positions)
-        neutral = counted.activations(params.vectors, model, precision, NEUTRAL, position=positions)
+        at = positions if over_all is None else [over_all]
+        stories = counted.activations(params.vectors, model, precision, STORIES, position=at)
+        neutral = counted.activations(params.vectors, model, precision, NEUTRAL, position=at)
         for here in positions:
-            yield readout(Reader(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, here)
+            embeddings = readout(Reader(model, None, precision, INPUT_EMBEDDINGS), stories, neutral, over_all or here)
+            yield replace(embeddings, position=here)
     texts = [counted.texts(params.vectors, params.readings[name]) for name in (STORIES, NEUTRAL)]
     yield from _word_readouts(params, positions, STORIES, *texts)
+
+
+def of_whole_texts(params: ReaderSections) -> str | None:
+    """The position that is a mean over all tokens; None where the stories were not read so."""
+    read = params.readings[STORIES].positions
+    return next((name for name in read if params.positions[name] == Position(rule="mean")), None)
 
 
 def second_words(source: Second, params: ReaderSections, position: str) -> list[Readout]:

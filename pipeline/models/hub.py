@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -26,11 +27,15 @@ FILES = ["*.json", "*.safetensors", "tokenizer.model", "merges.txt", "vocab.txt"
 # The same weights once more, in the form of the maker's own code: Mistral's, Llama's.
 CONFIG_SECONDS = 5
 OTHERWISE = ["consolidated*", "original/*"]
+PATIENCE = ("HF_XET_CLIENT_RETRY_MAX_DURATION", "60s")
+"""For how long a hub that refuses is asked again for weights, where nobody says otherwise: hf_xet takes five minutes, and heeds
+no number without its unit."""
 
 
 def snapshot(hub: Hub, where: Path) -> Path:
     """The local folder of a model at its revision, fetched if need be. Raises InputError, naming the entry `where`, for what
     is gated, missing or out of reach."""
+    os.environ.setdefault(*PATIENCE)  # read when the first weights are fetched
     try:
         return Path(snapshot_download(hub.id, revision=hub.revision, allow_patterns=FILES, ignore_patterns=OTHERWISE))
     except GatedRepoError:

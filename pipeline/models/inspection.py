@@ -22,7 +22,9 @@ READ = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
 """The files that a model and its tokenizer are read from."""
 SEAL = "files.json"
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-NOT_IN_BODY = r"(^|\.)(lm_head|embed_out|score|mtp|vision_\w+|visual|audio_\w+|multi_modal_projector)\.|rotary_emb\.inv_freq$"
+HEADS = "lm_head|embed_out"
+"""Names of the weights that make logits of states."""
+NOT_IN_BODY = rf"(^|\.)({HEADS}|score|mtp|vision_\w+|visual|audio_\w+|multi_modal_projector)\.|rotary_emb\.inv_freq$"
 NOT_IN_BODY += r"|(^|\.)(attn|attention)\.(masked_bias|bias)$"
 """Names of weights that a language model's body does without: heads, other senses, and what is computed anew."""
 DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16", "F8_E4M3": "float8", "F8_E5M2": "float8"}

@@ -19,7 +19,7 @@ PLAIN = {"F64", "F32", "F16", "BF16"}
 """Dtypes of numbers that stand for themselves."""
 COUNTED = {"I64", "BOOL"}
 """Dtypes of positions and masks."""
-HEAD = r"(^|\.)(lm_head|embed_out)\."
+HEAD = rf"(^|\.)({inspection.HEADS})\."
 
 
 @contextmanager

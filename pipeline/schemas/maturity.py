@@ -30,7 +30,7 @@ MATURITY = Table(
         "reliability_low": Column(pl.Float64, "Lower end of its 95% interval, over topics."),
         "n_untrained": Column(pl.Int64, "Draws of an untrained twin of its family, which has its tokenizer."),
         "highest_untrained": Column(pl.Float64, "The highest reliability of all their layers."),
-        "embeddings": Column(pl.Float64, "Reliability of the RDM of the model's own input embeddings."),
+        "embeddings": Column(pl.Float64, "Reliability of the RDM of the model's own input embeddings, over the whole text."),
         "mature": Column(
             pl.Boolean, "Whether the interval lies above both, and every layer is finite; null where the rule cannot say."
         ),

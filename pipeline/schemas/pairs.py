@@ -96,7 +96,11 @@ BEYOND = Table(
     described={
         **PAIR_OF_READERS,
         **AT,
-        "control": Column(pl.String, "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained."),
+        "control": Column(
+            pl.String,
+            "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained. Words are those of the"
+            " whole text, at every position.",
+        ),
         "n_readers": Column(
             pl.Int64, "Readers that stand for the control: those whose geometry can be told from noise; means are over them."
         ),

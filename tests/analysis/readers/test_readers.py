@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from analysis.readers import readers
 from analysis.readers.sections import ReaderSections
@@ -65,3 +66,21 @@ def test_neutral_texts_without_two_directions_have_no_anisotropy_and_raise_nothi
     assert layer.anisotropy is None
     assert layer.n_neutral_components == 0
     assert np.array_equal(layer.grams["centred"], layer.grams["denoised"])
+
+
+def test_input_embeddings_are_of_the_whole_text_at_every_position(in_finished):
+    """What a state at a last token knows of the words is more than the embedding of a full stop."""
+    params = ReaderSections.load()
+    made = [r for r in readers.readouts(params, load_entries(params)) if r.reader.reading == "input_embeddings"]
+    assert {r.position for r in made} == set(params.geometry.positions) > {"mean50"}
+    for each in made:
+        store = xr.open_zarr(f"data/activations/{each.reader.model}/fp32/stories.zarr", consolidated=False)
+        assert np.array_equal(each.states[:, 0], store["embedding"].sel(position="mean0").values)
+
+
+def test_where_no_whole_text_was_read_embeddings_are_of_the_position_itself(in_finished):
+    params = ReaderSections.load()
+    stories = params.readings["stories"].model_copy(update={"positions": ["last", "mean50"]})
+    few = params.model_copy(update={"readings": params.readings | {"stories": stories}})
+    assert readers.of_whole_texts(params) == "mean0"
+    assert readers.of_whole_texts(few) is None

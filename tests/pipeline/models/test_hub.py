@@ -1,4 +1,5 @@
 import json
+import os
 import socket
 from fnmatch import fnmatch
 from pathlib import Path
@@ -105,6 +106,20 @@ def test_a_download_that_breaks_off_is_said_in_one_line(unreachable, download, m
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: download())
     with pytest.raises(InputError, match=r"^m.yaml: org/a could not be fetched: .+"):
         hub.snapshot(A, Path("m.yaml"))
+
+
+@pytest.mark.parametrize(("own", "seen"), [(None, "60s"), ("300s", "300s")])
+def test_a_hub_that_refuses_weights_is_asked_for_a_minute_or_as_long_as_one_says(monkeypatch, own, seen):
+    """hf_xet 1.8 heeds a time with its unit alone: on a port that refuses, 20s took 40 seconds, and 20, like nothing at all, 4
+    to 5 minutes."""
+    name, _ = hub.PATIENCE
+    monkeypatch.setenv(name, own or "")
+    if own is None:
+        monkeypatch.delenv(name)
+    said = []
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: said.append(os.environ[name]) or ".")
+    hub.snapshot(A, Path("m.yaml"))
+    assert said == [seen]
 
 
 @pytest.mark.parametrize("wanted", [None, "a" * 40])
