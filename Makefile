@@ -1,9 +1,15 @@
-# make repro   everything: set up, say what will run, run it, show the headline numbers
-# make test    the same set-up, then the test suite
-# make gpu-check   on a machine with a GPU: is it exact there, and how fast; `make plan` then estimates for this card
+# make repro            everything: set up, say what will run, run it, show the headline numbers
+# make plan             what a run would do, take and fill; P=<name>: with a profile
+# make profile P=<name> a profile of profiles/ becomes params.yaml, and the packages of its models are installed
+# make pull             what is published, without a run; P=<name>: of a profile
+# make verify           whether all that is here is what was made
+# make model            an entry of data/models/ from a model's own files: NAME=mine HUB=org/model | GGUF=file | FOLDER=path
+# make lint-corpus      what in the stories could give their labels away
+# make test             the test suite
+# make gpu-check        on a machine with a GPU: is it exact there, and how fast; `make plan` then estimates for this card
+# make repro-in-image   make repro in a container; CONTRIBUTING.md has the other commands
 #
 # Variables: TORCH_ARGS  pip options for torch, e.g. --index-url https://download.pytorch.org/whl/cpu (no CUDA libraries)
-#            P           a profile of profiles/, for `make profile P=<name>`, `make plan P=<name>`, `make pull P=<name>`
 #            PYTHON      the Python to build .venv with (3.11 to 3.13); looked for when not given
 
 SHELL := /bin/bash
@@ -24,7 +30,7 @@ FIND_PYTHON = for p in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 	echo "error: no Python 3.11 to 3.13 with venv found (python3 is $$(python3 --version 2>&1 || true)); install one, e.g. apt-get install python3 python3-venv" >&2; exit 1
 
 help:
-	@sed -n 's/^# \{0,1\}//p' Makefile | sed -n '1,7p'
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 .venv/ready: locks/requirements.txt
 	@test ! -L .venv || { echo "error: .venv is a link to $$(readlink .venv); remove the link, or bring what it leads to up to date with locks/requirements.txt and touch .venv/ready" >&2; exit 1; }
