@@ -75,14 +75,14 @@ def others_of(here: Readout, layer: int, params: Params) -> Iterator[tuple[str, 
     """The same reader's states at this layer, (S, 1, H), and where they are finite: at the stories' other positions, and in
     the varied readings of its precision."""
     c = here.reader
-    if c.precision is None:
+    if c.word_reader is not None or c.precision is None:  # who reads words reads the whole text
         return
     only: dict[str, list[int]] = {"layer": [layer]} if c.seed is None else {"layer": [layer], "seed": [c.seed]}
     stories = counted.activations(params.vectors, c.model, c.precision, STORIES, **only)
     for position in params.readings[STORIES].positions:
         if position != here.position:
             yield f"{POSITION}:{position}", states_of(c, stories, position)
-    if c.word_reader is not None or c.model not in params.read.models:
+    if c.model not in params.read.models:
         return
     for varied in params.varied:
         if varied.precision == c.precision and here.position in varied.positions:
