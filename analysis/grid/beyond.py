@@ -1,6 +1,7 @@
 """Rows of `beyond`: what two readers share beyond a control, from the numbers of their pairs with it.
 
 d = r_AB - r_Ac r_Bc on rho_dis, with a jackknife over topics (`analysis.rsa.beyond`): the rows of `pairs` hold all of it.
+Readers of words are a control each, and one together: what one leaves another may give.
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import numpy as np
 from analysis.readers.kinds import Kinds
 from analysis.readers.readers import Reader
 from analysis.rsa import split_half
-from analysis.rsa.beyond import not_given
+from analysis.rsa.beyond import not_given, not_given_by_all
 from analysis.rsa.gram import Floats
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.schemas.pairs import BEYOND, PAIRS
 
 Row = dict[str, Any]
 WORDS, UNTRAINED = "words:", "untrained"
+ALL_WORDS = f"{WORDS}all_words"
 Known = dict[frozenset[Reader], Floats]
 """rho_dis of a pair, and without each topic: (1 + T)."""
 
@@ -41,11 +43,15 @@ def beyond_rows(pairs: list[Row], kinds: Kinds) -> list[Row]:
         a, b = reader_of(row, "a"), reader_of(row, "b")
         if kinds.is_words(a) or kinds.is_words(b):
             continue
+        keys = {key: row[key] for key in PAIRS.keys}
+        all_words: list[Reader] = []
         for name, members in controls.items():
             own = of_pair(name, members, {a.model, b.model}, kinds)
             if own and a not in own and b not in own:
-                keys = {key: row[key] for key in PAIRS.keys}
                 made.append(BEYOND.blank() | keys | {"control": name, "n_readers": len(own)} | given(known, a, b, own))
+                all_words += own if name.startswith(WORDS) else []
+        if len(all_words) > 1:
+            made.append(BEYOND.blank() | keys | {"control": ALL_WORDS} | given_by_all(known, a, b, all_words))
     return made
 
 
@@ -80,10 +86,35 @@ def given(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
     if at not in known or not there:
         lost = next(pair for pair in (at, *(p for both in with_control for p in both)) if pair not in known)
         return {"reason": f"no rho_dis of {' and '.join(sorted(r.model for r in lost))}"}
-    value, *left_out = np.mean([not_given(known[at], known[x], known[y]) for x, y in there], axis=0)
-    without = np.array(left_out)
+    d = np.mean([not_given(known[at], known[x], known[y]) for x, y in there], axis=0)
+    return _with_interval(d) | {"n_readers": len(there)} | _without(members, len(there))
+
+
+def given_by_all(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
+    """d of a pair beyond several controls at once, with the interval over topics; without those whose geometry is noise."""
+    at = frozenset((a, b))
+    there: list[Reader] = []
+    for c in members:
+        if known.keys() >= {frozenset((c, other)) for other in (a, b, *there)}:
+            there.append(c)
+    if at not in known or len(there) < 2:
+        return {"n_readers": len(there), "reason": "fewer than two readers of words have a geometry beside the pair's"}
+    with_a, with_b = (np.stack([known[frozenset((side, c))] for c in there], axis=-1) for side in (a, b))
+    one = np.ones_like(known[at])
+    among = [[one if c == other else known[frozenset((c, other))] for other in there] for c in there]
+    d = not_given_by_all(known[at], with_a, with_b, np.moveaxis(np.array(among), -1, 0))
+    if np.isnan(d).any():
+        return {"n_readers": len(there), "reason": "two readers of words cannot be told apart: one does for both"}
+    return _with_interval(d) | {"n_readers": len(there)} | _without(members, len(there))
+
+
+def _with_interval(d: Floats) -> Row:
+    """From d, and d without each topic: (1 + T)."""
+    value, without = float(d[0]), d[1:]
     half = split_half.t_quantile(0.975, len(without) - 1) * split_half.jackknife_se(without)
-    ends = {"left_low": float(value) - half, "left_high": float(value) + half}
-    row: Row = {"left": float(value), "left_jackknife": without.tolist(), "n_readers": len(there), **ends}
-    lost_too = {"reason": f"{len(members) - len(there)} of {len(members)} have no geometry that could be told from noise"}
-    return row | (lost_too if len(there) < len(members) else {})
+    return {"left": value, "left_low": value - half, "left_high": value + half, "left_jackknife": without.tolist()}
+
+
+def _without(members: list[Reader], n: int) -> Row:
+    lost = len(members) - n
+    return {"reason": f"{lost} of {len(members)} have no geometry that could be told from noise"} if lost else {}

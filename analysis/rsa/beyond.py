@@ -2,7 +2,8 @@
 
 d = r_AB - r_Ac r_Bc on disattenuated values (`pairwise.Pairwise.rho_dis`): what of their agreement the control does not give.
 If A and B agree through c alone, r_AB is the product. The partial correlation divides d by what c leaves of each side, and so
-is undefined exactly where the control explains everything.
+is undefined exactly where the control explains everything. Of several controls at once the product is the fit of a regression
+on all of them: what no mixture of them gives is left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,15 @@ EXPLAINED, MORE, UNDECIDED = "explained", "more", "undecided"
 def not_given(ab: Floats, ac: Floats, bc: Floats) -> Floats:
     """d of a pair, from its value and those of either side with the control, elementwise."""
     return np.asarray(ab - ac * bc)
+
+
+def not_given_by_all(ab: Floats, ac: Floats, bc: Floats, cc: Floats) -> Floats:
+    """d of a pair given K controls at once, r_AB - r_Ac R_cc^-1 r_cB: values (...), those of either side with the controls
+    (..., K), those of the controls among themselves (..., K, K) -> (...). NaN where that matrix is not positive definite: two
+    of the controls cannot be told apart, and one does for both."""
+    apart = np.linalg.eigvalsh(cc)[..., 0] > 0
+    weights = np.linalg.solve(np.where(apart[..., None, None], cc, np.eye(cc.shape[-1])), bc[..., None])[..., 0]
+    return np.where(apart, ab - (ac * weights).sum(axis=-1), np.nan)
 
 
 def left(r: Floats, control: int) -> Floats:

@@ -98,16 +98,16 @@ BEYOND = Table(
         **AT,
         "control": Column(
             pl.String,
-            "words:<reader of words>, words:input_embeddings (the pair's own models'), or untrained. Words are those of the"
-            " whole text, at every position.",
+            "words:<reader of words>, words:input_embeddings (the pair's own models'), words:all_words (all of these at once),"
+            " or untrained. Words are those of the whole text, at every position.",
         ),
         "n_readers": Column(
             pl.Int64, "Readers that stand for the control: those whose geometry can be told from noise; means are over them."
         ),
         "left": Column(
             pl.Float64,
-            "d = rho_dis less the product of both sides' rho_dis with the control: what the control does not give. Null where"
-            " the control has no geometry that could be told from noise.",
+            "d = rho_dis less the product of both sides' rho_dis with the control: what the control does not give. all_words:"
+            " less the fit of a regression on all of them. Null where no geometry of the control can be told from noise.",
         ),
         **ends("left", "topics"),
         "left_jackknife": Column(JACKKNIFE, "left without each topic."),

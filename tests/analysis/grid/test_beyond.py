@@ -76,6 +76,31 @@ def r_of(r, control):
     return r[0, 1] - r[0, control] * r[1, control]
 
 
+def test_readers_of_words_stand_together_too(rng):
+    values = np.array([[1, 0.9, 0.8, 0.7], [0.9, 1, 0.6, 0.8], [0.8, 0.6, 1, 0.5], [0.7, 0.8, 0.5, 1]])
+
+    class Found:
+        class rho_dis:
+            value = values
+            without_topic = np.stack([values + 0.01 * k * (1 - np.eye(4)) for k in range(6)])
+
+    names = (*NAMES, ("char_ngrams", None))
+    rows = {r["control"]: r for r in beyond_rows(of_grid(Found, names), KINDS)}
+    assert [*rows] == ["words:tfidf", "words:char_ngrams", "words:all_words"]
+    own = rows["words:all_words"]
+    d = [m[0, 1] - m[0, 2:] @ np.linalg.inv(m[2:, 2:]) @ m[2:, 1] for m in (values, *Found.rho_dis.without_topic)]
+    assert (own["left"], own["n_readers"], own["reason"]) == (pytest.approx(d[0]), 2, None)
+    assert own["left_jackknife"] == pytest.approx(d[1:])
+    assert own["left"] < min(rows[f"words:{name}"]["left"] for name in ("tfidf", "char_ngrams"))
+    noise = [
+        r | ({"rho_dis": None, "rho_dis_jackknife": None} if r["model_b"] == "char_ngrams" else {})
+        for r in of_grid(Found, names)
+    ]
+    assert next(r for r in beyond_rows(noise, KINDS) if r["control"] == "words:all_words")["reason"].startswith(
+        "fewer than two"
+    )
+
+
 def test_a_control_whose_geometry_is_noise_has_a_reason_and_no_number():
     values = np.full((3, 3), 0.5)
 

@@ -71,6 +71,31 @@ def test_d_and_its_error_are_those_of_the_formula(rng):
         beyond.beyond(Estimate(value, None, None, None), 2)
 
 
+def test_what_no_mixture_of_controls_gives_is_left(rng):
+    """Both readers are half of one control and half of another: each alone leaves as much as both give, the two leave nothing.
+    Against the residuals of a regression in float64."""
+    one, other, noise_a, noise_b = rng.normal(size=(4, 20000))
+    a, b = one + other + 0.5 * noise_a, one + other + 0.5 * noise_b
+    controls = np.stack([one, 0.6 * one + 0.8 * other])
+    r = np.corrcoef([a, b, *controls])
+    found = beyond.not_given_by_all(r[0, 1], r[0, 2:], r[1, 2:], r[2:, 2:])
+    x = (controls - controls.mean(1, keepdims=True)).T
+    residuals = [y - y.mean() - x @ np.linalg.lstsq(x, y - y.mean(), rcond=None)[0] for y in (a, b)]
+    assert found == pytest.approx(np.mean(residuals[0] * residuals[1]) / (a.std() * b.std()))
+    assert abs(found) < 0.01
+    assert beyond.not_given(r[0, 1], r[0, 2], r[1, 2]) > 0.3
+    assert beyond.not_given_by_all(r[0, 1], r[0, 2:3], r[1, 2:3], r[2:3, 2:3]) == pytest.approx(
+        beyond.not_given(r[0, 1], r[0, 2], r[1, 2])
+    )
+
+
+def test_controls_that_cannot_be_told_apart_have_no_fit():
+    among = np.array([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 1.02], [1.02, 1.0]]])
+    found = beyond.not_given_by_all(np.full(2, 0.9), np.full((2, 2), 0.8), np.full((2, 2), 0.7), among)
+    assert found[0] == pytest.approx(0.9 - 2 * 0.8 * 0.7 / 1.5)
+    assert np.isnan(found[1])
+
+
 # --- several at once -----------------------------------------------------------------------------------------------------
 
 
