@@ -182,6 +182,16 @@ def words_and_more(share: float, seed: int, noise: float = 1.0) -> World:
     return World(tuple(Reader(m, s, noise) for m, s in zip([*own, words], seen, strict=True)))
 
 
+def halves_of_words(share: float, seed: int, noise: float = 1.0) -> World:
+    """Two models and two readers of words, each of whom knows one half of the words, and little of the other. A model's
+    geometry: all words, and another of both with the `share`."""
+    rng = np.random.default_rng((seed, round(1000 * share), 2))
+    one, other = (geometry(rng)[:, : WIDTH // 2] for _ in range(2))
+    model = np.sqrt(1 - share) * np.hstack([one, other]) + np.sqrt(share) * geometry(rng)
+    meant = [model, model, np.hstack([one, 0.3 * other]), np.hstack([0.3 * one, other])]
+    return World(tuple(Reader(m, s, noise) for m, s in zip(meant, sights(4, 1.0, 0.5, rng), strict=True)))
+
+
 def several(truth: float, reliability: float, n: int, seed: int) -> World:
     """`n` readers, any two of whom agree to about `truth` without noise: each adds a geometry of its own to one in common."""
     rng = np.random.default_rng((seed, n))

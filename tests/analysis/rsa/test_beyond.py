@@ -89,6 +89,26 @@ def test_what_no_mixture_of_controls_gives_is_left(rng):
     )
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_where_two_readers_of_words_give_all_together_each_alone_is_no_control(first, share):
+    d = planted.design()
+    for seed in range(4):
+        world = planted.halves_of_words(share, seed)
+        dis = pairwise.pairwise(world.halves(d, first, (seed,))).rho_dis
+        r = np.concatenate([dis.value[None], dis.without_topic])
+        ends = {}
+        for name, controls in {"alone": [2], "together": [2, 3]}.items():
+            left = beyond.not_given_by_all(r[:, 0, 1], r[:, 0, controls], r[:, 1, controls], r[:, controls][:, :, controls])
+            half = split_half.t_quantile(0.975, planted.TOPICS - 1) * split_half.jackknife_se(left[1:])
+            ends[name] = (left[0] - half, left[0] + half)
+        true = world.truth
+        truth = beyond.not_given_by_all(true[0, 1], true[0, 2:], true[1, 2:], true[2:, 2:])
+        assert ends["together"][0] - 0.03 < truth < ends["together"][1] + 0.03  # ranks of sums are not quite sums of ranks
+        assert (truth > 0.2) == (share > 0)
+        assert beyond.verdict(*ends["alone"], MARGIN) == beyond.MORE
+        assert (beyond.verdict(*ends["together"], MARGIN) == beyond.MORE) == (share > 0)
+
+
 def test_controls_that_cannot_be_told_apart_have_no_fit():
     among = np.array([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 1.02], [1.02, 1.0]]])
     found = beyond.not_given_by_all(np.full(2, 0.9), np.full((2, 2), 0.8), np.full((2, 2), 0.7), among)
