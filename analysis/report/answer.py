@@ -13,7 +13,7 @@ import polars as pl
 from analysis.claims.protocols import OTHER, PAPER, PROTOCOLS, SAME
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.readers.kinds import TWO_LINEAGES, UNTRAINED, WORDS
-from analysis.report.numbers import counted, estimate, listed, number, over_pairs
+from analysis.report.numbers import controls_in_words, counted, estimate, listed, number, over_pairs
 from analysis.report.view import View
 
 TITLE = "Do small language models share one geometry of emotions?"
@@ -109,7 +109,7 @@ def _verdict_on_similarity(view: View) -> str:
 
 def _because(why: str) -> str:
     """What a verdict rests on; of several controls that may explain a similarity, their names and one verb."""
-    parts, may = why.replace("words:", "").split("; "), " may explain it"
+    parts, may = controls_in_words(why).split("; "), " may explain it"
     names = [part.removesuffix(may) for part in parts]
     return f"{listed(names)}{may}" if all(part.endswith(may) for part in parts) else "; ".join(parts)
 

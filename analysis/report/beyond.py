@@ -11,7 +11,7 @@ import polars as pl
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report.colours import ACCENT, RHO
 from analysis.report.figures import WIDE, matrix, points, tall, tips
-from analysis.report.numbers import NOT_ESTIMABLE, number, over_pairs, spread
+from analysis.report.numbers import NOT_ESTIMABLE, controls_in_words, number, over_pairs, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.similar import COLUMNS
 from analysis.report.view import View
@@ -64,7 +64,7 @@ def left(view: View) -> Section:
             ends = {end: r[f"{measure}_{end}"] for end in ("low", "high")}
             made.append({"measure": name, "pair": r["pair"], "value": r[measure]} | ends)
     for r in beyond.drop_nulls("left").iter_rows(named=True):
-        name = "beyond " + r["control"].removeprefix("words:").replace("_", " ")
+        name = "beyond " + controls_in_words(r["control"]).replace("_", " ")
         made.append({"measure": name, "pair": r["pair"], "value": r["left"], "low": r["left_low"], "high": r["left_high"]})
     rows = pl.DataFrame(made, schema=SCHEMA, orient="row")
     words = [unsaid(view)]
@@ -84,7 +84,7 @@ def left(view: View) -> Section:
     caption = (
         "Each point a pair of trained models of two lineages, with its 95% interval over topics. Beyond a control: d ="
         " rho_dis less the product of both models' rho_dis with the control, what a path through the control alone would not"
-        " give. 0: the control explains all."
+        " give; of all words at once, less the fit of a regression on them. 0: the control explains all."
     )
     order = rows["measure"].unique(maintain_order=True).to_list()
     y = alt.Y("measure:N", sort=order, title=None)

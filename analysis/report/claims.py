@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.claims.rules import EXPLAINED, FAILS, HOLDS, NOT_TESTABLE, UNDECIDED
 from analysis.report.answer import KINDS, judged, on
-from analysis.report.numbers import interval
+from analysis.report.numbers import controls_in_words, interval
 from analysis.report.view import View
 
 MARKS = {HOLDS: ("holds", "✓"), FAILS: ("fails", "✗"), UNDECIDED: ("open", "?")}
@@ -64,7 +64,7 @@ def _card(claim: dict[str, Any], by_protocol: dict[str, dict[str, Any]]) -> Card
         found = interval(row["estimate"], row["ci_low"], row["ci_high"])
         if row["at_least"] is not None and row["at_least"] == row["at_most"] and row["estimate"] is not None:
             found = f"{row['estimate']:g}"  # a count, or a yes or no
-        why = (row["why"] or row["about"] or "").replace("words:", "")
+        why = controls_in_words(row["why"] or row["about"] or "")
         if row["if_true"] is not None:
             why += f". What a study of the paper's models with this reliability would find, simulated: {row['if_true']}"
         if row["n"] > 1 and row["ci_low"] is not None:

@@ -25,6 +25,11 @@ def estimate(row: Mapping[str, Any], column: str) -> str:
     return interval(row[column], row.get(f"{column}_low"), row.get(f"{column}_high"))
 
 
+def controls_in_words(text: str) -> str:
+    """A text with the names of controls as people read them."""
+    return text.replace("words:", "").replace("all_words", "all words at once")
+
+
 def spread(values: pl.Series) -> str:
     """`0.31`, or `0.28 to 0.35` over several; "not estimable" where there is none."""
     known = values.drop_nulls()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from analysis.report.numbers import units
+from analysis.report.numbers import controls_in_words, units
 
 
 @pytest.mark.parametrize(
@@ -16,3 +16,8 @@ from analysis.report.numbers import units
 )
 def test_what_is_drawn_again_in_words(n, unit, said):
     assert units({"n_units": n, "unit": unit}) == said
+
+
+def test_controls_have_the_names_that_people_read():
+    why = "words:all_words may explain it; words:tfidf may explain it"
+    assert controls_in_words(why) == "all words at once may explain it; tfidf may explain it"
