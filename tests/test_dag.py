@@ -17,7 +17,7 @@ from analysis.report.view import VIEWED
 from pipeline.params.base import Sections
 from pipeline.plan.stages import value_at
 from pipeline.schemas.every import TABLES
-from pipeline.store import parts, provenance
+from pipeline.store import layout, parts, provenance
 from tests.conftest import CONCLUDE, ROOT, STAGES, Project, copy_sources, module_of
 from tests.forked import dvc
 
@@ -135,6 +135,18 @@ def test_files_stay_readable_at_one_sitting():
 def test_every_package_says_in_one_sentence_what_it_knows():
     for path in [*ROOT.glob("pipeline/**/__init__.py"), *ROOT.glob("analysis/**/__init__.py")]:
         assert re.fullmatch(r'"""[^"\n]+\."""\n', path.read_text()), path
+
+
+def test_folders_that_stages_read_where_no_model_writes_are_in_every_clone():
+    """Of a shared cache `roots` is restored and makes none, and DVC refuses a dep that is not there. DVC does not see the file
+    that keeps a folder: an empty one has the same hash with and without it."""
+    keeping = [f"{folder.as_posix()}/.gitkeep" for folder in layout.MAY_BE_EMPTY]
+    tracked = subprocess.run(["git", "ls-files", "--", *keeping], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert tracked.split() == sorted(keeping)
+    ignored = subprocess.run(
+        [sys.executable, "-m", "dvc", "check-ignore", *keeping], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert sorted(ignored.stdout.split()) == sorted(keeping)
 
 
 def test_every_dvc_out_is_ignored_by_git_and_no_source_is():
