@@ -13,7 +13,7 @@ import numpy as np
 from analysis.readers.kinds import Kinds
 from analysis.readers.readers import Reader
 from analysis.rsa import split_half
-from analysis.rsa.beyond import not_given, not_given_by_all
+from analysis.rsa.beyond import are_apart, not_given, not_given_by_all
 from analysis.rsa.gram import Floats
 from pipeline.params.geometry import INPUT_EMBEDDINGS
 from pipeline.schemas.pairs import BEYOND, PAIRS
@@ -91,21 +91,24 @@ def given(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
 
 
 def given_by_all(known: Known, a: Reader, b: Reader, members: list[Reader]) -> Row:
-    """d of a pair beyond several controls at once, with the interval over topics; without those whose geometry is noise."""
+    """d of a pair beyond several controls at once, with the interval over topics. Left out is one whose geometry is noise, and
+    one that cannot be told from those before it, such as the embeddings of a base model beside those of its tuned twin."""
     at = frozenset((a, b))
     there: list[Reader] = []
     for c in members:
-        if known.keys() >= {frozenset((c, other)) for other in (a, b, *there)}:
+        if known.keys() >= {frozenset((c, other)) for other in (a, b, *there)} and are_apart(_among(known, [*there, c])):
             there.append(c)
-    if at not in known or len(there) < 2:
-        return {"n_readers": len(there), "reason": "fewer than two readers of words have a geometry beside the pair's"}
+    if at not in known or not there:
+        return {"n_readers": len(there), "reason": "no reader of words has a geometry beside the pair's"}
     with_a, with_b = (np.stack([known[frozenset((side, c))] for c in there], axis=-1) for side in (a, b))
-    one = np.ones_like(known[at])
-    among = [[one if c == other else known[frozenset((c, other))] for other in there] for c in there]
-    d = not_given_by_all(known[at], with_a, with_b, np.moveaxis(np.array(among), -1, 0))
-    if np.isnan(d).any():
-        return {"n_readers": len(there), "reason": "two readers of words cannot be told apart: one does for both"}
-    return _with_interval(d) | {"n_readers": len(there)} | _without(members, len(there))
+    d = not_given_by_all(known[at], with_a, with_b, _among(known, there))
+    return _with_interval(d) | {"n_readers": len(there)} | _without(members, len(there), " or from another's")
+
+
+def _among(known: Known, readers: list[Reader]) -> Floats:
+    """rho_dis of readers among themselves, and without each topic: (1 + T, K, K)."""
+    one = np.ones_like(next(iter(known.values())))
+    return np.moveaxis(np.array([[one if c == d else known[frozenset((c, d))] for d in readers] for c in readers]), -1, 0)
 
 
 def _with_interval(d: Floats) -> Row:
@@ -115,6 +118,6 @@ def _with_interval(d: Floats) -> Row:
     return {"left": value, "left_low": value - half, "left_high": value + half, "left_jackknife": without.tolist()}
 
 
-def _without(members: list[Reader], n: int) -> Row:
+def _without(members: list[Reader], n: int, more: str = "") -> Row:
     lost = len(members) - n
-    return {"reason": f"{lost} of {len(members)} have no geometry that could be told from noise"} if lost else {}
+    return {"reason": f"{lost} of {len(members)} have no geometry that could be told from noise{more}"} if lost else {}

@@ -16,6 +16,8 @@ from analysis.rsa import pairwise, split_half
 from analysis.rsa.gram import Floats
 from analysis.rsa.pairwise import Estimate
 
+TOLERANCE = 0.01
+"""Share of a reader's geometry that others must leave for it to be one more: below, errors of estimation would be fitted."""
 EXPLAINED, MORE, UNDECIDED = "explained", "more", "undecided"
 
 
@@ -24,13 +26,20 @@ def not_given(ab: Floats, ac: Floats, bc: Floats) -> Floats:
     return np.asarray(ab - ac * bc)
 
 
+def are_apart(cc: Floats) -> bool:
+    """Whether readers can be told apart by their values among themselves (..., K, K): whether the least eigenvalue of each of
+    these exceeds the tolerance. Disattenuated values of two that are nearly one may exceed 1."""
+    return bool((np.linalg.eigvalsh(cc)[..., 0] > TOLERANCE).all())
+
+
 def not_given_by_all(ab: Floats, ac: Floats, bc: Floats, cc: Floats) -> Floats:
     """d of a pair given K controls at once, r_AB - r_Ac R_cc^-1 r_cB: values (...), those of either side with the controls
-    (..., K), those of the controls among themselves (..., K, K) -> (...). NaN where that matrix is not positive definite: two
-    of the controls cannot be told apart, and one does for both."""
-    apart = np.linalg.eigvalsh(cc)[..., 0] > 0
-    weights = np.linalg.solve(np.where(apart[..., None, None], cc, np.eye(cc.shape[-1])), bc[..., None])[..., 0]
-    return np.where(apart, ab - (ac * weights).sum(axis=-1), np.nan)
+    (..., K), those of the controls among themselves (..., K, K) -> (...). Raises ValueError where these cannot be told apart
+    (`are_apart`): one does for both."""
+    if not are_apart(cc):
+        raise ValueError("two controls cannot be told apart")
+    weights = np.linalg.solve(cc, bc[..., None])[..., 0]
+    return np.asarray(ab - (ac * weights).sum(axis=-1))
 
 
 def left(r: Floats, control: int) -> Floats:

@@ -77,7 +77,7 @@ PAIRS = Table(
             pl.Float64, "What is left of rho_dis beyond the words that explain most: `left` of table beyond."
         ),
         **ends("beyond_words", "topics"),
-        "words": Column(pl.String, "Which reader of words that is."),
+        "words": Column(pl.String, "Which reader of words that is, or all_words."),
         "rho_dis_jackknife": Column(
             JACKKNIFE, "rho_dis without each topic, topics in sorted order: for statements about several pairs at once."
         ),

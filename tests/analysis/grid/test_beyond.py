@@ -96,9 +96,22 @@ def test_readers_of_words_stand_together_too(rng):
         r | ({"rho_dis": None, "rho_dis_jackknife": None} if r["model_b"] == "char_ngrams" else {})
         for r in of_grid(Found, names)
     ]
-    assert next(r for r in beyond_rows(noise, KINDS) if r["control"] == "words:all_words")["reason"].startswith(
-        "fewer than two"
-    )
+    assert next(r for r in beyond_rows(noise, KINDS) if r["control"] == "words:all_words")["n_readers"] == 1
+
+
+def test_a_reader_of_words_that_is_another_once_more_changes_nothing():
+    """The embeddings of a base model beside those of its tuned twin: nearly one, and by chance more than one."""
+    values = np.array([[1, 0.9, 0.8, 0.7], [0.9, 1, 0.6, 0.8], [0.8, 0.6, 1, 1.01], [0.7, 0.8, 1.01, 1]])
+
+    class Found:
+        class rho_dis:
+            value = values
+            without_topic = np.stack([values] * 6)
+
+    rows = {r["control"]: r for r in beyond_rows(of_grid(Found, (*NAMES, ("char_ngrams", None))), KINDS)}
+    own = rows["words:all_words"]
+    assert (own["left"], own["n_readers"]) == (pytest.approx(rows["words:tfidf"]["left"]), 1)
+    assert own["reason"] == "1 of 2 have no geometry that could be told from noise or from another's"
 
 
 def test_a_control_whose_geometry_is_noise_has_a_reason_and_no_number():

@@ -111,9 +111,12 @@ def test_where_two_readers_of_words_give_all_together_each_alone_is_no_control(f
 
 def test_controls_that_cannot_be_told_apart_have_no_fit():
     among = np.array([[[1.0, 0.5], [0.5, 1.0]], [[1.0, 1.02], [1.02, 1.0]]])
-    found = beyond.not_given_by_all(np.full(2, 0.9), np.full((2, 2), 0.8), np.full((2, 2), 0.7), among)
-    assert found[0] == pytest.approx(0.9 - 2 * 0.8 * 0.7 / 1.5)
-    assert np.isnan(found[1])
+    ab, ac, bc = np.full(2, 0.9), np.full((2, 2), 0.8), np.full((2, 2), 0.7)
+    found = beyond.not_given_by_all(ab[:1], ac[:1], bc[:1], among[:1])
+    assert found == pytest.approx(0.9 - 2 * 0.8 * 0.7 / 1.5)
+    assert [beyond.are_apart(cc) for cc in among] == [True, False]
+    with pytest.raises(ValueError, match="told apart"):
+        beyond.not_given_by_all(ab, ac, bc, among)
 
 
 # --- several at once -----------------------------------------------------------------------------------------------------
