@@ -52,6 +52,11 @@ class Params(
 
     profile: str
 
+    @property
+    def settings_written(self) -> list[str]:
+        """The settings in which some model writes, each once."""
+        return list(dict.fromkeys(w.setting for w in self.writings)) if self.write.models else []
+
     @model_validator(mode="after")
     def _sections_agree(self) -> Self:
         are_among(self.write.positions, list(self.positions), "write.positions", "positions")

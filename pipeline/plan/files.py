@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -41,7 +41,7 @@ def check(params: Params, entries: Mapping[str, ModelEntry], texts: Texts, chose
     labels.label_words(params.corpus.label_words)
     if params.corpus.topics is not None:
         labels.topics(params.corpus.topics)
-    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
+    for name in params.settings_written:
         _prompts(name, params, emotions)
     for name in params.imported:
         _bank(name, params, texts, chosen)
@@ -81,7 +81,7 @@ def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
         if hint := spelling.hint(label, emotions, otherwise):
             raise InputError(f"{path}: set {setting.prompts}: no story has the label '{label}'; {hint}")
     asked = prompts.asked(found, emotions, neutral)
-    _are_crossed(f"{path}: set {setting.prompts}", [(label, id_) for label, id_, _ in asked if label != neutral])
+    _are_crossed(f"{path}: set {setting.prompts}", _told_by(asked, neutral))
     if any(label == neutral for label, _, _ in asked):
         return
     baselines = {f"confounds.experiments.{k}": e.baseline for k, e in params.confounds.experiments.items() if e.source == name}
@@ -92,9 +92,17 @@ def _prompts(name: str, params: Params, emotions: Sequence[str]) -> None:
             raise InputError(f"{PARAMS}: {key}.baseline: neutral, and {why}; write emotions, or add what it lacks")
 
 
-def _are_crossed(where: str, asked: Sequence[tuple[str, str]]) -> None:
-    """Raise InputError for prompts, label and id of each, of which every half would leave a label without a text."""
-    ids = {label: {id_ for other, id_ in asked if other == label} for label, _ in asked}
+def _told_by(asked: Iterable[tuple[str, str, str]], neutral: str | None) -> dict[str, set[str]]:
+    """The ids of the prompts of each emotion, from what `prompts.asked` gives."""
+    ids: dict[str, set[str]] = {}
+    for label, id_, _ in asked:
+        if label != neutral:
+            ids.setdefault(label, set()).add(id_)
+    return ids
+
+
+def _are_crossed(where: str, ids: Mapping[str, set[str]]) -> None:
+    """Raise InputError for prompts, their ids by label, of which every half would leave a label without a text."""
     n = len(set().union(*ids.values()))
     if n > 1 and (single := [label for label, own in ids.items() if len(own) == 1]):
         raise InputError(
@@ -105,10 +113,9 @@ def _are_crossed(where: str, asked: Sequence[tuple[str, str]]) -> None:
 
 def told_unevenly(params: Params, emotions: Sequence[str]) -> Iterator[str]:
     """Of each set of prompts that is asked of some labels in half of its prompts or fewer: which, and what it means."""
-    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
+    for name in params.settings_written:
         path, setting, neutral = params.write.prompts, params.write.settings[name], params.vectors.neutral_label
-        asked = prompts.asked(prompts.load(path, setting.prompts, setting.only), emotions, neutral)
-        ids = {label: {id_ for other, id_, _ in asked if other == label} for label, _, _ in asked if label != neutral}
+        ids = _told_by(prompts.asked(prompts.load(path, setting.prompts, setting.only), emotions, neutral), neutral)
         n = len(set().union(*ids.values()))
         if n > 1 and (few := [label for label, own in ids.items() if 2 * len(own) <= n]):
             yield (

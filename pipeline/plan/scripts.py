@@ -59,7 +59,7 @@ def said(params: Params, texts: Mapping[str, pl.DataFrame]) -> Iterator[str]:
         )
     if params.behaviour.models:
         yield from _of_behaviour(params)
-    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
+    for name in params.settings_written:
         setting = params.write.settings[name]
         told = prompts.load(params.write.prompts, setting.prompts, setting.only)["text"]
         if unparted(text.replace(prompts.LABEL, "") for text in told):

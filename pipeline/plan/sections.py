@@ -85,7 +85,7 @@ def _too_much(params: Params) -> Iterator[str]:
 
 def _out_of_reach(params: Params) -> Iterator[str]:
     """What no text, or no vector, could satisfy."""
-    for name in dict.fromkeys(w.setting for w in params.writings) if params.write.models else ():
+    for name in params.settings_written:
         if (longest := params.write.settings[name].max_new_tokens) < params.write.fewest_tokens:
             yield (
                 f"write.settings.{name}.max_new_tokens: {longest}, fewer than write.fewest_tokens"

@@ -30,8 +30,8 @@ def check(params: Params, emotions: Sequence[str]) -> None:
     for name, texts in directions.load_prompts(path).items() if params.steering.models else ():
         found += _unseen(path, texts.items())
         found += _twice(f"{path}: set {name}", [(id_, in_words(text)) for id_, text in texts.items()])
-    path, written = params.write.prompts, {w.setting for w in params.writings if params.write.models}
-    for name in sorted({params.write.settings[name].prompts for name in written}):
+    path = params.write.prompts
+    for name in sorted({params.write.settings[name].prompts for name in params.settings_written}):
         frame = prompts.load(path, name, None)
         told = prompts.asked(frame, emotions, params.vectors.neutral_label)
         found += _unseen(path, frame.select("id", "text").iter_rows())

@@ -20,13 +20,14 @@ from pipeline.errors import run_stage
 from pipeline.publish import about
 from pipeline.publish.about import About
 from pipeline.publish.dictionary import escaped
+from pipeline.publish.verify import GRAM
 from pipeline.schemas.every import TABLES
 from pipeline.schemas.parted import PartedTable
 from pipeline.schemas.table import Table
 from pipeline.store import layout, parts, tables
 
 CROISSANT = Path("croissant.json")
-STORES = (layout.VECTORS, Path("data/gram.zarr"))
+STORES = (layout.VECTORS, GRAM)
 """What is published beside the tables."""
 OPEN = ("license", "url", "inLanguage", "version", "datePublished")
 """Keys of Croissant that only the owner of the data can fill in, where they are not this study's."""

@@ -22,7 +22,7 @@ from typing import Any
 from pipeline.door.home import home, outs_made, outs_of, published, remove_empty
 from pipeline.errors import NO_GIT, InputError, one_line, run_stage, some
 from pipeline.publish import profiles
-from pipeline.publish.objects import OBJECTS, spoilt
+from pipeline.publish.objects import OBJECTS, config_of, spoilt
 from pipeline.store import roots
 
 BROKEN = re.compile(r"((?:failed to parse|unable to read|'\S*\.(?:yaml|lock)' (?:is invalid|validation failed)).*)")
@@ -123,9 +123,7 @@ def _wrong_here(root: Path, lost: list[str], said: str) -> str | None:
 
 def _remotes(root: Path) -> tuple[str | None, dict[str, str]]:
     """The name of the remote that is pulled from, None where none is named, and the place of every remote: a path, or a url."""
-    from dvc.config import Config  # takes a second, which only a pull that failed need spend
-
-    config = Config(str(root / ".dvc"), local_dvc_dir=str(root / ".dvc"))
+    config = config_of(root)
     return config["core"].get("remote"), {name: str(remote["url"]) for name, remote in config["remote"].items()}
 
 

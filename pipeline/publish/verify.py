@@ -10,7 +10,7 @@ from pathlib import Path
 from pipeline.door.home import MEND, home
 from pipeline.errors import InputError, run_stage, some
 from pipeline.publish import release
-from pipeline.publish.objects import OBJECTS, spoilt
+from pipeline.publish.objects import OBJECTS, config_of, spoilt
 from pipeline.store import arrays, layout, sealed
 
 CACHE = Path(".dvc/cache") / OBJECTS
@@ -20,9 +20,7 @@ SHOWN = 3
 
 def cache_of(root: Path) -> Path:
     """Where DVC's config of a checkout has its objects: on a disk of their own, where someone said so (`dvc cache dir`)."""
-    from dvc.config import Config
-
-    own = Config(str(root / ".dvc"), local_dvc_dir=str(root / ".dvc"))["cache"].get("dir")
+    own = config_of(root)["cache"].get("dir")
     return root / CACHE if own is None else Path(own) / OBJECTS
 
 
