@@ -117,7 +117,8 @@ def read_gguf(path: Path) -> Directions:
 
 
 def to_gguf(model: str, emotion: str, folder: str) -> None:
-    path = _named(folder) / f"{model}-{emotion}.gguf".replace("/", "_")
+    label = emotion.replace("%", "%25").replace("/", "%2F")  # a file's name holds no slash, and two labels are two files
+    path = _named(folder) / f"{model}-{label}.gguf"
     write_gguf(directions(headline(model), emotion), model, path)
     print(f"{path}: llama-cli -m MODEL.gguf --control-vector-scaled {path} 1.0; its length is that of the difference of means")
 

@@ -170,12 +170,16 @@ def test_a_place_that_cannot_be_written_is_one_line(in_finished, tmp_path):
     assert file.read_text() == "mine"
 
 
-def test_a_label_with_a_slash_names_one_file(in_finished, tmp_path, monkeypatch):
+def test_labels_with_a_slash_name_a_file_each(in_finished, tmp_path, monkeypatch):
     found = export.headline(MODEL)
-    found = found.assign_coords(emotion=["calm/quiet" if e == "calm" else e for e in found["emotion"].values.tolist()])
+    labels = {"calm": "calm/quiet", "happy": "calm_quiet", "sad": "calm%2Fquiet"}
+    found = found.assign_coords(emotion=[labels.get(e, e) for e in found["emotion"].values.tolist()])
     monkeypatch.setattr(export, "headline", lambda model: found)
-    export.main(["gguf", MODEL, "calm/quiet", str(tmp_path)])
-    assert [p.name for p in tmp_path.iterdir()] == [f"{MODEL}-calm_quiet.gguf"]
+    for label in labels.values():
+        export.main(["gguf", MODEL, label, str(tmp_path)])
+    assert {p.name for p in tmp_path.iterdir()} == {
+        f"{MODEL}-{n}.gguf" for n in ("calm%2Fquiet", "calm_quiet", "calm%252Fquiet")
+    }
 
 
 def test_a_position_that_the_vectors_do_not_have_is_one_line(in_finished, tmp_path, monkeypatch):
