@@ -79,7 +79,7 @@ plan: .venv/ready
 
 profile: .venv/ready
 	@python -m pipeline.publish.profiles $(P)
-	@test ! -f locks/$(firstword $(subst _, ,$(P))).txt || $(MAKE) --no-print-directory .venv/with-$(firstword $(subst _, ,$(P)))
+	@test ! -f locks/$(P).txt || $(MAKE) --no-print-directory .venv/with-$(P)
 
 # The packages with the models of a profile, where the default lock has not all of them
 .venv/with-%: locks/%.txt .venv/ready

@@ -8,6 +8,7 @@ Weights on the hub and in memory are counted from the parameters of an entry; la
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,30 +19,31 @@ HUB_BYTES = 2  # a parameter as the hub has it: bf16, as all models of the profi
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "nf4": 0.5625}  # a parameter of a block; nf4 with its scales
 EMBEDDING_BYTES = {"fp32": 4.0}  # embeddings and head are never quantised; 2 at every other precision
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles
-START_SECONDS = 10  # of a stage: Python, torch, the model
-# What a CPU makes, in passes, of its rate in bare products: a step of a writing has few rows. Measured on two cores with
-# AVX-512; of two with AVX2 alone a reading took 13% less than this says, a writing 5% more.
-CPU_SHARE = {"reads": 0.62, "writes": 0.34}
-CPU_FACTOR = {"fp32": 1.0, "bf16": 1.2, "fp16": 1.1, "int8": 1.1, "nf4": 2.0}  # time of a pass relative to fp32, measured
+START_SECONDS = 6  # of a stage: a fork, the model
+TRIED = ("fp32", "bf16")  # precisions whose bare products are timed on this CPU; some multiply bf16 several times as fast
+# The part of a pass at fp32 that is bare products: a step of a writing has few rows. Measured on two cores with AVX-512, models
+# of 0.1 to 1.8 B parameters (reads: 0.65 to 0.8, more where layers are wide); with AVX2 a reading had 0.7, a writing 0.32.
+CPU_SHARE = {"reads": 0.7, "writes": 0.34}
+CPU_FACTOR = {"fp32": 1.0, "bf16": 1.0, "fp16": 1.05, "int8": 0.95, "nf4": 2.0}  # of a pass's time, measured
 # Stages that load no model: seconds of each, for a reader, for a pair of readers. Measured on two cores.
 CONCLUSIONS = {
     "check": (12.0, 0.0, 0.0),
     "roots": (1.0, 0.0, 0.0),
     "vectors": (8.0, 0.0, 0.0),
     "vectors_untrained": (8.0, 0.0, 0.0),
-    "geometry": (4.0, 2.8, 0.0),
-    "corpus": (3.0, 1.0, 0.0),
-    "pairs": (3.0, 0.0, 0.36),
-    "gram": (3.0, 0.6, 0.0),
+    "geometry": (4.0, 3.7, 0.0),
+    "corpus": (3.0, 0.8, 0.0),
+    "pairs": (3.0, 0.0, 0.14),
+    "gram": (3.0, 0.15, 0.0),
     "imported": (3.0, 0.0, 0.0),
-    "shared": (3.0, 0.0, 0.09),
-    "human": (3.0, 0.5, 0.0),
-    "choices": (3.0, 0.0, 0.09),
-    "paper": (3.0, 0.0, 0.11),
-    "writings": (16.0, 0.0, 0.0),
-    "confounds": (23.0, 0.0, 0.0),
-    **dict.fromkeys(("steering", "behaviour", "maturity", "claims", "headline"), (3.0, 0.0, 0.0)),
-    "report": (20.0, 0.3, 0.0),
+    "shared": (3.0, 0.0, 0.045),
+    "human": (3.0, 0.3, 0.0),
+    "choices": (3.0, 0.0, 0.035),
+    "paper": (3.0, 0.0, 0.05),
+    "writings": (12.0, 0.0, 0.0),
+    "confounds": (13.0, 0.0, 0.0),
+    **dict.fromkeys(("steering", "behaviour", "maturity", "claims", "headline"), (1.0, 0.0, 0.0)),
+    "report": (5.0, 0.0, 0.0),
 }
 CPU_BESIDE = 1.6e9  # beside the weights: Python, torch, tables of the tokenizer, a batch
 DRAWN = 6e7  # random weights a second, of one core; a GPU waits for each draw of an untrained twin
@@ -147,14 +149,15 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
     return 4.0 * len(entry.draws) * n_precisions * len(VARIANTS) * n_positions * shape.layers * n_labels * shape.hidden
 
 
-def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rate: float, kind: str = "reads") -> float:
-    """One stage on a CPU that makes `rate` float operations a second of fp32 products: two operations per token and parameter,
-    without the embeddings, which are looked up. One that `writes` multiplies by the head, as large as these."""
+def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rates: Mapping[str, float], kind: str = "reads") -> float:
+    """One stage on a CPU that makes `rates` operations a second of bare products, by precision of TRIED: two operations per
+    token and parameter, without the embeddings, which are looked up. One that `writes` multiplies by the head, as large."""
     table = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
     tables = 2 if entry.shape and entry.shape.tied is False else 1  # embeddings, and a head of its own
     multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
     operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
-    return START_SECONDS + operations / (CPU_SHARE[kind] * rate)
+    products = operations / rates[precision if precision in TRIED else "fp32"]
+    return START_SECONDS + products + operations / rates["fp32"] * (1 / CPU_SHARE[kind] - 1)
 
 
 def conclusion_seconds(stage: str, n_readers: int) -> float:

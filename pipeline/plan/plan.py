@@ -16,7 +16,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from math import comb, factorial, sqrt
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import polars as pl
 from rich.console import Console
@@ -37,21 +37,28 @@ FEWEST_UNITS = 4
 """Topics, or stories of each label, of which halves say anything (`analysis.rsa.split_half`)."""
 
 
-def flops_per_second() -> float:
-    """What the cores of this CPU make of fp32 matrix products, as the stages multiply, from a fifth of a second of them."""
+def flops_per_second() -> dict[str, float]:
+    """What the cores of this CPU make of matrix products at each precision of `costs.TRIED`, as the stages multiply: from a
+    fifth of a second of each."""
     import torch  # takes seconds, which only a plan with something to do need spend
+    from torch import nn
 
-    from pipeline.models import cpu_arithmetic, workers
+    from pipeline.models import cpu_arithmetic, loading, workers
 
-    x, weight = torch.ones(1024, 768), cpu_arithmetic.laid_out(torch.ones(768, 768))
-    with workers.one_thread():
-        cpu_arithmetic.product(x, weight, None)
+    def of_one_core(dtype: torch.dtype) -> float:
+        model: Any = nn.Sequential(nn.Linear(768, 768, bias=False, dtype=dtype))
+        model.dtype, x = dtype, torch.ones(1024, 768, dtype=dtype)
+        cpu_arithmetic.multiply_here(model)
+        model(x)
         count, start = 0, time.perf_counter()
         while time.perf_counter() - start < 0.2:
-            cpu_arithmetic.product(x, weight, None)
+            model(x)
             count += 1
-        each = count * 2 * 1024 * 768**2 / (time.perf_counter() - start)
-    return each * workers.cores(torch.device("cpu"))
+        return count * 2 * 1024 * 768**2 / (time.perf_counter() - start)
+
+    n = workers.cores(torch.device("cpu"))
+    with workers.one_thread(), torch.inference_mode():
+        return {p: n * of_one_core(loading.DTYPES[p]) for p in costs.TRIED}
 
 
 def gpu_present() -> str | None:
@@ -146,8 +153,7 @@ def loads_models(changed: Iterable[str], params: Params) -> bool:
 def own_command(path: Path) -> str | None:
     """What installs the packages with weights of a profile that has a lock of its own; None for other params."""
     same = [profile.stem for profile in sorted(Path("profiles").glob("*.yaml")) if profile.read_bytes() == path.read_bytes()]
-    # lineages_fp32 has the models of lineages
-    with_lock = [name for name in same if (Path("locks") / f"{name.split('_')[0]}.txt").is_file()]
+    with_lock = [name for name in same if (Path("locks") / f"{name}.txt").is_file()]
     return f"make profile P={with_lock[0]}" if with_lock else None
 
 
@@ -198,7 +204,7 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> list[float]:
     """A row for each model and precision: what it does, GPU memory, and time. Seconds of each stage, on this machine."""
-    rate, present = flops_per_second(), gpu_present()
+    rates, present = flops_per_second(), gpu_present()
     on = costs.card(present)
     grid = Table(
         "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
@@ -218,11 +224,11 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
             str(n["reads"] or ""),
             str(n["writes"] or ""),
             _gb(costs.gpu_bytes(entry, precision, params.read.gpu_batch_tokens)),
-            in_time(sum(w.cpu(entry, rate) for w in own)),
+            in_time(sum(w.cpu(entry, rates) for w in own)),
             in_time(sum(w.gpu(entry, on) for w in own)),
         )
     out.print(grid)
-    cpu = [w.cpu(entries[w.model], rate) for w in work]
+    cpu = [w.cpu(entries[w.model], rates) for w in work]
     gpu = [w.gpu(entries[w.model], on) for w in work]
     concluding = sum(conclusions(params, entries).values())
     out.print(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import polars as pl
@@ -31,8 +31,8 @@ class Work:
     n_steps: float = 0.0  # of a GPU, each the next token of all texts that are written together
     disk: float = 0.0
 
-    def cpu(self, entry: ModelEntry, rate: float) -> float:
-        return costs.cpu_seconds(entry, self.precision, self.tokens, rate, self.kind)
+    def cpu(self, entry: ModelEntry, rates: Mapping[str, float]) -> float:
+        return costs.cpu_seconds(entry, self.precision, self.tokens, rates, self.kind)
 
     def gpu(self, entry: ModelEntry, on: costs.Card) -> float:
         return costs.gpu_seconds(on, entry, self.precision, self.tokens, self.n_passes, self.n_steps)

@@ -67,12 +67,24 @@ def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compressio
 
 def test_time_grows_with_parameters_draws_and_tokens():
     def about(own, tokens):
-        return costs.cpu_seconds(own, "fp32", tokens, 1e6) - costs.START_SECONDS
+        return costs.cpu_seconds(own, "fp32", tokens, {"fp32": 1e6}) - costs.START_SECONDS
 
     one, large, twin = entry(), entry(3e5), entry(seeds=[0, 1])
     assert about(twin, 100) == pytest.approx(2 * about(one, 100))
     assert about(large, 100) == pytest.approx(3 * about(one, 100))
     assert about(one, 300) == pytest.approx(3 * about(one, 100))
+
+
+def test_a_cpu_that_multiplies_bf16_faster_is_quicker_by_the_part_of_a_pass_that_is_products(monkeypatch):
+    monkeypatch.setattr(costs, "CPU_FACTOR", dict.fromkeys(costs.BYTES, 1.0))
+
+    def about(precision, **faster):
+        return costs.cpu_seconds(entry(), precision, 1e4, {"fp32": 1e6, "bf16": 1e6} | faster, "reads") - costs.START_SECONDS
+
+    whole, share = about("fp32"), costs.CPU_SHARE["reads"]
+    assert about("bf16") == about("fp16") == pytest.approx(whole)
+    assert about("bf16", bf16=4e6) == pytest.approx(whole * (share / 4 + 1 - share))
+    assert about("fp16", bf16=4e6) == pytest.approx(whole)
 
 
 def card_file(folder, name, **rates):
