@@ -24,6 +24,13 @@ def _share(row: dict[str, Any]) -> str:
     return NOT_ESTIMABLE if row["share"] is None else interval(row["share"], row["ci_low"], row["ci_high"])
 
 
+def _alike(row: dict[str, Any]) -> str:
+    """How alike two geometries are that no distance can be taken of: a correlation beyond chance shows that something is shared."""
+    if row["spearman"] is None or row["permuted_95"] is None:
+        return ""
+    return f"they correlate at {number(row['spearman'])}, unrelated ones by chance at up to {number(row['permuted_95'])}; "
+
+
 def _published(view: View) -> pl.DataFrame:
     """The published comparisons of this run, and the bias between two of them, as the study has it."""
     rows = view.confounds.filter(factor=TOTAL).drop_nulls("comparison")
@@ -115,7 +122,7 @@ def shares(view: View) -> Section:
     for r in view.confounds.filter(factor=TOTAL).iter_rows(named=True):
         name = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}"
         if r["share"] is None:
-            words.append(f"{name}: no shares ({r['reason']}).")
+            words.append(f"{name}: {_alike(r)}no shares ({r['reason']}).")
             continue
         words.append(f"{name}: distance 1 - rho_dis {_share(r)}, of which")
         own = view.confounds.filter(

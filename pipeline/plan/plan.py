@@ -11,12 +11,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from collections import defaultdict
 from collections.abc import Iterable
 from math import comb, factorial, sqrt
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import polars as pl
 from rich.console import Console
@@ -28,44 +27,13 @@ from pipeline.models.entries import Hub, ModelEntry
 from pipeline.params.base import PARAMS
 from pipeline.params.reading import NEUTRAL, STORIES
 from pipeline.params.whole import Params
-from pipeline.plan import check, corpora, costs, files, names, pulled, scripts, stages, workload
+from pipeline.plan import check, corpora, costs, files, machine, names, pulled, scripts, stages, workload
 from pipeline.plan.lint import lint
 from pipeline.reading.vectors import Params as VectorSections
 from pipeline.reading.vectors import groups_of
 
 FEWEST_UNITS = 4
 """Topics, or stories of each label, of which halves say anything (`analysis.rsa.split_half`)."""
-
-
-def flops_per_second() -> dict[str, float]:
-    """What the cores of this CPU make of matrix products at each precision of `costs.TRIED`, as the stages multiply: from a
-    fifth of a second of each."""
-    import torch  # takes seconds, which only a plan with something to do need spend
-    from torch import nn
-
-    from pipeline.models import cpu_arithmetic, loading, workers
-
-    def of_one_core(dtype: torch.dtype) -> float:
-        model: Any = nn.Sequential(nn.Linear(768, 768, bias=False, dtype=dtype))
-        model.dtype, x = dtype, torch.ones(1024, 768, dtype=dtype)
-        cpu_arithmetic.multiply_here(model)
-        model(x)
-        count, start = 0, time.perf_counter()
-        while time.perf_counter() - start < 0.2:
-            model(x)
-            count += 1
-        return count * 2 * 1024 * 768**2 / (time.perf_counter() - start)
-
-    n = workers.cores(torch.device("cpu"))
-    with workers.one_thread(), torch.inference_mode():
-        return {p: n * of_one_core(loading.DTYPES[p]) for p in costs.TRIED}
-
-
-def gpu_present() -> str | None:
-    """The name of this machine's GPU, if torch sees one."""
-    import torch
-
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else None
 
 
 def changed_stages() -> list[str]:
@@ -204,7 +172,7 @@ def units_in_words(params: Params, stories: pl.DataFrame) -> str:
 
 def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], work: list[workload.Work]) -> list[float]:
     """A row for each model and precision: what it does, GPU memory, and time. Seconds of each stage, on this machine."""
-    rates, present = flops_per_second(), gpu_present()
+    rates, present = machine.flops_per_second(), machine.gpu_present()
     on = costs.card(present)
     grid = Table(
         "model", "precision", "weights", "reads", "writes", "GPU memory", "this CPU", "a GPU", box=None, pad_edge=False
