@@ -135,7 +135,7 @@ def cpu_bytes(entry: ModelEntry, precision: str) -> float:
 
 
 def reading_bytes(entry: ModelEntry, n_texts: int, n_positions: int) -> float:
-    """One reading on disk before compression (a tenth less with it): activations and input embeddings, float32."""
+    """One reading on disk before compression (a tenth to a quarter less with it): activations and input embeddings, float32."""
     if entry.shape is None:
         return 0.0
     return 4.0 * len(entry.draws) * n_texts * n_positions * (entry.shape.layers + 1) * entry.shape.hidden

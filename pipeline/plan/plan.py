@@ -218,7 +218,8 @@ def show_disk(out: Console, params: Params, entries: dict[str, ModelEntry], work
     read = sum(w.disk for w in work)
     copies = sum({entry.gguf.sha256: costs.copy_bytes(entry) for entry in entries.values() if entry.gguf}.values())
     out.print(
-        f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off about a tenth)"
+        f"Disk: activations {_gb(read)}, vectors {_gb(vectors)} (float32; compression takes off a tenth to a quarter),"
+        " twice where the file system cannot share them with DVC's cache"
         + (f"; dequantised weights in .scratch {_gb(copies)}" if copies else "")
     )
 
