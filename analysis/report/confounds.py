@@ -25,7 +25,7 @@ def _share(row: dict[str, Any]) -> str:
 
 
 def _alike(row: dict[str, Any]) -> str:
-    """How alike two geometries are that no distance can be taken of: a correlation beyond chance shows that something is shared."""
+    """How alike two geometries are of which no distance can be taken: beyond chance, something is shared."""
     if row["spearman"] is None or row["permuted_95"] is None:
         return ""
     return f"they correlate at {number(row['spearman'])}, unrelated ones by chance at up to {number(row['permuted_95'])}; "

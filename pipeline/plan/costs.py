@@ -19,8 +19,7 @@ HUB_BYTES = 2  # a parameter as the hub has it: bf16, as all models of the profi
 BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "nf4": 0.5625}  # a parameter of a block; nf4 with its scales
 EMBEDDING_BYTES = {"fp32": 4.0}  # embeddings and head are never quantised; 2 at every other precision
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles
-START_SECONDS = 6  # of a stage: a fork, the model
-TRIED = ("fp32", "bf16")  # precisions whose bare products are timed on this CPU; some multiply bf16 several times as fast
+START_SECONDS = {"cpu": 6, "gpu": 10}  # of a stage: Python and torch, or a fork that has them, and the model
 # The part of a pass at fp32 that is bare products: a step of a writing has few rows. Measured on two cores with AVX-512, models
 # of 0.1 to 1.8 B parameters (reads: 0.65 to 0.8, more where layers are wide); with AVX2 a reading had 0.7, a writing 0.32.
 CPU_SHARE = {"reads": 0.7, "writes": 0.34}
@@ -150,14 +149,15 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
 
 
 def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rates: Mapping[str, float], kind: str = "reads") -> float:
-    """One stage on a CPU that makes `rates` operations a second of bare products, by precision of TRIED: two operations per
-    token and parameter, without the embeddings, which are looked up. One that `writes` multiplies by the head, as large."""
+    """One stage on a CPU that makes `rates` operations a second of bare products, by precision, of others as of fp32: two
+    operations per token and parameter, without the embeddings, which are looked up. One that `writes` multiplies by the head,
+    as large as these."""
     table = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
     tables = 2 if entry.shape and entry.shape.tied is False else 1  # embeddings, and a head of its own
     multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
     operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
-    products = operations / rates[precision if precision in TRIED else "fp32"]
-    return START_SECONDS + products + operations / rates["fp32"] * (1 / CPU_SHARE[kind] - 1)
+    products = operations / rates.get(precision, rates["fp32"])
+    return START_SECONDS["cpu"] + products + operations / rates["fp32"] * (1 / CPU_SHARE[kind] - 1)
 
 
 def conclusion_seconds(stage: str, n_readers: int) -> float:
@@ -174,7 +174,7 @@ def gpu_seconds(on: Card, entry: ModelEntry, precision: str, tokens: float, n_pa
     """
     layers = entry.shape.layers if entry.shape else 24
     looked_up = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
-    start = START_SECONDS + entry.parameters * HUB_BYTES / on.load_bytes_per_second
+    start = START_SECONDS["gpu"] + entry.parameters * HUB_BYTES / on.load_bytes_per_second
     arithmetic = tokens * 2 * (entry.parameters - looked_up) / on.reading_flops[precision]
     passes = max(arithmetic, n_passes * layers * on.block_seconds[precision])
     step = max(layers * on.step_block_seconds[precision], weight_bytes(entry, precision) / on.step_bytes_per_second[precision])

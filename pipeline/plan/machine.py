@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from pipeline.plan import costs
+TRIED = ("fp32", "bf16")
+"""Precisions whose products are timed: some CPUs multiply bf16 several times as fast. The others are multiplied as fp32 is."""
 
 
 def flops_per_second() -> dict[str, float]:
-    """What the cores of this CPU make of matrix products at each precision of `costs.TRIED`, as the stages multiply: from a
+    """What the cores of this CPU make of matrix products at each precision of TRIED, as the stages multiply: from a
     fifth of a second of each."""
     import torch  # takes seconds, which only a plan with something to do need spend
     from torch import nn
@@ -29,7 +30,7 @@ def flops_per_second() -> dict[str, float]:
 
     n = workers.cores(torch.device("cpu"))
     with workers.one_thread(), torch.inference_mode():
-        return {p: n * of_one_core(loading.DTYPES[p]) for p in costs.TRIED}
+        return {p: n * of_one_core(loading.DTYPES[p]) for p in TRIED}
 
 
 def gpu_present() -> str | None:

@@ -1,14 +1,8 @@
 import polars as pl
-import pytest
 
 from analysis.report import behaviour
-from analysis.report.view import VIEWED, View, load_view
+from analysis.report.view import VIEWED, View
 from pipeline import opening
-
-
-@pytest.fixture
-def view(in_finished):
-    return load_view()
 
 
 def with_table(view, **changed):

@@ -5,15 +5,10 @@ import pytest
 
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report import answer, beyond, choices, page
-from analysis.report.view import View, load_view
+from analysis.report.view import View
 from pipeline.schemas.choices import FEWER_EMOTIONS, ONE_SIDED
 
 WHY = "a: fewer than 4 topics (or stories per label): no halves to compare"
-
-
-@pytest.fixture
-def view(in_finished):
-    return load_view()
 
 
 def with_tables(view, **changed):

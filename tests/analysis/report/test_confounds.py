@@ -4,13 +4,8 @@ import polars as pl
 import pytest
 
 from analysis.report import confounds
-from analysis.report.view import View, load_view
+from analysis.report.view import View
 from pipeline.schemas.confounds import TOTAL
-
-
-@pytest.fixture
-def view(in_finished):
-    return load_view()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRA
 from analysis.report import answer, beyond, claims, colours, glossary, headline, page, picture, sections, texts
 from analysis.report.contents import PARTS
 from analysis.report.numbers import interval, number, over_pairs, spread
-from analysis.report.view import VIEWED, View, load_view
+from analysis.report.view import VIEWED, View
 from pipeline import opening
 from pipeline.errors import InputError
 from pipeline.models.entries import load_entries
@@ -23,11 +23,6 @@ from pipeline.params.whole import Params
 from pipeline.store import layout
 
 MAKERS = [make for makers in PARTS.values() for make in makers]
-
-
-@pytest.fixture
-def view(in_finished):
-    return load_view()
 
 
 def read_tables():

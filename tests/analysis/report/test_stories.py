@@ -4,12 +4,11 @@ import polars as pl
 import pytest
 
 from analysis.report import stories
-from analysis.report.view import View, load_view
+from analysis.report.view import View
 
 
 @pytest.mark.parametrize(("n", "said"), [(0, "which gets no story wrong."), (3, "of the 3 stories that tfidf gets wrong")])
-def test_where_words_name_every_story_nothing_is_said_of_the_others(in_finished, n, said):
-    view = load_view()
+def test_where_words_name_every_story_nothing_is_said_of_the_others(view, n, said):
     rows = view.raw["corpus"].with_columns(
         pl.lit(n, pl.Int64).alias("n_where_words_fail"), pl.lit("tfidf").alias("words"), pl.lit(0.5).alias("words_accuracy")
     )

@@ -67,7 +67,7 @@ def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compressio
 
 def test_time_grows_with_parameters_draws_and_tokens():
     def about(own, tokens):
-        return costs.cpu_seconds(own, "fp32", tokens, {"fp32": 1e6}) - costs.START_SECONDS
+        return costs.cpu_seconds(own, "fp32", tokens, {"fp32": 1e6}) - costs.START_SECONDS["cpu"]
 
     one, large, twin = entry(), entry(3e5), entry(seeds=[0, 1])
     assert about(twin, 100) == pytest.approx(2 * about(one, 100))
@@ -79,7 +79,10 @@ def test_a_cpu_that_multiplies_bf16_faster_is_quicker_by_the_part_of_a_pass_that
     monkeypatch.setattr(costs, "CPU_FACTOR", dict.fromkeys(costs.BYTES, 1.0))
 
     def about(precision, **faster):
-        return costs.cpu_seconds(entry(), precision, 1e4, {"fp32": 1e6, "bf16": 1e6} | faster, "reads") - costs.START_SECONDS
+        return (
+            costs.cpu_seconds(entry(), precision, 1e4, {"fp32": 1e6, "bf16": 1e6} | faster, "reads")
+            - costs.START_SECONDS["cpu"]
+        )
 
     whole, share = about("fp32"), costs.CPU_SHARE["reads"]
     assert about("bf16") == about("fp16") == pytest.approx(whole)
@@ -99,7 +102,7 @@ def test_the_time_on_a_gpu_is_what_arithmetic_passes_and_steps_take():
     on = dataclasses.replace(costs.ASSUMED, reading_flops=half | {"bf16": 2e12}, block_seconds=half | {"bf16": 0.5})
     on = dataclasses.replace(on, step_block_seconds=half | {"bf16": 0.25}, step_bytes_per_second=half | {"bf16": 1e5})
     own = entry(SHAPE.vocabulary * SHAPE.hidden + 1e5, shape=SHAPE.model_dump())
-    fixed = costs.START_SECONDS + own.parameters * 2 / on.load_bytes_per_second
+    fixed = costs.START_SECONDS["gpu"] + own.parameters * 2 / on.load_bytes_per_second
 
     def about(**more):
         return costs.gpu_seconds(on, own, "bf16", **({"tokens": 0.0, "n_passes": 0.0} | more)) - fixed
