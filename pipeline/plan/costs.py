@@ -20,9 +20,9 @@ BYTES = {"fp32": 4.0, "bf16": 2.0, "fp16": 2.0, "int8": 1.0, "nf4": 0.5625}  # a
 EMBEDDING_BYTES = {"fp32": 4.0}  # embeddings and head are never quantised; 2 at every other precision
 TOKENS_PER_CHARACTER = 0.24  # of English prose, over the tokenizers of the profiles
 START_SECONDS = {"cpu": 6, "gpu": 10}  # of a stage: Python and torch, or a fork that has them, and the model
-# The part of a pass at fp32 that is bare products: a step of a writing has few rows. Measured on two cores with AVX-512, models
-# of 0.1 to 1.8 B parameters (reads: 0.65 to 0.8, more where layers are wide); with AVX2 a reading had 0.7, a writing 0.32.
-CPU_SHARE = {"reads": 0.7, "writes": 0.34}
+# The part of the time at fp32 that is bare products, of tokens that are read and of tokens that are written (a step has few).
+# Measured on two cores with AVX-512, models of 0.1 to 1.8 B parameters: read 0.7 to 0.8, written 0.48 to 0.7, wide ones more.
+CPU_SHARE = {"read": 0.75, "written": 0.45}
 CPU_FACTOR = {"fp32": 1.0, "bf16": 1.0, "fp16": 1.05, "int8": 0.95, "nf4": 2.0}  # of a pass's time, measured
 # Stages that load no model: seconds of each, for a reader, for a pair of readers. Measured on two cores.
 CONCLUSIONS = {
@@ -148,16 +148,18 @@ def vector_bytes(entry: ModelEntry, n_precisions: int, n_positions: int, n_label
     return 4.0 * len(entry.draws) * n_precisions * len(VARIANTS) * n_positions * shape.layers * n_labels * shape.hidden
 
 
-def cpu_seconds(entry: ModelEntry, precision: str, tokens: float, rates: Mapping[str, float], kind: str = "reads") -> float:
+def cpu_seconds(entry: ModelEntry, precision: str, read: float, written: float, rates: Mapping[str, float]) -> float:
     """One stage on a CPU that makes `rates` operations a second of bare products, by precision, of others as of fp32: two
-    operations per token and parameter, without the embeddings, which are looked up. One that `writes` multiplies by the head,
-    as large as these."""
+    operations per token and parameter, without the embeddings, which are looked up. Tokens that are `written`, unlike those
+    that are `read`, are multiplied by the head, as large as these."""
     table = entry.shape.vocabulary * entry.shape.hidden if entry.shape else 0
     tables = 2 if entry.shape and entry.shape.tied is False else 1  # embeddings, and a head of its own
-    multiplied = entry.parameters - tables * table + (table if kind == "writes" else 0)
-    operations = len(entry.draws) * tokens * 2 * multiplied * CPU_FACTOR[precision]
-    products = operations / rates.get(precision, rates["fp32"])
-    return START_SECONDS["cpu"] + products + operations / rates["fp32"] * (1 / CPU_SHARE[kind] - 1)
+    blocks = entry.parameters - tables * table
+    factor = len(entry.draws) * 2 * CPU_FACTOR[precision]
+    operations = {"read": factor * read * blocks, "written": factor * written * (blocks + table)}
+    products = sum(operations.values()) / rates.get(precision, rates["fp32"])
+    rest = sum(n * (1 / CPU_SHARE[of] - 1) for of, n in operations.items()) / rates["fp32"]
+    return START_SECONDS["cpu"] + products + rest
 
 
 def conclusion_seconds(stage: str, n_readers: int) -> float:

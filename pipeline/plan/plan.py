@@ -182,15 +182,15 @@ def show_models(out: Console, params: Params, entries: dict[str, ModelEntry], wo
         cells[w.model, w.precision].append(w)
     for (model, precision), own in cells.items():
         entry = entries[model]
-        n = {kind: sum(w.kind == kind for w in own) for kind in ("reads", "writes")}
+        n_writes = sum(w.written > 0 for w in own)
         grid.add_row(
             model,
             precision,
             f"{len(entry.draws)} random draw{'s' * (len(entry.draws) > 1)}"
             if entry.untrained
             else f"{entry.parameters / 1e6:,.0f} M",
-            str(n["reads"] or ""),
-            str(n["writes"] or ""),
+            str(len(own) - n_writes or ""),
+            str(n_writes or ""),
             _gb(costs.gpu_bytes(entry, precision, params.read.gpu_batch_tokens)),
             in_time(sum(w.cpu(entry, rates) for w in own)),
             in_time(sum(w.gpu(entry, on) for w in own)),

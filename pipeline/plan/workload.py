@@ -19,20 +19,24 @@ from pipeline.texts import prompts
 
 @dataclass(frozen=True)
 class Work:
-    """One stage that a model runs in: what it does (`reads` or `writes`), how much of it, and what it leaves on disk."""
+    """One stage that a model runs in: the tokens that are read and written there, and what it leaves on disk."""
 
     stage: str
     model: str
     precision: str
-    kind: str
     what: str
-    tokens: float
+    read: float
+    written: float
     n_passes: float  # of a GPU, over what is read: texts, or prompts
     n_steps: float = 0.0  # of a GPU, each the next token of all texts that are written together
     disk: float = 0.0
 
+    @property
+    def tokens(self) -> float:
+        return self.read + self.written
+
     def cpu(self, entry: ModelEntry, rates: Mapping[str, float]) -> float:
-        return costs.cpu_seconds(entry, self.precision, self.tokens, rates, self.kind)
+        return costs.cpu_seconds(entry, self.precision, self.read, self.written, rates)
 
     def gpu(self, entry: ModelEntry, on: costs.Card) -> float:
         return costs.gpu_seconds(on, entry, self.precision, self.tokens, self.n_passes, self.n_steps)
@@ -51,7 +55,7 @@ def readings(params: Params, entries: dict[str, ModelEntry], texts: dict[str, pl
         tokens = _tokens([text for t in read.values() for text in t["text"]])
         n_passes = passes(params, sum(t.height for t in read.values()), tokens, asked)
         disk = sum(costs.reading_bytes(entries[model], t.height, len(positions[name])) for name, t in read.items())
-        return Work(stage, model, precision, "reads", ", ".join(positions), tokens, n_passes, disk=disk)
+        return Work(stage, model, precision, ", ".join(positions), tokens, 0.0, n_passes, disk=disk)
 
     own = {name: list(params.readings[name].positions) for name in (STORIES, NEUTRAL)}
     for model, precision in params.cells:
@@ -73,20 +77,22 @@ def writings(params: Params, entries: dict[str, ModelEntry], n_labels: int) -> I
         for kind, listed in lists.items():
             for n, item in enumerate(listed):
                 setting = params.write.settings[item.setting]
-                ids = setting.only or prompts.load(params.write.prompts, setting.prompts, None)["id"].unique().to_list()
+                asked = prompts.load(params.write.prompts, setting.prompts, setting.only)
+                n_prompts = n_labels * asked["id"].n_unique()
                 # greedy samples are one text
-                n_texts = n_labels * len(ids) * (1 if setting.temperature is None else setting.samples)
+                n_texts = n_prompts * (1 if setting.temperature is None else setting.samples)
                 tokens = float(n_texts * setting.max_new_tokens)
                 if isinstance(item, Writing):
-                    n_prompts, n_steps = n_labels * len(ids), tokens / min(n_texts, params.write.batch_texts)
+                    n_steps = tokens / min(n_texts, params.write.batch_texts)
+                    read = n_prompts * _tokens(asked["text"].to_list()) / asked.height
                     stage, what = f"write@{model}-{kind}{n}", f"{item.setting} at {item.precision}"
-                    yield Work(stage, model, item.precision, "writes", what, tokens, n_prompts, n_steps)
+                    yield Work(stage, model, item.precision, what, read, tokens, n_prompts, n_steps)
                 else:
                     tokens, n_texts = tokens * len(item.readings), n_texts * len(item.readings)
                     disk = costs.reading_bytes(entries[model], n_texts, len(params.write.positions))
                     n_passes = passes(params, n_texts, tokens, None)
                     stage, what = f"read_writing@{model}-{kind}{n}", f"{item.setting} of {item.written}"
-                    yield Work(stage, model, item.read, "reads", what, tokens, n_passes, disk=disk)
+                    yield Work(stage, model, item.read, what, tokens, 0.0, n_passes, disk=disk)
 
 
 def steerings(params: Params) -> Iterator[Work]:
@@ -100,19 +106,20 @@ def steerings(params: Params) -> Iterator[Work]:
     per_prompt = {name: _tokens(list(texts.values())) / len(texts) for name, texts in asked.items()}
     total = sum(n_texts.values())
     prompted = sum(n * per_prompt.get(name, 0) for name, n in n_texts.items())
-    tokens = 2 * prompted + 3.0 * total * steering.max_new_tokens
+    written = float(total * steering.max_new_tokens)
+    read = 2 * (prompted + written)
     together = min(steering.batch_texts, max(total, 1))
     for model in steering.models:
         for precision in steering.precisions:
             n_passes = total + total / together * steering.max_new_tokens  # steps too: hooked, they are not recorded
-            yield Work(f"steer@{model}-{precision}", model, precision, "writes", "steered", tokens, n_passes)
+            yield Work(f"steer@{model}-{precision}", model, precision, "steered", read, written, n_passes)
 
 
 def questionings(params: Params) -> Iterator[Work]:
     """Every model that is asked: a conversation is read once for the reply and once for the stance, at every turn; so is its
     control, which has the turn of the question in common."""
     asked = params.behaviour
-    tokens = n_passes = 0.0
+    read = written = n_passes = 0.0
     talks, tasks = (
         (questionnaire.questions(asked.questions), questionnaire.tasks(asked.constraints)) if asked.models else ([], [])
     )
@@ -120,16 +127,18 @@ def questionings(params: Params) -> Iterator[Work]:
         both = (talk.turns, (talk.question, *talk.mentioned(asked.mentions)))
         turns = [own[: n + 1] for which, own in enumerate(both) for n in range(which, len(own))]
         said = [_tokens(list(own)) + (len(own) - 1) * asked.answer_tokens for own in turns]
-        tokens += 2 * sum(said) + len(said) * asked.answer_tokens
+        read += 2 * sum(said)
+        written += len(said) * asked.answer_tokens
         n_passes += 2 * len(said)
     for task in tasks:
-        tokens += _tokens(list(task.turns)) + len(task.turns) * asked.task_tokens
+        read += _tokens(list(task.turns))
+        written += len(task.turns) * asked.task_tokens
         n_passes += len(task.turns)
     first, later = (-(-n * len(talks) // asked.batch_texts) for n in (1, 2))  # rounds at the question, and at a later turn
     n_steps = asked.task_tokens + asked.answer_tokens * (first + later * len(talks[0].pushes) if talks else 0)
     for model in asked.models:
         for precision in asked.precisions:
-            yield Work(f"ask@{model}-{precision}", model, precision, "writes", "asked", tokens, n_passes, n_steps)
+            yield Work(f"ask@{model}-{precision}", model, precision, "asked", read, written, n_passes, n_steps)
 
 
 def _tokens(texts: list[str]) -> float:

@@ -67,7 +67,7 @@ def test_a_reading_and_the_vectors_take_what_they_take_on_disk_before_compressio
 
 def test_time_grows_with_parameters_draws_and_tokens():
     def about(own, tokens):
-        return costs.cpu_seconds(own, "fp32", tokens, {"fp32": 1e6}) - costs.START_SECONDS["cpu"]
+        return costs.cpu_seconds(own, "fp32", tokens, 0.0, {"fp32": 1e6}) - costs.START_SECONDS["cpu"]
 
     one, large, twin = entry(), entry(3e5), entry(seeds=[0, 1])
     assert about(twin, 100) == pytest.approx(2 * about(one, 100))
@@ -75,16 +75,26 @@ def test_time_grows_with_parameters_draws_and_tokens():
     assert about(one, 300) == pytest.approx(3 * about(one, 100))
 
 
+def test_a_token_that_is_written_takes_the_head_too_and_more_beside_its_products(monkeypatch):
+    monkeypatch.setattr(costs, "CPU_SHARE", {"read": 1.0, "written": 0.5})
+    head = SHAPE.vocabulary * SHAPE.hidden
+    own = entry(3.0 * head).model_copy(update={"shape": SHAPE.model_copy(update={"tied": True})})  # blocks of two heads' size
+
+    def about(read, written):
+        return costs.cpu_seconds(own, "fp32", read, written, {"fp32": 1e6}) - costs.START_SECONDS["cpu"]
+
+    assert about(100, 0) == pytest.approx(100 * 2 * 2 * head / 1e6)
+    assert about(0, 100) == pytest.approx(100 * 2 * 3 * head / 1e6 / 0.5)
+    assert about(7, 9) == pytest.approx(about(7, 0) + about(0, 9))
+
+
 def test_a_cpu_that_multiplies_bf16_faster_is_quicker_by_the_part_of_a_pass_that_is_products(monkeypatch):
     monkeypatch.setattr(costs, "CPU_FACTOR", dict.fromkeys(costs.BYTES, 1.0))
 
     def about(precision, **faster):
-        return (
-            costs.cpu_seconds(entry(), precision, 1e4, {"fp32": 1e6, "bf16": 1e6} | faster, "reads")
-            - costs.START_SECONDS["cpu"]
-        )
+        return costs.cpu_seconds(entry(), precision, 1e4, 0.0, {"fp32": 1e6, "bf16": 1e6} | faster) - costs.START_SECONDS["cpu"]
 
-    whole, share = about("fp32"), costs.CPU_SHARE["reads"]
+    whole, share = about("fp32"), costs.CPU_SHARE["read"]
     assert about("bf16") == about("fp16") == pytest.approx(whole)
     assert about("bf16", bf16=4e6) == pytest.approx(whole * (share / 4 + 1 - share))
     assert about("fp16", bf16=4e6) == pytest.approx(whole)
