@@ -14,6 +14,7 @@ from analysis.report.figures import WIDE, reaching, tall, tips
 from analysis.report.numbers import NOT_ESTIMABLE, interval, number
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
+from pipeline.params.reading import STORIES
 from pipeline.schemas.confounds import TOTAL
 
 REFERENCE = Path("data/reference/paper_confounds.csv")
@@ -39,14 +40,24 @@ def _published(view: View) -> pl.DataFrame:
     return pl.concat([rows, biases(rows, *bias).with_columns(pl.lit("bias").alias("comparison"))], how="diagonal")
 
 
+def _by_ours(view: View) -> list[str]:
+    """Reading against writing in the attributions, for a run that has none of the paper's comparisons."""
+    reads = [name for name, way in view.params.confounds.experiments.items() if way.source == STORIES]
+    mixed = pl.col("experiment_a").is_in(reads) != pl.col("experiment_b").is_in(reads)
+    words = ["The paper's own comparisons were not run (confounds.published). Reading against writing, by our settings:"]
+    for r in view.confounds.filter(mixed, factor=TOTAL).iter_rows(named=True):
+        found = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}: {_alike(r)}"
+        words.append(f"{found}reliabilities {number(r['reliability_a'])} and {number(r['reliability_b'])}.")
+    return words if len(words) > 1 else ["Cannot be said: no attribution goes from reading to writing."]
+
+
 def compared(view: View) -> Section:
     found = _published(view)
     rows = found.filter(pl.col("comparison") != "bias")
     readable = rows.filter(pl.col("reason").is_null()).drop_nulls("spearman")
     words = []
     if rows.is_empty():
-        why = "no experiments are named under confounds.published" if view.writings.height else "no model's own texts were read"
-        words.append(f"Cannot be said: {why}.")
+        words += _by_ours(view) if view.writings.height else ["Cannot be said: no model's own texts were read."]
     elif readable.is_empty():
         words.append("Cannot be said here: in no comparison are both sides reliable enough. The table has each one's reason.")
     else:

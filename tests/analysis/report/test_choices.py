@@ -5,14 +5,10 @@ import pytest
 
 from analysis.readers.kinds import TWO_LINEAGES
 from analysis.report import answer, beyond, choices, page
-from analysis.report.view import View
 from pipeline.schemas.choices import FEWER_EMOTIONS, ONE_SIDED
+from tests.analysis.report.views import with_tables
 
 WHY = "a: fewer than 4 topics (or stories per label): no halves to compare"
-
-
-def with_tables(view, **changed):
-    return View.of(view.params, view.entries, view.raw | changed)
 
 
 def null(name, dtype=pl.Float64):

@@ -15,26 +15,17 @@ from analysis.readers.kinds import ONE_MODEL, TWO_LINEAGES, TWO_UNTRAINED, UNTRA
 from analysis.report import answer, beyond, claims, colours, glossary, headline, page, picture, sections, texts
 from analysis.report.contents import PARTS
 from analysis.report.numbers import interval, number, over_pairs, spread
-from analysis.report.view import VIEWED, View
+from analysis.report.view import View
 from pipeline import opening
 from pipeline.errors import InputError
-from pipeline.models.entries import load_entries
-from pipeline.params.whole import Params
 from pipeline.store import layout
+from tests.analysis.report.views import with_tables
 
 MAKERS = [make for makers in PARTS.values() for make in makers]
 
 
-def read_tables():
-    return {name: opening.table(name) for name in (*VIEWED, "layers")}
-
-
 def shown(view):
     return [headline.section(view), *(make(view) for make in MAKERS)]
-
-
-def with_tables(view, **changed):
-    return View.of(view.params, view.entries, read_tables() | changed)
 
 
 @pytest.fixture
@@ -146,11 +137,10 @@ def test_a_claim_that_nobody_could_test_is_no_verdict(view):
     assert all(found.endswith(NOT_TESTABLE) for found in answer.counts(other).values())
 
 
-def test_one_model_is_told_that_nothing_is_shared_by_one(in_finished):
+def test_one_model_is_told_that_nothing_is_shared_by_one(view):
     # one model, one precision, no reliability: every question still has an answer
-    params, entries = Params.load(), load_entries(Params.load())
+    params, entries, read = view.params, view.entries, view.raw
     one = (pl.col("model") == "tiny-qwen2.5") & (pl.col("precision") == "fp32")
-    read = read_tables()
     missing = {c: pl.lit(None, pl.Float64).alias(c) for c in ("reliability", "accuracy")}
     geometry = read["geometry"].filter(one).with_columns(*missing.values(), pl.lit("why").alias("reason"))
     chosen = read["layers"].filter(one).with_columns(pl.lit(None, pl.Int64).alias("layer"))
@@ -291,7 +281,7 @@ class Tags(HTMLParser):
 def test_neither_a_models_name_nor_a_story_can_break_the_page(view, html, bad, monkeypatch):
     """Of the page that has them in every table, figure and text, the elements are those of the page that has not."""
     name, read = "tiny-qwen2.5", texts.stimuli.load
-    own = {k: t.with_columns(pl.col(pl.String).str.replace_all(name, bad, literal=True)) for k, t in read_tables().items()}
+    own = {k: t.with_columns(pl.col(pl.String).str.replace_all(name, bad, literal=True)) for k, t in view.raw.items()}
     models = [bad if m == name else m for m in view.params.read.models]
     params = view.params.model_copy(update={"read": view.params.read.model_copy(update={"models": models})})
     monkeypatch.setattr(texts.stimuli, "load", lambda reading: read(reading).with_columns(text=pl.lit(bad), topic=pl.lit(bad)))
