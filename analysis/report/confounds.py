@@ -11,7 +11,7 @@ import polars as pl
 from analysis.confounds.bias import biases
 from analysis.report.colours import ACCENT, INK, MUTED, WARM, colour_of, colours, legend
 from analysis.report.figures import WIDE, reaching, tall, tips
-from analysis.report.numbers import NOT_ESTIMABLE, interval, number
+from analysis.report.numbers import NOT_ESTIMABLE, interval, number, spread
 from analysis.report.shown import Panel, Section, Source
 from analysis.report.view import View
 from pipeline.params.reading import STORIES
@@ -44,11 +44,14 @@ def _by_ours(view: View) -> list[str]:
     """Reading against writing in the attributions, for a run that has none of the paper's comparisons."""
     reads = [name for name, way in view.params.confounds.experiments.items() if way.source == STORIES]
     mixed = pl.col("experiment_a").is_in(reads) != pl.col("experiment_b").is_in(reads)
-    words = ["The paper's own comparisons were not run (confounds.published). Reading against writing, by our settings:"]
-    for r in view.confounds.filter(mixed, factor=TOTAL).iter_rows(named=True):
+    rows = view.confounds.filter(mixed, factor=TOTAL)
+    if rows.is_empty():
+        return ["Cannot be said: no attribution goes from reading to writing."]
+    words = [f"By our settings reading and writing correlate at {spread(rows['spearman'])}; the paper's own were not run."]
+    for r in rows.iter_rows(named=True):
         found = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}: {_alike(r)}"
         words.append(f"{found}reliabilities {number(r['reliability_a'])} and {number(r['reliability_b'])}.")
-    return words if len(words) > 1 else ["Cannot be said: no attribution goes from reading to writing."]
+    return words
 
 
 def compared(view: View) -> Section:
@@ -68,11 +71,15 @@ def compared(view: View) -> Section:
             f" {number(r['reliability_a'])} and {number(r['reliability_b'])}."
         )
     caption = (
-        "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
-        " Diamond: the ceiling of ours, where both sides are reliable. Where one is not, a low correlation says nothing about"
-        " the method, and a high one is told from chance by permuted_95. loose, matched, reliable: ways to ask for texts,"
-        " described in params.yaml; corrected: the stories, read over all their tokens."
+        "Where one side is not reliable, a low correlation says nothing about the method, and a high one is told from chance by"
+        " permuted_95. loose, matched, reliable: ways to ask for texts, described in params.yaml; corrected: the stories, read"
+        " over all their tokens."
     )
+    if rows.height:
+        caption = (
+            "The comparisons of the paper's four confounds under its own definitions: its figures (grey) and ours (colour)."
+            f" Diamond: the ceiling of ours, where both sides are reliable. {caption}"
+        )
     columns: tuple[str, ...] = (
         "model",
         "comparison",
