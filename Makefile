@@ -137,9 +137,10 @@ peers: .venv-peers/ready
 	@.venv-peers/bin/python -m benchmarks.bootstrap
 
 # One table: how fast, in how much memory and how exactly we read, beside transformers alone, TransformerLens, nnsight and
-# steering-vectors. Some minutes; on a busy machine more.
+# steering-vectors. Then how fast we write what is to be read. Some minutes each; on a busy machine more.
 bench: .venv-peers/ready
 	@.venv-peers/bin/python -m benchmarks.bench
+	@.venv-peers/bin/python -m benchmarks.write
 
 lint: .venv/ready
 	@ruff check . ; ruff format --check . ; mypy; lint-imports --no-cache

@@ -175,13 +175,13 @@ def judged(rows: Sequence[Row]) -> list[str]:
     fastest = min((r for r in rows if r.name != OURS), key=lambda r: r.ratio)
     share = ours.memory / next(r.memory for r in rows if r.name == PADDED)
     return [
-        _verdict(f"{fastest.ratio:.2f} x as fast as the fastest other ({fastest.name})", FASTER, fastest.ratio, "{:.2f}"),
-        _verdict(f"{ours.of_gemm:.0%} of the GEMM rate", OF_GEMM, ours.of_gemm, "{:.0%}"),
-        _verdict(f"{share:.0%} of the memory of padded batches", MEMORY, share, "{:.0%}", most=True),
+        verdict(f"{fastest.ratio:.2f} x as fast as the fastest other ({fastest.name})", FASTER, fastest.ratio, "{:.2f}"),
+        verdict(f"{ours.of_gemm:.0%} of the GEMM rate", OF_GEMM, ours.of_gemm, "{:.0%}"),
+        verdict(f"{share:.0%} of the memory of padded batches", MEMORY, share, "{:.0%}", most=True),
     ]
 
 
-def _verdict(reached: str, target: float, value: float, form: str, most: bool = False) -> str:
+def verdict(reached: str, target: float, value: float, form: str, most: bool = False) -> str:
     met = value <= target if most else value >= target
     return f"{reached}; target {form.format(target)}: {'met' if met else f'MISSED by {form.format(abs(value - target))}'}"
 

@@ -32,6 +32,14 @@ def _alike(row: dict[str, Any]) -> str:
     return f"they correlate at {number(row['spearman'])}, unrelated ones by chance at up to {number(row['permuted_95'])}; "
 
 
+def _from_to(row: dict[str, Any]) -> str:
+    return f"{row['model']}, {row['experiment_a']} to {row['experiment_b']}"
+
+
+def _reliabilities(row: dict[str, Any]) -> str:
+    return f"reliabilities {number(row['reliability_a'])} and {number(row['reliability_b'])}"
+
+
 def _published(view: View) -> pl.DataFrame:
     """The published comparisons of this run, and the bias between two of them, as the study has it."""
     rows = view.confounds.filter(factor=TOTAL).drop_nulls("comparison")
@@ -48,10 +56,7 @@ def _by_ours(view: View) -> list[str]:
     if rows.is_empty():
         return ["Cannot be said: no attribution goes from reading to writing."]
     words = [f"By our settings reading and writing correlate at {spread(rows['spearman'])}; the paper's own were not run."]
-    for r in rows.iter_rows(named=True):
-        found = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}: {_alike(r)}"
-        words.append(f"{found}reliabilities {number(r['reliability_a'])} and {number(r['reliability_b'])}.")
-    return words
+    return words + [f"{_from_to(r)}: {_alike(r)}{_reliabilities(r)}." for r in rows.iter_rows(named=True)]
 
 
 def compared(view: View) -> Section:
@@ -66,10 +71,7 @@ def compared(view: View) -> Section:
     else:
         words.append(f"In {readable.height} of {rows.height} comparisons both sides are reliable enough.")
     for r in readable.iter_rows(named=True):
-        words.append(
-            f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, reliabilities"
-            f" {number(r['reliability_a'])} and {number(r['reliability_b'])}."
-        )
+        words.append(f"{r['model']}, {r['comparison'].replace('_', ' ')}: {number(r['spearman'])}, {_reliabilities(r)}.")
     caption = (
         "Where one side is not reliable, a low correlation says nothing about the method, and a high one is told from chance by"
         " permuted_95. loose, matched, reliable: ways to ask for texts, described in params.yaml; corrected: the stories, read"
@@ -138,7 +140,7 @@ def _beside_theirs(view: View, found: pl.DataFrame) -> Any:
 def shares(view: View) -> Section:
     words = []
     for r in view.confounds.filter(factor=TOTAL).iter_rows(named=True):
-        name = f"{r['model']}, {r['experiment_a']} to {r['experiment_b']}"
+        name = _from_to(r)
         if r["share"] is None:
             words.append(f"{name}: {_alike(r)}no shares ({r['reason']}).")
             continue

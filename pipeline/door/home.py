@@ -126,7 +126,7 @@ def remove_empty(folder: Path) -> None:
 
 
 def _params(root: Path) -> Any:
-    return YAML(typ="safe", pure=True).load((root / "params.yaml").read_text(encoding="utf-8"))
+    return YAML(typ="safe").load((root / "params.yaml").read_text(encoding="utf-8"))
 
 
 def profile(root: Path) -> str:

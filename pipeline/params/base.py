@@ -69,7 +69,7 @@ def _is_still(found: BaseModel, path: Path) -> bool:
 
 def _loaded(path: Path, schema: type[_Schema]) -> _Schema:
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        data = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except (YAMLError, UnicodeDecodeError, OSError) as error:

@@ -154,7 +154,7 @@ def main(arguments: list[str]) -> None:
         raise InputError(f"{path}: exists already, and is left as it is; take another NAME, or delete it first")
     ((kind, value),) = wanted.items()
     text = entry_text(name, kind, value)
-    ModelEntry.model_validate(YAML(typ="safe", pure=True).load(text))  # or what nobody can read would stay there
+    ModelEntry.model_validate(YAML(typ="safe").load(text))  # or what nobody can read would stay there
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     load_entry(name)

@@ -22,8 +22,8 @@ def value_at(params: Any, path: str) -> Any:
 
 def stage_names(dag: Path, params: Path) -> list[str]:
     """Names of all stages, those of a matrix one by one, as DVC names them: items that are mappings by their number."""
-    stages: dict[str, Any] = YAML(typ="safe", pure=True).load(dag)["stages"]
-    known = YAML(typ="safe", pure=True).load(params)
+    stages: dict[str, Any] = YAML(typ="safe").load(dag)["stages"]
+    known = YAML(typ="safe").load(params)
     names = []
     for stage, section in stages.items():
         axes = [

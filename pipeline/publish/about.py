@@ -60,7 +60,7 @@ def about(root: Path) -> About:
 
 
 def _of_study(root: Path, params: ReadingSections) -> About:
-    cited = YAML(typ="safe", pure=True).load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    cited = YAML(typ="safe").load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     return About(
         name="emotion-geometry",
         title="Emotion geometry of language models",

@@ -1,8 +1,8 @@
 """The engine with which a model writes: its own loop over a key-value cache, so that a text has random numbers of its own.
 
 `generate` of transformers draws all texts of a batch from one random state: a text then depends on what is written beside it.
-Here every text draws from its own generator, a prompt is read alone, and what is batched is only the step from one token to
-the next. Texts that are finished leave the batch at once and others take their place.
+Here every text draws from its own generator. The step from one token to the next is batched, and so are prompts of one length
+where none can tell (`text_cache.after_prompts`). Texts that are finished leave at once and others take their place.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pipeline.models import workers
 from pipeline.reading.residual import tokenise
 from pipeline.writing.sampling import Decoding, choose
 from pipeline.writing.slots import Prompts, Slots
-from pipeline.writing.text_cache import TextCache, after_prompt, after_tokens
+from pipeline.writing.text_cache import TextCache, after_prompt, after_prompts, after_tokens
 
 DATE = "26 Jul 2024"
 """What a chat template that writes the date is given (Llama 3's; this is its own default): no text depends on the day it is
@@ -102,6 +102,10 @@ def texts_together(asked: int, precision: str, device: torch.device) -> int:
     return 1 if precision == "nf4" and device.type == "cpu" else asked
 
 
+Job = tuple[tuple[int, ...], int, list[int]]
+"""What is to be written: after which prompt, with which seed, and for which places in the answer."""
+
+
 @dataclass
 class _Text:
     """A text that is being written, and the places in the answer that it fills."""
@@ -159,8 +163,8 @@ def generate(
     jobs: dict[tuple[tuple[int, ...], int, int], list[int]] = {}
     for place, (ids, seed) in enumerate(zip(prompts, seeds, strict=True)):
         jobs.setdefault((tuple(ids), 0 if greedy else seed, 0 if before is None else place), []).append(place)
-    # texts of one prompt follow one another, in one worker: it is read once
-    groups = [list(group) for _, group in groupby(sorted(jobs), key=lambda job: job[0])]
+    # texts of one prompt follow one another, in one worker: it is read once; and prompts of one length, which share a pass
+    groups = [list(group) for _, group in groupby(sorted(jobs, key=lambda job: (len(job[0]), job)), key=lambda job: job[0])]
     found: dict[int, Written] = {}
     device = next(body.parameters()).device
 
@@ -181,35 +185,33 @@ def generate(
 def _texts(
     body: nn.Module,
     head: nn.Module,
-    waiting: deque[tuple[tuple[int, ...], int, list[int]]],
+    waiting: deque[Job],
     decoding: Decoding,
     ends: frozenset[int],
     batch_texts: int,
     before: Callable[[list[int]], None] | None,
 ) -> Iterator[tuple[list[int], Written]]:
-    """The places of each text that is waiting (prompt, seed, places), and the text, as they are finished."""
-
+    """The places of each text that is waiting, and the text, as they are finished."""
     cohorts: list[_Cohort] = []
-    read: tuple[tuple[int, ...], Tensor, TextCache] | None = None
+    read: dict[tuple[int, ...], tuple[Tensor, TextCache]] = {}
     while waiting or cohorts:
-        begun: dict[int, list[tuple[_Text, TextCache]]] = {}
-        room = batch_texts - sum(len(cohort.texts) for cohort in cohorts)
-        while waiting and room:
-            prompt, seed, places = waiting.popleft()
-            if before is not None:
-                before(places)
-            if before is not None or read is None or read[0] != prompt:
-                read = prompt, *after_prompt(body, head, prompt)
-            text = _Text(places, torch.Generator().manual_seed(seed))
-            if (end := text.goes_on(choose(read[1], decoding, [text.generator])[0], decoding, ends)) is None:
-                begun.setdefault(read[2].length, []).append((text, read[2]))
-                room -= 1
-            else:
-                yield places, Written(text.tokens, end)
-        cohorts += [_Cohort([text for text, _ in own], TextCache.of([cache for _, cache in own])) for own in begun.values()]
-        texts = [text for cohort in cohorts for text in cohort.texts]
-        if not texts:
-            continue
+        while waiting and (room := batch_texts - sum(len(cohort.texts) for cohort in cohorts)):
+            begin = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+            for _, same in groupby(begin, key=lambda job: len(job[0])):
+                jobs, begun = list(same), list[tuple[_Text, TextCache]]()
+                kept = _after_prompts(body, head, jobs, read, before)
+                for (_prompt, seed, places), (logits, cache) in zip(jobs, kept, strict=True):
+                    text = _Text(places, torch.Generator().manual_seed(seed))
+                    if (end := text.goes_on(choose(logits, decoding, [text.generator])[0], decoding, ends)) is None:
+                        begun.append((text, cache))
+                    else:
+                        yield places, Written(text.tokens, end)
+                if begun:
+                    cohorts.append(_Cohort([text for text, _ in begun], TextCache.of([cache for _, cache in begun])))
+                # of the last prompt some texts may still be waiting
+                read = {prompt: found for prompt, found in read.items() if waiting and waiting[0][0] == prompt}
+        if not (texts := [text for cohort in cohorts for text in cohort.texts]):
+            break
         if before is not None:
             before([text.places[0] for text in texts])
         logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [cohort.cache for cohort in cohorts])
@@ -224,11 +226,31 @@ def _texts(
         cohorts = [cohort for cohort in cohorts if cohort.texts]
 
 
+def _after_prompts(
+    body: nn.Module,
+    head: nn.Module,
+    jobs: Sequence[Job],
+    read: dict[tuple[int, ...], tuple[Tensor, TextCache]],
+    before: Callable[[list[int]], None] | None,
+) -> list[tuple[Tensor, TextCache]]:
+    """What `after_prompt` gives for each of some jobs, whose prompts are of one length. A prompt that is not in `read` is read
+    and put there; with `before` every job reads its own."""
+    if before is not None:
+        found = []
+        for prompt, _, places in jobs:
+            before(places)
+            found.append(after_prompt(body, head, prompt))
+        return found
+    new = [prompt for prompt in dict.fromkeys(prompt for prompt, _, _ in jobs) if prompt not in read]
+    read.update(zip(new, after_prompts(body, head, new), strict=True))
+    return [read[prompt] for prompt, _, _ in jobs]
+
+
 @torch.inference_mode()
 def _texts_in_slots(
     body: nn.Module,
     head: nn.Module,
-    waiting: deque[tuple[tuple[int, ...], int, list[int]]],
+    waiting: deque[Job],
     decoding: Decoding,
     ends: frozenset[int],
     batch_texts: int,

@@ -137,7 +137,7 @@ def test_without_a_peer_its_comparison_ends_in_one_line(monkeypatch, tmp_path):
         backends.open_bridge(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["bench", "backends", "read"])
+@pytest.mark.parametrize("name", ["bench", "backends", "write"])
 def test_a_model_that_is_not_here_is_one_line(name, tmp_path):
     """Run where no params.yaml is."""
     asked = [sys.executable, "-m", f"benchmarks.{name}"]

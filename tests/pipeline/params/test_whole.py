@@ -1,10 +1,14 @@
 import subprocess
+from typing import Any
 
 import pytest
+from dvc.utils.serialize import parse_yaml
+from pydantic import BaseModel
 from ruamel.yaml import YAML
 
 from pipeline.errors import InputError
 from pipeline.models.entries import load_entries, load_entry
+from pipeline.params.base import load_yaml
 from pipeline.params.whole import Params
 from tests.conftest import ROOT, write_yaml
 
@@ -130,6 +134,19 @@ def test_an_emptied_list_whose_rows_still_stand_beneath_it_is_named_with_its_lin
     with pytest.raises(InputError, match=rf"^.*params.yaml: not readable as YAML: .*line {n + 1}, column 3") as caught:
         Params.load(tmp_path / "params.yaml")
     assert "\n" not in str(caught.value)
+
+
+TEXTS = ("x: yes", "x: 010", "x: 0o10", "x: 1e3", "x: 1_000", "x: .5", "x: 12:30", "x: ~", "x: on", "x: 2024-01-01", "x: 0x1F")
+
+
+@pytest.mark.parametrize("text", [*TEXTS, "%YAML 1.1\n---\nx: yes", "x: &a [1]", "x: |\n  a\n", "x: 'é\U0001f600'", "x: .nan"])
+def test_a_value_means_here_what_it_means_to_dvc(text, tmp_path):
+    class Any_(BaseModel):
+        x: Any
+
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    assert repr(load_yaml(path, Any_).x) == repr(parse_yaml(text, "params.yaml")["x"])
 
 
 def test_a_key_that_stands_twice_is_refused(tmp_path):

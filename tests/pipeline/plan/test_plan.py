@@ -200,7 +200,7 @@ def test_weights_of_a_profile_with_a_lock_of_its_own_are_installed_with_it(witho
 
 
 def test_of_stages_that_load_no_model_one_that_does_waits_for_those_that_the_plan_knows():
-    listed = YAML(typ="safe", pure=True).load(ROOT / "dvc.yaml")["stages"]
+    listed = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     outs = {kind: [o if isinstance(o, str) else next(iter(o)) for o in of["outs"]] for kind, of in listed.items()}
     loading = listed.keys() - costs.CONCLUSIONS.keys()
     feed = {

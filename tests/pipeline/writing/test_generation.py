@@ -125,12 +125,12 @@ def work(monkeypatch):
         steps.append(len(tokens))
         return text_cache.after_tokens(body, head, tokens, caches)
 
-    def after_prompt(body, head, ids):
-        read.append(len(ids))
-        return text_cache.after_prompt(body, head, ids)
+    def after_prompts(body, head, prompts):
+        read.extend(map(len, prompts))
+        return text_cache.after_prompts(body, head, prompts)
 
     monkeypatch.setattr("pipeline.writing.generation.after_tokens", after_tokens)
-    monkeypatch.setattr("pipeline.writing.generation.after_prompt", after_prompt)
+    monkeypatch.setattr("pipeline.writing.generation.after_prompts", after_prompts)
     return steps, read
 
 

@@ -32,6 +32,29 @@ def test_not_a_bit_of_the_logits_depends_on_the_batch(family, dtype, model_folde
         assert all(torch.equal(one, logits([0, 5, 2], together)) for together in (2, 9))
 
 
+@pytest.mark.skipif(not torch.backends.mkl.is_available(), reason="known of the products of MKL and oneDNN only")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("family", FAMILIES)
+def test_prompts_of_one_length_share_a_pass_where_none_can_tell(family, dtype, model_folders, monkeypatch):
+    model = AutoModelForCausalLM.from_pretrained(model_folders[family], dtype=dtype).eval()
+    cpu_arithmetic.compute_on(torch.device("cpu"), model)
+    monkeypatch.setattr(text_cache, "PASS", 70)
+    passes = []
+    model.model.register_forward_pre_hook(lambda *given: passes.append(len(given[-1]["input_ids"])), with_kwargs=True)
+    for length, shared in ((21, [3, 3, 1]), (text_cache.FEWEST, [7]), (text_cache.FEWEST - 1, [1] * 7), (71, [1] * 7)):
+        prompts = [[5 + (i * j) % 500 for j in range(1, length + 1)] for i in range(7)]
+        with torch.inference_mode():
+            alone = [text_cache.after_prompt(model.model, model.lm_head, prompt) for prompt in prompts]
+            passes.clear()
+            found = text_cache.after_prompts(model.model, model.lm_head, prompts)
+        assert passes == (shared if dtype == torch.float32 else [1] * 7)
+        for (logits, cache), (own, kept) in zip(found, alone, strict=True):
+            assert torch.equal(logits, own)
+            assert (cache.texts, cache.length) == (1, length)
+            assert all(torch.equal(a.states(), b.states()) for a, b in zip(cache.layers, kept.layers, strict=True))
+            assert [layer.window for layer in cache.layers] == [layer.window for layer in kept.layers]
+
+
 def test_attention_is_as_it_was_whatever_happens(model_folders):
     model, _ = load(model_folders["smollm2"])
     before = model.config._attn_implementation
