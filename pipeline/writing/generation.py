@@ -195,23 +195,23 @@ def _texts(
     cohorts: list[_Cohort] = []
     read: dict[tuple[int, ...], tuple[Tensor, TextCache]] = {}
     while waiting or cohorts:
-        while waiting and (room := batch_texts - sum(len(cohort.texts) for cohort in cohorts)):
-            begin = [waiting.popleft() for _ in range(min(room, len(waiting)))]
-            for _, same in groupby(begin, key=lambda job: len(job[0])):
-                jobs, begun = list(same), list[tuple[_Text, TextCache]]()
-                kept = _after_prompts(body, head, jobs, read, before)
-                for (_prompt, seed, places), (logits, cache) in zip(jobs, kept, strict=True):
-                    text = _Text(places, torch.Generator().manual_seed(seed))
-                    if (end := text.goes_on(choose(logits, decoding, [text.generator])[0], decoding, ends)) is None:
-                        begun.append((text, cache))
-                    else:
-                        yield places, Written(text.tokens, end)
-                if begun:
-                    cohorts.append(_Cohort([text for text, _ in begun], TextCache.of([cache for _, cache in begun])))
-                # of the last prompt some texts may still be waiting
-                read = {prompt: found for prompt, found in read.items() if waiting and waiting[0][0] == prompt}
+        room = batch_texts - sum(len(cohort.texts) for cohort in cohorts)
+        begin = [waiting.popleft() for _ in range(min(room, len(waiting)))]
+        for _, same in groupby(begin, key=lambda job: len(job[0])):
+            jobs, begun = list(same), list[tuple[_Text, TextCache]]()
+            kept = _after_prompts(body, head, jobs, read, before)
+            for (_prompt, seed, places), (logits, cache) in zip(jobs, kept, strict=True):
+                text = _Text(places, torch.Generator().manual_seed(seed))
+                if (end := text.goes_on(choose(logits, decoding, [text.generator])[0], decoding, ends)) is None:
+                    begun.append((text, cache))
+                else:
+                    yield places, Written(text.tokens, end)
+            if begun:
+                cohorts.append(_Cohort([text for text, _ in begun], TextCache.of([cache for _, cache in begun])))
+            # of the last prompt some texts may still be waiting
+            read = {prompt: found for prompt, found in read.items() if waiting and waiting[0][0] == prompt}
         if not (texts := [text for cohort in cohorts for text in cohort.texts]):
-            break
+            continue
         if before is not None:
             before([text.places[0] for text in texts])
         logits = after_tokens(body, head, [text.tokens[-1] for text in texts], [cohort.cache for cohort in cohorts])
