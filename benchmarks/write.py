@@ -30,7 +30,7 @@ from torch import Tensor
 from benchmarks.backends import NAME
 from benchmarks.bench import opened, verdict
 from benchmarks.ways import padded
-from pipeline.errors import run_stage
+from pipeline.errors import InputError, run_stage
 from pipeline.models import loading
 from pipeline.models.entries import MODELS, load_entry
 from pipeline.params.reading import Position
@@ -183,6 +183,8 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=TOKENS, help="of every text (%(default)s)")
     parser.add_argument("--rounds", type=int, default=ROUNDS, help="in which every way takes its turn (%(default)s)")
     given = parser.parse_args()
+    if given.tokens < 2:
+        raise InputError("--tokens: 2 or more, since of a text's last token no step of `generate` keeps anything")
     torch.set_num_threads(1)
     params, entry = Params.load(), load_entry(NAME)
     model = loading.load(NAME, entry, "fp32", torch.device("cpu"), writes=True)

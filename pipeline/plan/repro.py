@@ -90,7 +90,8 @@ def follow(lines: Iterable[str], course: Course, out: Console) -> None:
 
 def main(arguments: list[str]) -> None:
     on_pulled = pulled.to_run()
-    planned = plan.show(PARAMS, on_pulled)
+    if not (planned := plan.show(PARAMS, on_pulled)):
+        return  # DVC was asked by the plan, and finds nothing changed
     command = DVC if on_pulled is None else (*DVC, "--allow-missing")
     out = Console(file=sys.stdout, highlight=False)
     if not out.is_terminal:

@@ -58,7 +58,7 @@ def test_every_stage_without_a_model_has_a_time(course):
 @pytest.mark.parametrize("status", [0, 255])
 def test_without_a_terminal_dvc_prints_itself_and_its_status_is_ours(monkeypatch, capfd, status, tmp_path):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(plan, "show", lambda *_: {})
+    monkeypatch.setattr(plan, "show", lambda *_: {"report": 60.0})
     monkeypatch.setattr(pulled, "to_run", lambda: None)
     monkeypatch.setattr(repro, "DVC", (sys.executable, "-c", f"print('as dvc prints'); raise SystemExit({status})"))
     if status:
@@ -68,6 +68,14 @@ def test_without_a_terminal_dvc_prints_itself_and_its_status_is_ours(monkeypatch
     else:
         repro.main([])
     assert "as dvc prints" in capfd.readouterr().out
+
+
+def test_where_the_plan_finds_nothing_to_do_dvc_is_not_started(monkeypatch, capfd):
+    monkeypatch.setattr(plan, "show", lambda *_: {})
+    monkeypatch.setattr(pulled, "to_run", lambda: None)
+    monkeypatch.setattr(repro, "DVC", (sys.executable, "-c", "raise SystemExit(3)"))
+    repro.main([])
+    assert capfd.readouterr().out == ""
 
 
 def test_in_a_terminal_stages_are_counted(tmp_path):
