@@ -87,7 +87,7 @@ def test_what_runs_on_what_was_pulled_makes_no_readings(clone, tmp_path, monkeyp
     (clone / "data/activations/a").mkdir(parents=True)  # as `dvc pull --allow-missing` leaves it
     monkeypatch.chdir(clone)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setattr(plan, "show", lambda *_: {})
+    monkeypatch.setattr(plan, "show", lambda *_: {"report": 1.0})
     repro.main([])
     assert (clone / "data/report").read_text() == "1211ok\n"
     assert not (clone / "data/activations/a").exists()
