@@ -72,10 +72,17 @@ def open_bridge(folder: Path) -> Any:
 
 
 def through_hooks(
-    body: nn.Module, ids: Sequence[list[int]], positions: Sequence[Position], skip: int, batches: Sequence[list[int]]
+    body: nn.Module,
+    ids: Sequence[list[int]],
+    positions: Sequence[Position],
+    skip: int | Sequence[int],
+    batches: Sequence[list[int]],
 ) -> np.ndarray:
-    """Our reading: float32 (story, position, layer, hidden)."""
-    read = [residual.read_batch(body, [ids[i] for i in batch], positions, skip).activation for batch in batches]
+    """Our reading: float32 (story, position, layer, hidden). `skip`: tokens that never count, of all texts or of each."""
+    skips = [skip] * len(ids) if isinstance(skip, int) else skip
+    read = [
+        residual.read_batch(body, [ids[i] for i in batch], positions, [skips[i] for i in batch]).activation for batch in batches
+    ]
     out = np.empty((len(ids), *read[0].shape[1:]), np.float32)
     for batch, states in zip(batches, read, strict=True):
         out[batch] = states

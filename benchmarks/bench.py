@@ -123,7 +123,7 @@ def exact(body: nn.Module, reader: Reader, texts: Sequence[int]) -> np.ndarray:
     """Pooled states of some texts by a decoder in float64: (text, position, layer, hidden)."""
     made = []
     for i in texts:
-        states = residual_stream(body, reader.ids[i])[:, reader.skip :]
+        states = residual_stream(body, reader.ids[i])[:, reader.first(i) :]
         spans = [p.span(states.shape[1]) for p in reader.positions]
         made.append(np.stack([states[:, a:b].mean(axis=1) for a, b in spans]))
     return np.stack(made)

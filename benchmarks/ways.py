@@ -29,11 +29,22 @@ def padded(ids: Sequence[list[int]], batch: Sequence[int]) -> tuple[Tensor, Tens
     return tokens, mask
 
 
-class Reader:
-    """What all ways but ours have in common: every layer's states of all tokens are kept, then pooled by slices."""
+def pooled(layers: Sequence[Tensor], positions: Sequence[Position]) -> np.ndarray:
+    """States of one text, (position, layer, hidden), from those of its tokens that count at every layer, (token, hidden)."""
+    spans = [position.span(len(layers[0])) for position in positions]
+    return torch.stack([torch.stack([layer[a:b].mean(dim=0) for layer in layers]) for a, b in spans]).numpy()
 
-    def __init__(self, ids: Sequence[list[int]], positions: Sequence[Position], skip: int) -> None:
+
+class Reader:
+    """What all ways but ours have in common: every layer's states of all tokens are kept, then pooled by slices. `skip`: tokens
+    at the beginning that never count, of all texts or of each."""
+
+    def __init__(self, ids: Sequence[list[int]], positions: Sequence[Position], skip: int | Sequence[int]) -> None:
         self.ids, self.positions, self.skip = ids, positions, skip
+
+    def first(self, i: int) -> int:
+        """Of text `i` the first token that counts."""
+        return self.skip if isinstance(self.skip, int) else self.skip[i]
 
     def through(self, layers_of: Callable[[Tensor, Tensor], Sequence[Tensor]]) -> Way:
         """`layers_of`: from ids and mask, the states of every block, (text, token, hidden) each."""
@@ -44,9 +55,8 @@ class Reader:
                 with torch.inference_mode():
                     layers = layers_of(*padded(self.ids, batch))
                     for row, i in enumerate(batch):
-                        own = [layer[row, self.skip : len(self.ids[i])] for layer in layers]
-                        spans = [p.span(len(self.ids[i]) - self.skip) for p in self.positions]
-                        found[i] = torch.stack([torch.stack([x[a:b].mean(dim=0) for x in own]) for a, b in spans]).numpy()
+                        own = slice(self.first(i), len(self.ids[i]))
+                        found[i] = pooled([layer[row, own] for layer in layers], self.positions)
             return np.stack([found[i] for i in sorted(found)])
 
         return read
@@ -75,10 +85,10 @@ def plain(model: Any, reader: Reader) -> dict[str, Way]:
 
 
 def transformer_lens(folder: Path, reader: Reader) -> Way:
-    """Its bridge, in our batches without a mask."""
+    """Its bridge, in our batches without a mask; of all texts as many tokens are skipped."""
     bridge = open_bridge(folder)
     return lambda batches: _of_texts(
-        through_transformer_lens(bridge, reader.ids, reader.positions, reader.skip, batches), batches
+        through_transformer_lens(bridge, reader.ids, reader.positions, reader.first(0), batches), batches
     )
 
 
@@ -120,8 +130,8 @@ def ours(body: nn.Module, reader: Reader) -> Way:
     def read(batches: Batches) -> np.ndarray:
         order = [i for batch in batches for i in batch]
         place = {i: n for n, i in enumerate(sorted(order))}
-        texts = [reader.ids[i] for i in sorted(order)]
-        return through_hooks(body, texts, reader.positions, reader.skip, [[place[i] for i in batch] for batch in batches])
+        texts, skip = [reader.ids[i] for i in sorted(order)], [reader.first(i) for i in sorted(order)]
+        return through_hooks(body, texts, reader.positions, skip, [[place[i] for i in batch] for batch in batches])
 
     return read
 

@@ -27,9 +27,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks import ways
 from benchmarks.backends import NAME
 from benchmarks.bench import opened, verdict
-from benchmarks.ways import padded
+from benchmarks.ways import HEADLESS, Reader
 from pipeline.errors import InputError, run_stage
 from pipeline.models import loading
 from pipeline.models.entries import MODELS, load_entry
@@ -45,6 +46,7 @@ from pipeline.writing.text_cache import TextCache, after_prompt, after_tokens
 TEXTS, TOKENS, ROUNDS, COMPARED = 64, 64, 3, 8
 PRECISIONS = ("fp32", "fp16", "int8")
 POSITIONS = {"last": Position(rule="last"), "middle": Position(rule="middle"), "mean0": Position(rule="mean")}
+AT = list(POSITIONS.values())
 OURS, TWICE, KEPT = "ours, read again", "generate, read again", "generate, states kept"
 TOGETHER = 0.7
 """Target: our time over that of `generate` and a second pass."""
@@ -61,22 +63,16 @@ class Distances(NamedTuple):
     by_precision: list[float]
 
 
-def pooled(layers: Sequence[Tensor], start: int, length: int) -> np.ndarray:
-    """States of one text at POSITIONS, (position, layer, hidden), from those of every layer (token, hidden)."""
-    spans = [position.span(length) for position in POSITIONS.values()]
-    return np.stack([np.stack([layer[start + a : start + b].mean(dim=0).numpy() for layer in layers]) for a, b in spans])
+def reader_of(asked: Ids, texts: Ids) -> Reader:
+    """What reads texts after their prompts, which do not count."""
+    whole = [[*prompt, *text] for prompt, text in zip(asked, texts, strict=True)]
+    return Reader(whole, AT, [len(prompt) for prompt in asked])
 
 
 def read(model: loading.Model, asked: Ids, texts: Ids, plan: BatchPlan) -> np.ndarray:
     """As a stage reads texts after their prompts: (text, position, layer, hidden)."""
-    whole = [[*prompt, *text] for prompt, text in zip(asked, texts, strict=True)]
-    found: list[Any] = [None] * len(whole)
-    for batch in plan.batches([len(ids) for ids in whole]):
-        skip = [len(asked[i]) for i in batch]
-        states = residual.read_batch(model.body, [whole[i] for i in batch], list(POSITIONS.values()), skip).activation
-        for i, own in zip(batch, states, strict=True):
-            found[i] = own
-    return np.stack(found)
+    reader = reader_of(asked, texts)
+    return ways.ours(model.body, reader)(plan.batches([len(ids) for ids in reader.ids]))
 
 
 def ours(model: loading.Model, asked: Ids, decoding: Decoding, plan: BatchPlan) -> np.ndarray:
@@ -99,21 +95,11 @@ def theirs(whole: Any, asked: Ids, decoding: Decoding, plan: BatchPlan, kept: bo
         made = whole.generate(ids, attention_mask=mask, **options, **states)
         if kept:
             # of a text's last token nothing is seen: no step comes after it
-            layers = [torch.cat([step[layer][:, -1:] for step in made.hidden_states[1:]], dim=1) for layer in _of(made)]
-            return np.stack([pooled([layer[row] for layer in layers], 0, n - 1) for row in range(len(asked))])
-        texts = [[*own, *new] for own, new in zip(asked, made.sequences[:, longest:].tolist(), strict=True)]
-        found: list[Any] = [None] * len(texts)
-        for batch in plan.batches([len(text) for text in texts]):
-            tokens, seen = padded(texts, batch)
-            layers = whole.model(tokens, attention_mask=seen, output_hidden_states=True, use_cache=False).hidden_states[1:]
-            for row, i in enumerate(batch):
-                found[i] = pooled([layer[row] for layer in layers], len(asked[i]), n)
-    return np.stack(found)
-
-
-def _of(made: Any) -> range:
-    """The layers of what `generate` kept, without the embeddings."""
-    return range(1, len(made.hidden_states[0]))
+            steps = made.hidden_states[1:]
+            layers = [torch.cat([out[:, -1:] for out in layer], dim=1) for layer in zip(*steps, strict=True)][1:]
+            return np.stack([ways.pooled([layer[row] for layer in layers], AT) for row in range(len(asked))])
+    again = reader_of(asked, made.sequences[:, longest:].tolist())
+    return ways.plain(whole, again)[HEADLESS](plan.batches([len(ids) for ids in again.ids]))
 
 
 @torch.inference_mode()
@@ -127,10 +113,10 @@ def seen(model: loading.Model, prompt: list[int], text: Sequence[int]) -> np.nda
     with residual.hooked(stream, lambda layer, out: states[layer].append(out[0, -1].float().clone())):
         for token in text:
             after_tokens(model.body, model.head, [token], [going])
-    return pooled([torch.stack(own) for own in states], 0, len(text))
+    return ways.pooled([torch.stack(own) for own in states], AT)
 
 
-def ways(
+def three_ways(
     model: loading.Model, whole: Any, asked: Ids, decoding: Decoding, plan: BatchPlan
 ) -> dict[str, Callable[[], np.ndarray]]:
     """Each gives pooled states of its own texts: (text, position, layer, hidden)."""
@@ -194,8 +180,8 @@ def main() -> None:
     decoding, plan = Decoding(0.7, 0.9, given.tokens), BatchPlan.of(params, "fp32", model.device)
     whole, _ = opened(loading.locate(entry, MODELS / f"{NAME}.yaml"))
     print(f"{NAME}, one thread: {len(asked)} texts of {given.tokens} tokens, {given.rounds} rounds")
-    three = ways(model, whole, asked, decoding, plan)
-    for way in ways(model, whole, asked[:2], Decoding(0.7, 0.9, 3), plan).values():
+    three = three_ways(model, whole, asked, decoding, plan)
+    for way in three_ways(model, whole, asked[:2], Decoding(0.7, 0.9, 3), plan).values():
         way()  # what a library sets up at its first call is no part of writing
     ratios = times(three, given.rounds)
     few = asked[:COMPARED]

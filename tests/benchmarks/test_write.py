@@ -5,7 +5,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from benchmarks import bench, write
+from benchmarks import bench, ways, write
 from benchmarks.write import KEPT, OURS, POSITIONS, TWICE
 from pipeline.models import loading
 from pipeline.reading.batches import BatchPlan
@@ -30,7 +30,7 @@ def whole(model_folders):
 
 
 def test_every_way_gives_states_of_its_texts_and_ours_is_the_measure(model, whole):
-    three = write.ways(model, whole, ASKED, DECODING, PLAN)
+    three = write.three_ways(model, whole, ASKED, DECODING, PLAN)
     assert list(three) == [OURS, TWICE, KEPT]
     assert all(way().shape == (3, len(POSITIONS), *model_shape(model)) for way in three.values())
     ratios = write.times(three, 2)
@@ -44,13 +44,13 @@ def model_shape(model):
 
 def test_states_of_a_second_pass_of_transformers_are_ours_of_the_same_text(model, whole, monkeypatch):
     texts = []
-    kept = write.padded
+    kept = ways.padded
 
     def padded(ids, batch):
         texts.extend((i, ids[i]) for i in batch)
         return kept(ids, batch)
 
-    monkeypatch.setattr(write, "padded", padded)
+    monkeypatch.setattr(ways, "padded", padded)
     found = write.theirs(whole, ASKED, DECODING, PLAN, kept=False)
     written = [dict(texts)[i][len(asked) :] for i, asked in enumerate(ASKED)]
     assert all(len(text) == DECODING.max_new_tokens for text in written)
